@@ -1,0 +1,88 @@
+/**
+ * One agent a root directory. The lock is flock(2) on a file, which the kernel gives back however the process ends,
+ * so there is no stale lock to tell from a live one. Node cannot call flock: util-linux's `flock` does, on a
+ * descriptor that it inherits from us. The lock belongs to the open file, which both share, and stays with ours after
+ * `flock` has exited. Node opens files close-on-exec, so no container inherits it.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+/** The lock is held by another process, or cannot be taken at all. */
+export class LockError extends Error {
+  override readonly name = 'LockError';
+  readonly path: string;
+  /** Undefined when it is not known. */
+  readonly holderPid: number | undefined;
+  constructor(path: string, message: string, holderPid?: number, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+    this.holderPid = holderPid;
+  }
+}
+
+/** @throws LockError at once (well, within a second) when another process holds the lock. */
+export async function acquireLock(path: string): Promise<Lock> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  for (;;) {
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    try {
+      await flock(file, path);
+      if (await isStillAt(file, path)) {
+        await file.truncate(0);
+        await file.write(`${process.pid}\n`, 0);
+        return { release: () => file.close() };
+      }
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    // Another agent's root directory was removed while we opened its lock file: take the new file's lock.
+    await file.close();
+  }
+}
+
+/** Waits a moment: a killed agent's descriptors are closed shortly after it is gone. */
+const flockWaitSeconds = 1;
+const flockConflictExitCode = 75;
+
+async function flock(file: FileHandle, path: string): Promise<void> {
+  const args = ['--exclusive', '--wait', `${flockWaitSeconds}`, '-E', `${flockConflictExitCode}`, '3'];
+  const child = spawn('flock', args, { stdio: ['ignore', 'ignore', 'pipe', file.fd] });
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  let exitCode: number | null;
+  try {
+    [exitCode] = (await once(child, 'close')) as [number | null];
+  } catch (cause) {
+    throw new LockError(path, `cannot run 'flock' to lock ${path}: install util-linux`, undefined, { cause });
+  }
+  if (exitCode === flockConflictExitCode) throw await heldError(path);
+  if (exitCode !== 0) throw new LockError(path, `cannot lock ${path}: flock said '${stderr.trim()}'`);
+}
+
+async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
+  const ours = await file.stat();
+  const there = await stat(path).catch(() => undefined);
+  return there?.ino === ours.ino && there.dev === ours.dev;
+}
+
+async function heldError(path: string): Promise<LockError> {
+  const pid = Number.parseInt(await readFile(path, 'utf8'), 10);
+  const known = pid > 0 ? pid : undefined;
+  const holder = known ? `process ${known}` : 'another process';
+  const look = known ? `ps -fp ${known}` : 'lslocks';
+  return new LockError(
+    path,
+    `another roslet agent (${holder}) runs on this root directory: it holds ${path}. See it with '${look}', stop it, or give this one another --root-dir`,
+    known,
+  );
+}

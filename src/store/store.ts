@@ -1,0 +1,243 @@
+/**
+ * What must survive a restart or a power cut, one file a record below `<dir>/<kind>/`.
+ *
+ * A record is written to a temporary file in the same directory, synced, renamed over the old one, and the directory
+ * synced: at any instant the file holds the old or the new value, never a mixture. A record that does not decode is
+ * moved to `<dir>/corrupt/` with an error in the log, and the agent goes on without it. When the disk is full or
+ * read-only a write fails with a StoreError and the old record stays.
+ *
+ * Writes of one key run one after the other; one that waits is replaced by a newer one of the same key, and both
+ * callers are answered when the newer is on disk.
+ */
+import type { Dirent } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Logger } from '../log.ts';
+import { decodeRecord, encodeRecord, recordFileName, recordSuffix } from './record.ts';
+
+export interface StoreRecord<T> {
+  key: string;
+  value: T;
+}
+
+export interface Store {
+  /** Resolves when the record is on disk. The value is taken as it is at the call. */
+  put(kind: string, key: string, value: unknown): Promise<void>;
+  /** Resolves when the record is gone from disk; succeeds when there is none. */
+  delete(kind: string, key: string): Promise<void>;
+  /** Every readable record of a kind. The caller vouches for T: it wrote them. */
+  load<T>(kind: string): Promise<StoreRecord<T>[]>;
+}
+
+/** A record could not be read or written; `path` is the file and `code` the system's error code. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly path: string;
+  readonly code: string;
+  constructor(action: string, path: string, cause: unknown) {
+    const code = errorCode(cause);
+    super(`cannot ${action} ${path}: ${remedies[code] ?? String(cause)}`, { cause });
+    this.path = path;
+    this.code = code;
+  }
+}
+
+/** @throws StoreError when the directory cannot be made or read. */
+export async function openStore(dir: string, log: Logger): Promise<Store> {
+  await makeDir(dir);
+  await removeTemporaryFiles(dir, log);
+  const queues = new Map<string, WriteQueue>();
+
+  /** Undefined content deletes. */
+  function write(kind: string, key: string, content: Buffer | undefined): Promise<void> {
+    checkKind(kind);
+    const path = join(dir, kind, recordFileName(key));
+    const queue = queues.get(path) ?? newQueue(path);
+    return queue.add(content);
+  }
+
+  function newQueue(path: string): WriteQueue {
+    const queue = writeQueue(path, () => queues.delete(path));
+    queues.set(path, queue);
+    return queue;
+  }
+
+  return {
+    put: (kind, key, value) => write(kind, key, encodeRecord(key, value)),
+    delete: (kind, key) => write(kind, key, undefined),
+    load: async <T>(kind: string) => {
+      checkKind(kind);
+      const records: StoreRecord<T>[] = [];
+      for (const entry of await listDir(join(dir, kind))) {
+        if (!entry.isFile() || !entry.name.endsWith(recordSuffix)) continue;
+        const record = await readRecord<T>(dir, kind, entry.name, log);
+        if (record) records.push(record);
+      }
+      return records;
+    },
+  };
+}
+
+const corruptDirName = 'corrupt';
+const temporarySuffix = '.tmp';
+
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space (or no inode) is left on the file system; free some, the old record is kept',
+  EDQUOT: 'the disk quota is used up; the old record is kept',
+  EROFS: 'the file system is read-only; the old record is kept',
+};
+
+function checkKind(kind: string): void {
+  if (!/^[a-z][a-z0-9-]*$/.test(kind) || kind === corruptDirName) {
+    throw new TypeError(`'${kind}' cannot be a kind of record`);
+  }
+}
+
+interface WriteQueue {
+  add(content: Buffer | undefined): Promise<void>;
+}
+
+interface PendingWrite {
+  content: Buffer | undefined;
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/** Runs the writes of one path, at most one at a time and at most one waiting. */
+function writeQueue(path: string, onIdle: () => void): WriteQueue {
+  let waiting: PendingWrite | undefined;
+  let running = false;
+
+  async function run(): Promise<void> {
+    running = true;
+    while (waiting) {
+      const write = waiting;
+      waiting = undefined;
+      try {
+        await (write.content ? writeRecord(path, write.content) : deleteRecord(path));
+        write.resolve();
+      } catch (error) {
+        write.reject(error);
+      }
+    }
+    running = false;
+    onIdle();
+  }
+
+  return {
+    add(content) {
+      if (waiting) waiting.content = content;
+      else waiting = { content, ...Promise.withResolvers<void>() };
+      const { promise } = waiting;
+      if (!running) void run();
+      return promise;
+    },
+  };
+}
+
+async function writeRecord(path: string, content: Buffer): Promise<void> {
+  const temporary = `${path}${temporarySuffix}`;
+  try {
+    await makeDir(dirname(path));
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncDir(dirname(path));
+  } catch (error) {
+    // What is left of the temporary file takes space on a disk that may be full; the next open removes it otherwise.
+    await unlink(temporary).catch(() => undefined);
+    throw error instanceof StoreError ? error : new StoreError('write', path, error);
+  }
+}
+
+async function deleteRecord(path: string): Promise<void> {
+  try {
+    await unlink(path);
+    await syncDir(dirname(path));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw new StoreError('delete', path, error);
+  }
+}
+
+async function readRecord<T>(
+  dir: string,
+  kind: string,
+  name: string,
+  log: Logger,
+): Promise<StoreRecord<T> | undefined> {
+  const path = join(dir, kind, name);
+  try {
+    const { key, value } = decodeRecord(await readFile(path));
+    return { key, value: value as T };
+  } catch (err) {
+    if (errorCode(err) === 'ENOENT') return undefined;
+    await setAside(dir, kind, name, log, err);
+    return undefined;
+  }
+}
+
+async function setAside(dir: string, kind: string, name: string, log: Logger, err: unknown): Promise<void> {
+  const path = join(dir, kind, name);
+  const target = join(dir, corruptDirName, `${kind}.${Date.now()}.${name}`);
+  try {
+    await makeDir(dirname(target));
+    await rename(path, target);
+    log.error({ err, path, movedTo: target }, `set aside the unreadable record ${path}; going on without it`);
+  } catch (moveError) {
+    log.error({ err, moveError, path }, `the record ${path} is unreadable and cannot be moved; ignoring it`);
+  }
+}
+
+async function removeTemporaryFiles(dir: string, log: Logger): Promise<void> {
+  for (const kind of await listDir(dir)) {
+    if (!kind.isDirectory() || kind.name === corruptDirName) continue;
+    for (const entry of await listDir(join(dir, kind.name))) {
+      if (!entry.name.endsWith(temporarySuffix)) continue;
+      const path = join(dir, kind.name, entry.name);
+      await unlink(path).catch((err: unknown) =>
+        log.warn({ err, path }, `cannot remove the leftover ${path}`),
+      );
+    }
+  }
+}
+
+/** Empty when the directory does not exist. */
+async function listDir(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw new StoreError('read', path, error);
+  }
+}
+
+/** Makes the directory and its parents so that they survive a power cut. */
+async function makeDir(path: string): Promise<void> {
+  try {
+    const firstMade = await mkdir(path, { recursive: true, mode: 0o700 });
+    for (let made = path; firstMade && made.length >= firstMade.length; made = dirname(made)) {
+      await syncDir(dirname(made));
+    }
+  } catch (error) {
+    throw new StoreError('make the directory', path, error);
+  }
+}
+
+async function syncDir(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
