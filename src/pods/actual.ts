@@ -1,0 +1,38 @@
+/** What a runtime really holds of one pod. The truth that plan and status are computed from. */
+import type { ContainerStatus, PodSandboxStatus } from '../../runtime/runtime.ts';
+import { restartCountAnnotation } from './identity.ts';
+
+export interface ActualPod {
+  uid: string;
+  /** Newest first. */
+  sandboxes: readonly PodSandboxStatus[];
+  /** Every instance of every container, newest first. */
+  containers: readonly ContainerStatus[];
+}
+
+export const nothingActual = (uid: string): ActualPod => ({ uid, sandboxes: [], containers: [] });
+
+/** The newest instance of a container, in one sandbox or in any. */
+export function latestInstance(
+  actual: ActualPod,
+  name: string,
+  podSandboxId?: string,
+): ContainerStatus | undefined {
+  return actual.containers.find(
+    (c) => c.metadata.name === name && (podSandboxId === undefined || c.podSandboxId === podSandboxId),
+  );
+}
+
+/** The sandbox that the pod's containers belong in: the newest one, when it is ready. */
+export function currentSandbox(actual: ActualPod): PodSandboxStatus | undefined {
+  const newest = actual.sandboxes[0];
+  return newest?.state === 'SANDBOX_READY' ? newest : undefined;
+}
+
+export const isAlive = (container: ContainerStatus): boolean =>
+  container.state === 'CONTAINER_RUNNING' || container.state === 'CONTAINER_UNKNOWN';
+
+export function restartCountOf(container: ContainerStatus): number {
+  const written = Number.parseInt(container.annotations[restartCountAnnotation] ?? '', 10);
+  return Number.isNaN(written) ? container.metadata.attempt : written;
+}

@@ -1,0 +1,404 @@
+/**
+ * What to do next for one pod: a pure function of the desired pod, of what the runtime really holds, of the probes'
+ * results and of the time. It is level-triggered: whatever happened before (a crash of the agent between two steps
+ * included), the same facts give the same actions. Order and conditions follow the kubelet's: sandbox, init
+ * containers one by one, sidecars among them, then the containers; hash changes, failed liveness and startup probes
+ * kill; `Never` and `OnFailure` end the pod; on the way down containers first, then sidecars in reverse order.
+ */
+
+import type { ContainerStatus } from '../../runtime/runtime.ts';
+import type { Container, Pod } from '../api/core.gen.ts';
+import type { ProbeKind, ProbeResults } from '../probes/results.ts';
+import { type ActualPod, currentSandbox, isAlive, latestInstance, restartCountOf } from './actual.ts';
+import { type BackoffConfig, backoffAfter, nextBackoff } from './backoff.ts';
+import { containerHashAnnotation, isSidecar, podKey } from './identity.ts';
+import { shouldRestart } from './restart.ts';
+
+export type Intent =
+  | { kind: 'run' }
+  /** The pod is to end; its containers have until `deadlineMs` (epoch), by their own grace. */
+  | { kind: 'stop'; deadlineMs: number };
+
+export type ContainerKind = 'init' | 'sidecar' | 'app';
+
+export type Action =
+  | { do: 'createSandbox'; attempt: number; replaces: string[] }
+  | { do: 'stopSandbox'; podSandboxId: string }
+  | {
+      do: 'startContainer';
+      name: string;
+      kind: ContainerKind;
+      podSandboxId: string;
+      restartCount: number;
+      /** Delay that will apply when this instance ends. */
+      backoffMs: number;
+    }
+  | {
+      do: 'killContainer';
+      containerId: string;
+      name: string;
+      reason: KillReason;
+      message: string;
+      /** Epoch; the container is killed hard then. */
+      deadlineMs: number;
+    }
+  | { do: 'removeContainer'; containerId: string };
+
+export type KillReason = 'pod' | 'changed' | 'liveness' | 'startup' | 'unknown';
+
+export interface Waiting {
+  reason: string;
+  message: string;
+}
+
+export interface Plan {
+  actions: Action[];
+  /** Why a container that should run does not yet. */
+  waiting: Map<string, Waiting>;
+  /** When the same facts would give another plan. */
+  wakeAtMs?: number;
+  /** Set when nothing of this pod will ever run again: it is to be stopped for good. */
+  end?: { phase?: 'Failed'; reason?: string; message?: string };
+  /** True when nothing of the pod is alive any more (only with the intent to stop). */
+  stopped: boolean;
+}
+
+export interface PlanInput {
+  pod: Pod;
+  intent: Intent;
+  actual: ActualPod;
+  probes: ProbeResults;
+  backoff: BackoffConfig;
+  /** Hash of a container's spec as written on its instances. */
+  containerHash: (container: Container) => string;
+  /** When the pod was first seen, for activeDeadlineSeconds. */
+  startedAtMs: number;
+  nowMs: number;
+}
+
+export function plan(input: PlanInput): Plan {
+  return input.intent.kind === 'stop' ? planStop(input, input.intent.deadlineMs) : planRun(input);
+}
+
+/** Grace of a container that is killed alone because a probe failed; the probe's own beats the pod's. */
+export function probeGraceSeconds(pod: Pod, container: Container, kind: ProbeKind): number {
+  const probe = kind === 'startup' ? container.startupProbe : container.livenessProbe;
+  return probe?.terminationGracePeriodSeconds ?? podGraceSeconds(pod);
+}
+
+export const podGraceSeconds = (pod: Pod): number => pod.spec?.terminationGracePeriodSeconds ?? 30;
+
+function planRun(input: PlanInput): Plan {
+  const { pod, actual, nowMs } = input;
+  const result: Plan = { actions: [], waiting: new Map(), stopped: false };
+
+  const deadlineSeconds = pod.spec?.activeDeadlineSeconds;
+  if (deadlineSeconds !== undefined) {
+    const deadlineMs = input.startedAtMs + deadlineSeconds * 1000;
+    if (nowMs >= deadlineMs) {
+      return {
+        ...result,
+        end: {
+          phase: 'Failed',
+          reason: 'DeadlineExceeded',
+          message: 'Pod was active on the node longer than the specified deadline',
+        },
+      };
+    }
+    wakeAt(result, deadlineMs);
+  }
+
+  const sandbox = currentSandbox(actual);
+  if (sandbox === undefined) return planSandbox(input, result);
+  for (const stale of actual.sandboxes.slice(1)) {
+    if (stale.state === 'SANDBOX_READY') result.actions.push({ do: 'stopSandbox', podSandboxId: stale.id });
+  }
+
+  const initialized = planInit(input, sandbox.id, result);
+  if (result.end !== undefined) return result;
+  if (initialized) planApps(input, sandbox.id, result);
+  return result;
+}
+
+/** No ready sandbox: make one, unless everything that the pod should ever run has run. */
+function planSandbox(input: PlanInput, result: Plan): Plan {
+  const { pod, actual } = input;
+  const newest = actual.sandboxes[0];
+  const alive = actual.containers.filter(isAlive);
+  if (newest !== undefined && actual.containers.length > 0) {
+    const apps = pod.spec?.containers ?? [];
+    const finished = apps.map((container) => {
+      const last = latestInstance(actual, container.name);
+      if (last === undefined) return false;
+      return isAlive(last)
+        ? pod.spec?.restartPolicy === 'Never'
+        : last.state === 'CONTAINER_EXITED' && !shouldRestart(pod, container, last.exitCode, 'app');
+    });
+    const startedOnce = apps.some((container) => latestInstance(actual, container.name) !== undefined);
+    const initFailed = (pod.spec?.initContainers ?? []).some((container) => {
+      if (isSidecar(container) || startedOnce) return false;
+      const last = latestInstance(actual, container.name);
+      return (
+        last?.state === 'CONTAINER_EXITED' &&
+        last.exitCode !== 0 &&
+        !shouldRestart(pod, container, last.exitCode, 'init')
+      );
+    });
+    if (finished.every(Boolean) || initFailed) return { ...result, end: {} };
+  }
+  // What the lost sandbox left behind must be gone first: its processes may hold ports and locks.
+  for (const container of alive) kill(result, input, container, 'pod', 'Pod sandbox changed');
+  if (alive.length > 0) return result;
+  result.actions.push({
+    do: 'createSandbox',
+    attempt: newest === undefined ? 0 : newest.metadata.attempt + 1,
+    replaces: actual.sandboxes.map((s) => s.id),
+  });
+  return result;
+}
+
+/** Plans the init containers and sidecars. Returns whether the containers may start. */
+function planInit(input: PlanInput, podSandboxId: string, result: Plan): boolean {
+  const { pod, actual } = input;
+  const inits = pod.spec?.initContainers ?? [];
+  const appsStarted = (pod.spec?.containers ?? []).some((c) => {
+    const instance = latestInstance(actual, c.name, podSandboxId);
+    return instance !== undefined && instance.state !== 'CONTAINER_CREATED';
+  });
+  // The record of an init container that succeeded may have been removed: a later one proves that it had run.
+  const reached = inits.findLastIndex((c) => latestInstance(actual, c.name, podSandboxId) !== undefined);
+  for (const [index, container] of inits.entries()) {
+    const instance = latestInstance(actual, container.name, podSandboxId);
+    const passed = appsStarted || index < reached;
+    if (isSidecar(container)) {
+      const ready = planSidecar(input, podSandboxId, container, instance, result);
+      if (!ready && !appsStarted) return false;
+      continue;
+    }
+    if (appsStarted || (instance === undefined && passed)) continue;
+    if (instance?.state === 'CONTAINER_EXITED' && instance.exitCode === 0) continue;
+    if (instance?.state === 'CONTAINER_EXITED' && !shouldRestart(pod, container, instance.exitCode, 'init')) {
+      result.end = {};
+      return false;
+    }
+    if (instance?.state === 'CONTAINER_RUNNING') killIfChanged(input, container, instance, result);
+    else start(input, podSandboxId, container, 'init', instance, result);
+    return false;
+  }
+  return true;
+}
+
+/** Returns whether what comes after the sidecar may start. */
+function planSidecar(
+  input: PlanInput,
+  podSandboxId: string,
+  container: Container,
+  instance: ContainerStatus | undefined,
+  result: Plan,
+): boolean {
+  if (instance?.state === 'CONTAINER_RUNNING') {
+    if (killIfChanged(input, container, instance, result)) return false;
+    if (killIfUnhealthy(input, container, instance, result)) return false;
+    return isStarted(input.probes, instance.id);
+  }
+  start(input, podSandboxId, container, 'sidecar', instance, result);
+  return false;
+}
+
+function planApps(input: PlanInput, podSandboxId: string, result: Plan): void {
+  const { pod, actual } = input;
+  let kept = 0;
+  for (const container of pod.spec?.containers ?? []) {
+    const instance = latestInstance(actual, container.name, podSandboxId);
+    if (instance?.state === 'CONTAINER_RUNNING') {
+      kept += 1;
+      if (!killIfChanged(input, container, instance, result)) {
+        killIfUnhealthy(input, container, instance, result);
+      }
+    } else if (
+      instance?.state === 'CONTAINER_EXITED' &&
+      !shouldRestart(pod, container, instance.exitCode, 'app')
+    ) {
+      // Done for good.
+    } else if (instance === undefined && doneInEarlierSandbox(input, container, podSandboxId)) {
+      // Done for good before the sandbox was replaced.
+    } else {
+      kept += 1;
+      start(input, podSandboxId, container, 'app', instance, result);
+    }
+  }
+  if (kept === 0) result.end = {};
+}
+
+function doneInEarlierSandbox(input: PlanInput, container: Container, podSandboxId: string): boolean {
+  const last = latestInstance(input.actual, container.name);
+  return (
+    last !== undefined &&
+    last.podSandboxId !== podSandboxId &&
+    last.state === 'CONTAINER_EXITED' &&
+    !shouldRestart(input.pod, container, last.exitCode, 'app')
+  );
+}
+
+function start(
+  input: PlanInput,
+  podSandboxId: string,
+  container: Container,
+  kind: ContainerKind,
+  instance: ContainerStatus | undefined,
+  result: Plan,
+): void {
+  const { actual, backoff, nowMs, pod } = input;
+  if (instance?.state === 'CONTAINER_UNKNOWN') {
+    kill(result, input, instance, 'unknown', `Container ${container.name} is in an unknown state`);
+    return;
+  }
+  let restartCount = 0;
+  // Instances that were made but never ran are no restart: their place is taken again.
+  const abandoned = actual.containers.filter(
+    (c) => c.metadata.name === container.name && c.state === 'CONTAINER_CREATED',
+  );
+  for (const created of abandoned) result.actions.push({ do: 'removeContainer', containerId: created.id });
+  const previous = actual.containers.find(
+    (c) => c.metadata.name === container.name && c.state !== 'CONTAINER_CREATED',
+  );
+  let backoffMs = 0;
+  if (previous !== undefined) {
+    restartCount = restartCountOf(previous) + 1;
+    backoffMs = nextBackoff(previous, backoff);
+    const changed = isChanged(input, container, previous);
+    const delayMs = changed || previous.podSandboxId !== podSandboxId ? 0 : backoffAfter(previous, backoff);
+    // A clock that was set back must not stretch the wait beyond the delay itself.
+    const untilMs = Math.min(previous.finishedAtMs, nowMs) + delayMs;
+    if (untilMs > nowMs) {
+      result.waiting.set(container.name, {
+        reason: 'CrashLoopBackOff',
+        message: `back-off ${formatDelay(delayMs)} restarting failed container=${container.name} pod=${podKey(pod)}(${pod.metadata?.uid})`,
+      });
+      wakeAt(result, untilMs);
+      return;
+    }
+    if (changed) backoffMs = 0;
+  }
+  result.actions.push({
+    do: 'startContainer',
+    name: container.name,
+    kind,
+    podSandboxId,
+    restartCount,
+    backoffMs,
+  });
+}
+
+function isChanged(input: PlanInput, container: Container, instance: ContainerStatus): boolean {
+  const written = instance.annotations[containerHashAnnotation];
+  return written !== undefined && written !== input.containerHash(container);
+}
+
+function killIfChanged(
+  input: PlanInput,
+  container: Container,
+  instance: ContainerStatus,
+  result: Plan,
+): boolean {
+  if (!isChanged(input, container, instance)) return false;
+  kill(
+    result,
+    input,
+    instance,
+    'changed',
+    `Container ${container.name} definition changed, will be restarted`,
+  );
+  return true;
+}
+
+function killIfUnhealthy(
+  input: PlanInput,
+  container: Container,
+  instance: ContainerStatus,
+  result: Plan,
+): boolean {
+  for (const kind of ['startup', 'liveness'] as const) {
+    if (input.probes.get(instance.id, kind) !== 'failure') continue;
+    kill(
+      result,
+      input,
+      instance,
+      kind,
+      `Container ${container.name} failed ${kind} probe, will be restarted`,
+      probeGraceSeconds(input.pod, container, kind),
+    );
+    return true;
+  }
+  return false;
+}
+
+function isStarted(probes: ProbeResults, containerId: string): boolean {
+  const startup = probes.get(containerId, 'startup');
+  return startup === undefined || startup === 'success';
+}
+
+/** On the way down: everything but sidecars at once, then sidecars last to first, then the sandboxes. */
+function planStop(input: PlanInput, deadlineMs: number): Plan {
+  const { actual, pod } = input;
+  const result: Plan = { actions: [], waiting: new Map(), stopped: false };
+  const sidecars = (pod.spec?.initContainers ?? []).filter(isSidecar).map((c) => c.name);
+  const alive = actual.containers.filter(isAlive);
+  const first = alive.filter((c) => !sidecars.includes(c.metadata.name));
+  if (first.length > 0) {
+    for (const container of first) killBy(result, container, deadlineMs);
+    return result;
+  }
+  const lastSidecar = sidecars.findLast((name) => alive.some((c) => c.metadata.name === name));
+  if (lastSidecar !== undefined) {
+    for (const c of alive) if (c.metadata.name === lastSidecar) killBy(result, c, deadlineMs);
+    return result;
+  }
+  for (const sandbox of actual.sandboxes) {
+    if (sandbox.state === 'SANDBOX_READY') {
+      result.actions.push({ do: 'stopSandbox', podSandboxId: sandbox.id });
+    }
+  }
+  result.stopped = result.actions.length === 0;
+  return result;
+}
+
+function killBy(result: Plan, container: ContainerStatus, deadlineMs: number): void {
+  result.actions.push({
+    do: 'killContainer',
+    containerId: container.id,
+    name: container.metadata.name,
+    reason: 'pod',
+    message: `Stopping container ${container.metadata.name}`,
+    deadlineMs,
+  });
+}
+
+function kill(
+  result: Plan,
+  input: PlanInput,
+  container: ContainerStatus,
+  reason: KillReason,
+  message: string,
+  graceSeconds: number = podGraceSeconds(input.pod),
+): void {
+  result.actions.push({
+    do: 'killContainer',
+    containerId: container.id,
+    name: container.metadata.name,
+    reason,
+    message,
+    deadlineMs: input.nowMs + graceSeconds * 1000,
+  });
+}
+
+function wakeAt(result: Plan, atMs: number): void {
+  result.wakeAtMs = Math.min(result.wakeAtMs ?? Number.POSITIVE_INFINITY, atMs);
+}
+
+/** Go's duration style, which users of kubectl know: 10s, 1m20s, 5m0s. */
+function formatDelay(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (ms < 1000) return `${ms}ms`;
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}

@@ -1,0 +1,137 @@
+/**
+ * Notices that something changed in a runtime and says of which pod. A periodic relist is the truth; the runtime's
+ * events only hurry it. (What the kubelet calls PLEG, without its one-second latency.)
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Logger } from '../log.ts';
+import { podNameLabel, podNamespaceLabel, podUidLabel } from './identity.ts';
+
+export interface SeenPod {
+  uid: string;
+  namespace: string;
+  name: string;
+  runtime: Runtime;
+}
+
+export interface RuntimeWatchOptions {
+  runtime: Runtime;
+  relistMs: number;
+  log: Logger;
+  onPodChange(uid: string): void;
+  /** After each relist: undefined when it succeeded. */
+  onHealth(error: Error | undefined): void;
+}
+
+export class RuntimeWatch {
+  readonly #o: RuntimeWatchOptions;
+  #seen = new Map<string, SeenPod>();
+  #fingerprints = new Map<string, string>();
+  #uidOf = new Map<string, string>();
+  #relistNow: (() => void) | undefined;
+  #lastRelistMs = 0;
+
+  constructor(options: RuntimeWatchOptions) {
+    this.#o = options;
+  }
+
+  /** Pods that the runtime held at the last relist. */
+  seen(): Iterable<SeenPod> {
+    return this.#seen.values();
+  }
+
+  /** Epoch of the last successful relist; 0 before the first. */
+  get lastRelistMs(): number {
+    return this.#lastRelistMs;
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#relistLoop(signal), this.#eventLoop(signal)]);
+  }
+
+  /** @throws what the runtime throws. */
+  async relist(signal?: AbortSignal): Promise<void> {
+    const { runtime } = this.#o;
+    const [sandboxes, containers] = await Promise.all([
+      runtime.listPodSandbox(undefined, signal),
+      runtime.listContainers(undefined, signal),
+    ]);
+    const seen = new Map<string, SeenPod>();
+    const parts = new Map<string, string[]>();
+    const uidOf = new Map<string, string>();
+    for (const item of [...sandboxes, ...containers]) {
+      const uid = item.labels[podUidLabel];
+      if (uid === undefined) continue;
+      uidOf.set(item.id, uid);
+      if (!seen.has(uid)) {
+        const namespace = item.labels[podNamespaceLabel] ?? '';
+        seen.set(uid, { uid, namespace, name: item.labels[podNameLabel] ?? '', runtime });
+      }
+      const list = parts.get(uid) ?? [];
+      list.push(`${item.id}=${item.state}`);
+      parts.set(uid, list);
+    }
+    const fingerprints = new Map([...parts].map(([uid, list]) => [uid, list.sort().join()]));
+    const before = this.#fingerprints;
+    this.#seen = seen;
+    this.#uidOf = uidOf;
+    this.#fingerprints = fingerprints;
+    this.#lastRelistMs = Date.now();
+    for (const uid of new Set([...before.keys(), ...fingerprints.keys()])) {
+      if (before.get(uid) !== fingerprints.get(uid)) this.#o.onPodChange(uid);
+    }
+  }
+
+  async #relistLoop(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        await this.relist(signal);
+        if (failures > 0)
+          this.#o.log.info({ runtime: this.#o.runtime.name }, 'container runtime answers again');
+        failures = 0;
+        this.#o.onHealth(undefined);
+      } catch (err) {
+        if (signal.aborted) return;
+        // Said once; the node condition keeps showing it.
+        if (failures++ === 0)
+          this.#o.log.error({ err, runtime: this.#o.runtime.name }, 'container runtime does not answer');
+        this.#o.onHealth(err instanceof Error ? err : new Error(String(err)));
+      }
+      const waitMs = failures > 0 ? Math.min(500 * failures, 2000) : this.#o.relistMs;
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', done);
+          this.#relistNow = undefined;
+          resolve();
+        };
+        const timer = setTimeout(done, waitMs * (0.9 + Math.random() * 0.2));
+        signal.addEventListener('abort', done, { once: true });
+        this.#relistNow = done;
+      });
+    }
+  }
+
+  async #eventLoop(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        for await (const event of this.#o.runtime.events(signal)) {
+          failures = 0;
+          const uid = this.#uidOf.get(event.containerId) ?? this.#uidOf.get(event.podSandboxId);
+          if (uid !== undefined) this.#o.onPodChange(uid);
+          else this.#relistNow?.();
+        }
+        return;
+      } catch (err) {
+        if (signal.aborted) return;
+        this.#o.log.warn(
+          { err, runtime: this.#o.runtime.name },
+          'event stream broke, relying on relist meanwhile',
+        );
+        await sleep(Math.min(1000 * 2 ** failures, 30_000), undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+}

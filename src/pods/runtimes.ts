@@ -1,0 +1,55 @@
+/** Which runtime runs a pod: by `runtimeClassName`, else the node's default. */
+
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Pod } from '../api/core.gen.ts';
+import { hostProcessRuntimeClass } from './identity.ts';
+
+export interface RuntimeChoice {
+  runtime: Runtime;
+  /** Handler to run the sandbox with; '' is the runtime's default. */
+  handler: string;
+}
+
+export interface RuntimeSetOptions {
+  process?: Runtime;
+  cri?: Runtime;
+  default: 'process' | 'cri';
+}
+
+export class RuntimeSet {
+  readonly #options: RuntimeSetOptions;
+
+  constructor(options: RuntimeSetOptions) {
+    this.#options = options;
+  }
+
+  all(): Runtime[] {
+    return [this.#options.process, this.#options.cri].filter((r) => r !== undefined);
+  }
+
+  /** @throws RuntimeClassError when the node has no such runtime. */
+  forPod(pod: Pod): RuntimeChoice {
+    const name = pod.spec?.runtimeClassName ?? '';
+    const wantsProcess =
+      name === hostProcessRuntimeClass || (name === '' && this.#options.default === 'process');
+    const runtime = wantsProcess ? this.#options.process : this.#options.cri;
+    if (runtime === undefined) {
+      throw new RuntimeClassError(
+        name,
+        wantsProcess
+          ? 'the process runtime is not available on this node: install conmon and run `roslet doctor`'
+          : `no container runtime is configured for it: set containerRuntimeEndpoint, or use runtimeClassName: ${hostProcessRuntimeClass}`,
+      );
+    }
+    return { runtime, handler: wantsProcess ? '' : name };
+  }
+}
+
+export class RuntimeClassError extends Error {
+  override readonly name = 'RuntimeClassError';
+  readonly runtimeClassName: string;
+  constructor(runtimeClassName: string, why: string) {
+    super(`spec.runtimeClassName ${JSON.stringify(runtimeClassName)}: ${why}`);
+    this.runtimeClassName = runtimeClassName;
+  }
+}
