@@ -1,0 +1,157 @@
+/**
+ * What is the same in every cgroup hierarchy: making and removing directories, and the processes in them. A cgroup
+ * path is absolute and relative to the root of each hierarchy.
+ */
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CgroupError, words } from './cgroup-layout.ts';
+
+/** `/a/b` gives `/a`, `/a/b`. */
+export function prefixes(path: string): string[] {
+  const segments = path.split('/').filter((segment) => segment !== '');
+  return segments.map((_, index) => `/${segments.slice(0, index + 1).join('/')}`);
+}
+
+/** Returns whether it was made by this call. */
+export async function makeCgroup(dir: string): Promise<boolean> {
+  try {
+    await mkdir(dir, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw explained(dir, `cannot create cgroup ${dir}`, error);
+  }
+}
+
+export async function readControl(dir: string, file: string): Promise<string | undefined> {
+  try {
+    return await readFile(join(dir, file), 'utf8');
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw explained(join(dir, file), `cannot read ${join(dir, file)}`, error);
+  }
+}
+
+/** Writes only what differs: some files refuse even the same value while the cgroup is in use. */
+export async function writeControl(dir: string, file: string, value: string): Promise<void> {
+  if ((await readControl(dir, file))?.trim() === value) return;
+  try {
+    await writeFile(join(dir, file), value);
+  } catch (error) {
+    throw explained(join(dir, file), `cannot write '${value}' to ${join(dir, file)}`, error);
+  }
+}
+
+/** Names of the cgroups directly below; empty when there is no such directory. */
+export async function childCgroups(dir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw explained(dir, `cannot list cgroup ${dir}`, error);
+  }
+}
+
+/** Every process in the cgroup and below it. */
+export async function pidsBelow(dir: string): Promise<Set<number>> {
+  const pids = new Set(await ownPids(dir));
+  for (const child of await childCgroups(dir)) {
+    for (const pid of await pidsBelow(join(dir, child))) pids.add(pid);
+  }
+  return pids;
+}
+
+/**
+ * Kills what is inside the cgroups (one per hierarchy) and removes them, deepest first, until they are gone: a killed
+ * process leaves its cgroup only when the kernel has torn it down.
+ * @throws CgroupError when something does not die in time.
+ */
+export async function removeCgroups(dirs: readonly string[], signal?: AbortSignal): Promise<void> {
+  const deadlineMs = performance.now() + removeTimeoutMs;
+  for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
+    signal?.throwIfAborted();
+    const left: string[] = [];
+    for (const dir of dirs) {
+      if (!(await removeTree(dir))) left.push(dir);
+    }
+    if (left.length === 0) return;
+    if (performance.now() > deadlineMs) throw await stillBusy(left);
+    for (const dir of left) await killTree(dir);
+    await delay(pauseMs * (0.75 + Math.random() / 2), undefined, { signal });
+  }
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+const removeTimeoutMs = 10_000;
+const maxPauseMs = 250;
+
+/** ENODEV: the cgroup was removed while its file was open. */
+const isGone = (error: unknown): boolean => ['ENOENT', 'ENODEV', 'ENOTDIR'].includes(codeOf(error) ?? '');
+
+async function ownPids(dir: string): Promise<number[]> {
+  const text = (await readControl(dir, 'cgroup.procs')) ?? '';
+  // 0 stands for a process outside this pid namespace: it cannot be named here.
+  return words(text)
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+/** Returns whether it is gone. */
+async function removeTree(dir: string): Promise<boolean> {
+  let empty = true;
+  for (const child of await childCgroups(dir)) empty = (await removeTree(join(dir, child))) && empty;
+  if (!empty) return false;
+  try {
+    await rmdir(dir);
+    return true;
+  } catch (error) {
+    if (isGone(error)) return true;
+    if (codeOf(error) === 'EBUSY' || codeOf(error) === 'ENOTEMPTY') return false;
+    throw explained(dir, `cannot remove cgroup ${dir}`, error);
+  }
+}
+
+async function killTree(dir: string): Promise<void> {
+  // A frozen process takes a SIGKILL only once it is thawed (v1).
+  if ((await readControl(dir, 'freezer.state'))?.trim() === 'FROZEN')
+    await writeControl(dir, 'freezer.state', 'THAWED');
+  for (const pid of await ownPids(dir)) kill(pid);
+  for (const child of await childCgroups(dir)) await killTree(join(dir, child));
+}
+
+function kill(pid: number): void {
+  if (pid === process.pid) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+async function stillBusy(dirs: readonly string[]): Promise<CgroupError> {
+  const pids = new Set<number>();
+  for (const dir of dirs) for (const pid of await pidsBelow(dir)) pids.add(pid);
+  const who =
+    pids.size === 0
+      ? 'the kernel still holds them'
+      : `processes ${[...pids].join(', ')} do not die, perhaps in uninterruptible I/O`;
+  return new CgroupError(dirs[0] ?? '', `cannot remove cgroups ${dirs.join(', ')}: ${who}`);
+}
+
+function explained(path: string, what: string, error: unknown): CgroupError {
+  const code = codeOf(error);
+  const advice: Partial<Record<string, string>> = {
+    EACCES: 'permission denied; run the agent as root',
+    EPERM: 'not permitted; run the agent as root, with the cgroup file system of the host',
+    EROFS:
+      'the cgroup file system is mounted read-only; mount it writable, or give --cgroup-root a delegated one',
+  };
+  const why =
+    (code !== undefined && advice[code]) || (error instanceof Error ? error.message : String(error));
+  return new CgroupError(path, `${what}: ${why}`, { cause: error });
+}
