@@ -1,0 +1,67 @@
+# What a person does with roslet's source: see README.md. Every target installs nothing outside this checkout but
+# Debian packages (setup) and what `make install` names.
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR ?= /usr/lib/systemd
+DEMO_DIR ?= /var/lib/roslet-demo
+export DEMO_DIR
+
+# The Node that scripts/setup put here goes before the machine's own.
+export PATH := $(CURDIR)/.tools/node_modules/.bin:$(PATH)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+help:
+	@echo 'make run         set up, build, run the pods in examples/ and watch them come up'
+	@echo 'make clean-run   stop these pods and remove everything that make run left on the machine'
+	@echo 'make test        set up and run every check and test'
+	@echo 'make build       build bin/roslet'
+	@echo 'make install     put roslet on PATH with its unit and default config (PREFIX=$(PREFIX), DESTDIR)'
+	@echo 'make uninstall   remove what make install put there, but not the configuration'
+	@echo 'make bench       print the benchmark tables'
+	@echo 'make lint        check format, lint, types, dependency rule, unused code'
+	@echo 'make format      format the source and fix what can be fixed'
+	@echo 'make generate    regenerate the code that is generated'
+
+run: build
+	@scripts/demo run
+
+clean-run:
+	@scripts/demo clean
+
+setup-run:
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
+
+build: setup-run
+	@node scripts/build.ts
+
+test: setup-test
+	@node scripts/test.ts
+
+bench: setup-test
+	@node scripts/build.ts
+	@$(SUDO) env PATH="$$PATH" node bench/main.ts
+
+lint: setup-run
+	@node scripts/test.ts 'formatting and lint' types 'generated code' 'dependency rule' 'unused code'
+
+format: setup-run
+	@npm run --silent format
+
+generate: setup-run
+	@npm run --silent generate
+
+install:
+	@test -x bin/roslet || { echo "make install: run 'make build' first (as yourself; only install needs root)" >&2; exit 1; }
+	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' DESTDIR='$(DESTDIR)' scripts/install
+
+uninstall:
+	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' DESTDIR='$(DESTDIR)' scripts/install --uninstall
+
+clean:
+	rm -rf dist bin build
+
+.PHONY: help run clean-run setup-run setup-test build test bench lint format generate install uninstall clean

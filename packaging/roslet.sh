@@ -1,0 +1,30 @@
+#!/bin/sh
+# roslet: starts the agent or the CLI with the Node that belongs to it. In a checkout this file is bin/roslet, installed
+# it is PREFIX/bin/roslet with the rest in PREFIX/lib/roslet.
+set -eu
+here=$(dirname "$(readlink -f "$0")")
+
+for program in "$here/../dist/roslet.js" "$here/../lib/roslet/roslet.js"; do
+  [ ! -e "$program" ] || break
+done
+[ -e "$program" ] || {
+  echo "roslet: $program is missing; run 'make build' (or 'make install') first" >&2
+  exit 1
+}
+
+node=${ROSLET_NODE:-}
+if [ -z "$node" ]; then
+  for node in "$here/../.tools/node_modules/.bin/node" "$here/../lib/roslet/node" node; do
+    command -v "$node" >/dev/null 2>&1 && break
+    node=
+  done
+fi
+[ -n "$node" ] || {
+  echo "roslet: no Node found; install Node >= 22.12 or set ROSLET_NODE to its path" >&2
+  exit 1
+}
+
+# A robot has better uses for memory than the young generation of a supervisor: small semi-spaces are collected more
+# often, which costs little at this program's rate of allocation. One arena keeps malloc from spreading.
+export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
+exec "$node" --max-semi-space-size=1 "$program" "$@"
