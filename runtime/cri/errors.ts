@@ -1,0 +1,43 @@
+/** What a gRPC status means to a caller of the runtime port. */
+import type { ServiceError } from '@grpc/grpc-js';
+import { RuntimeError, type RuntimeErrorCode } from '../runtime.ts';
+
+/** gRPC status codes are numbers on the wire; those without a meaning to our callers are `Unknown`. */
+const codes: Readonly<Record<number, RuntimeErrorCode>> = {
+  1: 'Cancelled',
+  3: 'InvalidArgument',
+  4: 'DeadlineExceeded',
+  5: 'NotFound',
+  6: 'AlreadyExists',
+  8: 'ResourceExhausted',
+  9: 'FailedPrecondition',
+  12: 'Unimplemented',
+  14: 'Unavailable',
+};
+
+export function runtimeError(error: ServiceError, call: string, endpoint: string): RuntimeError {
+  const code = codes[error.code] ?? 'Unknown';
+  if (code === 'Unavailable') {
+    return new RuntimeError(
+      code,
+      `The container runtime at ${endpoint} does not answer ${call}: ${error.details}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new RuntimeError(code, withoutGrpcPrefix(error.details) || `${call} failed: ${error.message}`, {
+    cause: error,
+  });
+}
+
+export const cancelled = (call: string, reason: unknown): RuntimeError =>
+  new RuntimeError('Cancelled', `${call} was cancelled`, { cause: reason });
+
+export const hasCode = (error: unknown, code: RuntimeErrorCode): boolean =>
+  error instanceof RuntimeError && error.code === code;
+
+/** Go wraps a status of its own in the text of the next; only the innermost text says something. */
+function withoutGrpcPrefix(details: string): string {
+  return details.replaceAll(/rpc error: code = \w+ desc = /g, '');
+}

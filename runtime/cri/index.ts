@@ -1,0 +1,239 @@
+/**
+ * The runtime port over the Kubernetes Container Runtime Interface (runtime.v1): containerd 1.6, 1.7 and 2.x, CRI-O.
+ * The runtime may be down when this is made and at any time after: calls then fail with `Unavailable`, and work again
+ * when it is back. Differences between runtimes are negotiated by what they answer, never by what they are expected to.
+ */
+import type { Logger } from '../../src/log.ts';
+import { type ContainerConfig, type Runtime, RuntimeError } from '../runtime.ts';
+import { type CallOptions, connect } from './connection.ts';
+import {
+  decodeContainer,
+  decodeContainerStatus,
+  decodeSandbox,
+  decodeSandboxStatus,
+  decodeStats,
+} from './decode.ts';
+import {
+  ceilSeconds,
+  encodeContainerConfig,
+  encodeContainerFilter,
+  encodeResources,
+  encodeSandboxConfig,
+  encodeSandboxFilter,
+} from './encode.ts';
+import { hasCode } from './errors.ts';
+import { criImages } from './images.ts';
+import * as methods from './methods.ts';
+import { containerOwners } from './owners.ts';
+import { runtimeStatus } from './status.ts';
+
+export interface CriOptions {
+  /** `unix:///run/containerd/containerd.sock` */
+  endpoint: string;
+  log: Logger;
+  /** For every call but pulls; the kubelet's runtimeRequestTimeout, 2 minutes. */
+  requestTimeoutMs?: number;
+  /** Closes the connection. */
+  signal?: AbortSignal;
+}
+
+export async function criRuntime(options: CriOptions): Promise<Runtime> {
+  const { endpoint, log, requestTimeoutMs = 120_000 } = options;
+  const connection = await connect(endpoint);
+  options.signal?.addEventListener('abort', () => connection.close(), { once: true });
+  const owners = containerOwners(connection, requestTimeoutMs);
+  let name = 'cri';
+
+  const within = (signal: AbortSignal | undefined, timeoutMs = requestTimeoutMs): CallOptions => ({
+    timeoutMs,
+    signal,
+  });
+
+  const runtime: Runtime = {
+    get name() {
+      return name;
+    },
+
+    async version(signal) {
+      const { version: _, ...version } = await connection.call(
+        methods.version,
+        { version: 'v1' },
+        within(signal),
+      );
+      name = version.runtimeName;
+      return version;
+    },
+
+    status: (signal) => runtimeStatus(connection, within(signal)),
+
+    /** Twice the usual time, as the kubelet gives it: the network is set up in this call. */
+    async runPodSandbox(config, runtimeHandler, signal) {
+      const { podSandboxId } = await connection.call(
+        methods.runPodSandbox,
+        { config: encodeSandboxConfig(config), runtimeHandler },
+        within(signal, 2 * requestTimeoutMs),
+      );
+      return podSandboxId;
+    },
+
+    async stopPodSandbox(podSandboxId, signal) {
+      await ignoreGone(connection.call(methods.stopPodSandbox, { podSandboxId }, within(signal)));
+    },
+
+    async removePodSandbox(podSandboxId, signal) {
+      await ignoreGone(connection.call(methods.removePodSandbox, { podSandboxId }, within(signal)));
+    },
+
+    async podSandboxStatus(podSandboxId, signal) {
+      const request = { podSandboxId, verbose: false };
+      const { status } = await connection.call(methods.podSandboxStatus, request, within(signal));
+      if (!status) throw new RuntimeError('NotFound', `pod sandbox ${podSandboxId} has no status`);
+      return decodeSandboxStatus(status);
+    },
+
+    async listPodSandbox(filter, signal) {
+      const request = { filter: encodeSandboxFilter(filter) };
+      const { items } = await connection.call(methods.listPodSandbox, request, within(signal));
+      return items.map(decodeSandbox);
+    },
+
+    async createContainer(podSandboxId, config, sandboxConfig, signal) {
+      const { containerId } = await connection.call(
+        methods.createContainer,
+        {
+          podSandboxId,
+          config: encodeContainerConfig(config),
+          sandboxConfig: encodeSandboxConfig(sandboxConfig),
+        },
+        within(signal),
+      );
+      owners.learn(containerId, podSandboxId);
+      await refuseIgnoredStopSignal(containerId, config, signal);
+      return containerId;
+    },
+
+    async startContainer(containerId, signal) {
+      await connection.call(methods.startContainer, { containerId }, within(signal));
+    },
+
+    async stopContainer(containerId, timeoutSeconds, signal) {
+      const request = { containerId, timeout: ceilSeconds(timeoutSeconds * 1000) };
+      const stop = () =>
+        ignoreGone(
+          connection.call(
+            methods.stopContainer,
+            request,
+            within(signal, requestTimeoutMs + timeoutSeconds * 1000),
+          ),
+        );
+      // containerd 2.1 answers so for a container that exits in the very moment of the call.
+      await stop().catch((error: unknown) => {
+        if (error instanceof RuntimeError && error.message.includes('ttrpc: closed')) return stop();
+        throw error;
+      });
+    },
+
+    async removeContainer(containerId, signal) {
+      await ignoreGone(connection.call(methods.removeContainer, { containerId }, within(signal)));
+      owners.forget(containerId);
+    },
+
+    async listContainers(filter, signal) {
+      const request = { filter: encodeContainerFilter(filter) };
+      const response = await connection.call(methods.listContainers, request, within(signal));
+      const containers = response.containers.map(decodeContainer);
+      if (!filter) owners.learnAll(containers);
+      return containers;
+    },
+
+    async containerStatus(containerId, signal) {
+      const request = { containerId, verbose: false };
+      const [{ status }, podSandboxId] = await Promise.all([
+        connection.call(methods.containerStatus, request, within(signal)),
+        owners.sandboxOf(containerId, signal),
+      ]);
+      if (!status) throw new RuntimeError('NotFound', `container ${containerId} has no status`);
+      return decodeContainerStatus(status, podSandboxId);
+    },
+
+    async updateContainerResources(containerId, resources, signal) {
+      const request = { containerId, linux: encodeResources(resources) };
+      await connection.call(methods.updateContainerResources, request, within(signal));
+    },
+
+    async reopenContainerLog(containerId, signal) {
+      await connection.call(methods.reopenContainerLog, { containerId }, within(signal));
+    },
+
+    /** The runtime counts in whole seconds, so a limit between them is kept by ending the call, which kills too. */
+    async execSync(containerId, command, timeoutMs, signal) {
+      const { stdout, stderr, exitCode } = await connection.call(
+        methods.execSync,
+        { containerId, cmd: [...command], timeout: ceilSeconds(timeoutMs) },
+        {
+          timeoutMs:
+            timeoutMs === 0 ? undefined : timeoutMs % 1000 === 0 ? timeoutMs + requestTimeoutMs : timeoutMs,
+          signal,
+        },
+      );
+      return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode };
+    },
+
+    exec() {
+      throw new RuntimeError('Unimplemented', 'exec');
+    },
+    attach() {
+      throw new RuntimeError('Unimplemented', 'attach');
+    },
+    portForward() {
+      throw new RuntimeError('Unimplemented', 'portForward');
+    },
+
+    async containerStats(containerId, signal) {
+      const { stats } = await connection.call(methods.containerStats, { containerId }, within(signal));
+      if (!stats) throw new RuntimeError('NotFound', `container ${containerId} has no stats`);
+      return decodeStats(stats);
+    },
+
+    async listContainerStats(filter, signal) {
+      const request = {
+        filter: filter && {
+          id: filter.id ?? '',
+          podSandboxId: filter.podSandboxId ?? '',
+          labelSelector: filter.labels ?? {},
+        },
+      };
+      const { stats } = await connection.call(methods.listContainerStats, request, within(signal));
+      return stats.map(decodeStats);
+    },
+
+    async *events(signal) {
+      log.debug('events');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    },
+
+    images: criImages(connection, requestTimeoutMs),
+  };
+  return runtime;
+
+  /** A runtime older than CRI's stop_signal drops it in silence: its status then does not tell it back. */
+  async function refuseIgnoredStopSignal(containerId: string, config: ContainerConfig, signal?: AbortSignal) {
+    if (config.stopSignal === undefined) return;
+    const { stopSignal } = await runtime.containerStatus(containerId, signal);
+    if (stopSignal === config.stopSignal) return;
+    await runtime.removeContainer(containerId, signal);
+    throw new RuntimeError(
+      'InvalidArgument',
+      `container ${config.metadata.name}: the runtime does not honour stopSignal ${config.stopSignal}; leave it out, or set STOPSIGNAL in the image`,
+    );
+  }
+}
+
+/** Stopping or removing what is gone has succeeded. */
+async function ignoreGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!hasCode(error, 'NotFound')) throw error;
+  }
+}
