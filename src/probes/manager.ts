@@ -1,0 +1,188 @@
+/**
+ * Probes all containers that are tracked and keeps what the probes found, for plan and status to read.
+ *
+ * - A startup probe comes first: liveness and readiness wait until it has succeeded, then it ends.
+ * - A failed liveness or startup probe is told once and rests: the container is to be replaced by a new one.
+ * - A new container is not ready until its readiness probe says so. One that was running before this agent started
+ *   keeps the readiness it had: unknown is not false. Its probes start at a random time within their period, so that
+ *   a restarted agent does not try them all at once.
+ */
+import type { Pod, Probe } from '../api/core.gen.ts';
+import { containerReference } from '../events/reference.ts';
+import type { EventRecorder } from '../events.ts';
+import type { Logger } from '../log.ts';
+import { type AnyContainer, podKey, podUid } from '../pods/identity.ts';
+import { attemptProbe, type ProbeOutcome, type ProbeTarget } from './handler.ts';
+import type { LatencySummary } from './latencies.ts';
+import type { ProbeKind, ProbeResult, ProbeResults } from './results.ts';
+import { type ProbeWorker, probeWorker } from './worker.ts';
+
+export interface ProbeManager extends ProbeResults {
+  /** Probes a running container. Tracking it again changes nothing. */
+  track(container: TrackedContainer): void;
+  /** Ends its probes and forgets their results. */
+  untrack(containerId: string): void;
+  untrackPod(podUid: string): void;
+  /** A pod that is to end is not killed by its probes; readiness goes on. */
+  stopLivenessAndStartup(podUid: string): void;
+  /** Of the attempts that were made; undefined when there is no such probe. */
+  latencies(containerId: string, kind: ProbeKind): LatencySummary | undefined;
+  /** Ends all probes. */
+  [Symbol.dispose](): void;
+}
+
+export interface TrackedContainer extends ProbeTarget {
+  pod: Pod;
+  container: AnyContainer;
+  containerId: string;
+  /** Wall clock. */
+  startedAtMs: number;
+  /** Given for a container that ran before this agent: what its status said last. */
+  restored?: { ready?: boolean; started?: boolean };
+}
+
+export interface ProbeManagerOptions {
+  log: Logger;
+  events: EventRecorder;
+  /** A result of one of the pod's containers is another one than before. */
+  onResult: (podUid: string) => void;
+}
+
+export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
+  const tracked = new Map<string, ContainerProbes>();
+
+  function untrack(containerId: string): void {
+    tracked.get(containerId)?.stop();
+    tracked.delete(containerId);
+  }
+
+  function ofPod(uid: string): [string, ContainerProbes][] {
+    return [...tracked].filter(([, probes]) => probes.podUid === uid);
+  }
+
+  const worker = (containerId: string, kind: ProbeKind) => tracked.get(containerId)?.workers[kind];
+
+  return {
+    track(container) {
+      if (tracked.has(container.containerId)) return;
+      const probes = containerProbes(container, options);
+      if (probes) tracked.set(container.containerId, probes);
+    },
+    untrack,
+    untrackPod(uid) {
+      for (const [containerId] of ofPod(uid)) untrack(containerId);
+    },
+    stopLivenessAndStartup(uid) {
+      for (const [, { workers }] of ofPod(uid)) {
+        workers.liveness?.stop();
+        workers.startup?.stop();
+      }
+    },
+    get: (containerId, kind) => worker(containerId, kind)?.result,
+    message: (containerId, kind) => worker(containerId, kind)?.message ?? '',
+    latencies: (containerId, kind) => worker(containerId, kind)?.latencies(),
+    [Symbol.dispose]() {
+      for (const containerId of [...tracked.keys()]) untrack(containerId);
+    },
+  };
+}
+
+type Workers = Partial<Record<ProbeKind, ProbeWorker>>;
+
+interface ContainerProbes {
+  podUid: string;
+  workers: Workers;
+  stop(): void;
+}
+
+/** Undefined when the container has no probes. */
+function containerProbes(
+  target: TrackedContainer,
+  { log, events, onResult }: ProbeManagerOptions,
+): ContainerProbes | undefined {
+  const { pod, container, restored } = target;
+  const about = containerReference(pod, container);
+  const probeLog = log.child({ pod: podKey(pod), container: container.name });
+  // The age of the container now, once: afterwards only the monotonic clock counts.
+  const startedMs = performance.now() - Math.max(0, Date.now() - target.startedAtMs);
+  const workers: Workers = {};
+
+  function startWorker(kind: ProbeKind, probe: Probe | undefined): void {
+    if (!probe) return;
+    const delayedUntilMs = startedMs + (probe.initialDelaySeconds ?? 0) * 1000;
+    const jitterMs = restored ? Math.random() * (probe.periodSeconds ?? 0) * 1000 : 0;
+    workers[kind]?.start(Math.max(0, delayedUntilMs - performance.now()) + jitterMs);
+  }
+
+  function startAfterStartup(): void {
+    startWorker('liveness', container.livenessProbe);
+    startWorker('readiness', container.readinessProbe);
+  }
+
+  function changed(kind: ProbeKind, result: ProbeResult): void {
+    probeLog.info({ probe: kind, result }, `${kind} probe: ${result}`);
+    const isFinal = kind === 'startup' || (kind === 'liveness' && result === 'failure');
+    if (isFinal) workers[kind]?.stop();
+    if (kind === 'startup' && result === 'success') startAfterStartup();
+    onResult(podUid(pod));
+  }
+
+  function tell(kind: ProbeKind, { result, output }: ProbeOutcome): void {
+    if (result === 'failure') {
+      events.event(about, 'Warning', 'Unhealthy', `${titles[kind]} probe failed: ${output}`);
+    } else if (result === 'warning') {
+      events.event(about, 'Warning', 'ProbeWarning', `${titles[kind]} probe warning: ${output}`);
+    }
+  }
+
+  function tellError(kind: ProbeKind, err: unknown): void {
+    const text = err instanceof Error ? err.message : String(err);
+    const message = `${titles[kind]} probe errored and resulted in unknown state: ${text}`;
+    events.event(about, 'Warning', 'Unhealthy', message);
+    probeLog.debug({ probe: kind, err }, message);
+  }
+
+  for (const kind of kinds) {
+    const probe = container[`${kind}Probe`];
+    if (!probe) continue;
+    workers[kind] = probeWorker({
+      probe,
+      initial: initialResult(kind, restored),
+      attempt: (options) => attemptProbe(probe, target, options),
+      onOutcome: (outcome) => tell(kind, outcome),
+      onError: (error) => tellError(kind, error),
+      onChange: (result) => changed(kind, result),
+    });
+  }
+  const list = Object.values(workers);
+  if (list.length === 0) return undefined;
+  if (workers.startup && workers.startup.result !== 'success') startWorker('startup', container.startupProbe);
+  else startAfterStartup();
+  return {
+    podUid: podUid(pod),
+    workers,
+    stop: () => {
+      for (const worker of list) worker.stop();
+    },
+  };
+}
+
+const kinds: readonly ProbeKind[] = ['startup', 'liveness', 'readiness'];
+
+const titles: Readonly<Record<ProbeKind, string>> = {
+  startup: 'Startup',
+  liveness: 'Liveness',
+  readiness: 'Readiness',
+};
+
+function initialResult(kind: ProbeKind, restored: TrackedContainer['restored']): ProbeResult {
+  switch (kind) {
+    case 'startup':
+      return restored?.started ? 'success' : 'unknown';
+    case 'liveness':
+      return 'unknown';
+    case 'readiness':
+      if (restored?.ready !== undefined) return restored.ready ? 'success' : 'failure';
+      return restored ? 'unknown' : 'failure';
+  }
+}
