@@ -5,7 +5,6 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= /usr/lib/systemd
 DEMO_DIR ?= /var/lib/roslet-demo
-export DEMO_DIR
 
 # The Node that scripts/setup put here goes before the machine's own.
 export PATH := $(CURDIR)/.tools/node_modules/.bin:$(PATH)
@@ -24,10 +23,10 @@ help:
 	@echo 'make generate    regenerate the code that is generated'
 
 run: build
-	@scripts/demo run
+	@$(SUDO) env DEMO_DIR="$(DEMO_DIR)" scripts/demo run
 
 clean-run:
-	@scripts/demo clean
+	@$(SUDO) env DEMO_DIR="$(DEMO_DIR)" scripts/demo clean
 
 setup-run:
 	@scripts/setup run
@@ -55,7 +54,6 @@ generate: setup-run
 	@npm run --silent generate
 
 install:
-	@test -x bin/roslet || { echo "make install: run 'make build' first (as yourself; only install needs root)" >&2; exit 1; }
 	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' DESTDIR='$(DESTDIR)' scripts/install
 
 uninstall:
