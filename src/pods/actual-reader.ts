@@ -17,8 +17,15 @@ export class ActualReader {
   readonly #containers = new Map<string, ContainerStatus>();
   readonly #sandboxes = new Map<string, PodSandboxStatus>();
 
+  readonly #ownerLabels: Readonly<Record<string, string>>;
+
+  /** @param ownerLabels only what carries them is looked at */
+  constructor(ownerLabels: Readonly<Record<string, string>>) {
+    this.#ownerLabels = ownerLabels;
+  }
+
   async read(runtime: Runtime, uid: string, signal?: AbortSignal): Promise<ActualPod> {
-    const labels = { [podUidLabel]: uid };
+    const labels = { ...this.#ownerLabels, [podUidLabel]: uid };
     const [sandboxes, containers] = await Promise.all([
       runtime.listPodSandbox({ labels }, signal),
       runtime.listContainers({ labels }, signal),

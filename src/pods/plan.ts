@@ -268,8 +268,8 @@ function start(
     backoffMs = nextBackoff(previous, backoff);
     const changed = isChanged(input, container, previous);
     const delayMs = changed || previous.podSandboxId !== podSandboxId ? 0 : backoffAfter(previous, backoff);
-    // A clock that was set back must not stretch the wait beyond the delay itself.
-    const untilMs = Math.min(previous.finishedAtMs, nowMs) + delayMs;
+    // An end that lies in the future shows that the clock was set back: nobody knows how long ago it was.
+    const untilMs = previous.finishedAtMs > nowMs ? nowMs : previous.finishedAtMs + delayMs;
     if (untilMs > nowMs) {
       result.waiting.set(container.name, {
         reason: 'CrashLoopBackOff',

@@ -16,6 +16,8 @@ export interface SeenPod {
 
 export interface RuntimeWatchOptions {
   runtime: Runtime;
+  /** Only what carries them is looked at. */
+  ownerLabels: Readonly<Record<string, string>>;
   relistMs: number;
   log: Logger;
   onPodChange(uid: string): void;
@@ -52,10 +54,10 @@ export class RuntimeWatch {
 
   /** @throws what the runtime throws. */
   async relist(signal?: AbortSignal): Promise<void> {
-    const { runtime } = this.#o;
+    const { runtime, ownerLabels: labels } = this.#o;
     const [sandboxes, containers] = await Promise.all([
-      runtime.listPodSandbox(undefined, signal),
-      runtime.listContainers(undefined, signal),
+      runtime.listPodSandbox({ labels }, signal),
+      runtime.listContainers({ labels }, signal),
     ]);
     const seen = new Map<string, SeenPod>();
     const parts = new Map<string, string[]>();

@@ -219,8 +219,7 @@ function readiness(
   }
   const isSame = old?.containerID === `${input.runtimeName}://${newest.id}`;
   const known = (probe: 'startup' | 'readiness', last: boolean | undefined): boolean => {
-    const result = input.probes.get(newest.id, probe);
-    if (result === undefined) return true;
+    const result = input.probes.get(newest.id, probe) ?? 'unknown';
     // Unknown is not false: what an earlier life of the agent knew of this very instance still holds.
     return result === 'unknown' ? isSame && last === true : result === 'success';
   };

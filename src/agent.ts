@@ -1,0 +1,304 @@
+/**
+ * The agent: turns desired pods into workers, and the end of workers into what comes next. It decides who runs at all
+ * (admission, one pod of a name at a time, orphans); what a pod does is its worker's.
+ */
+import type { Pod, PodStatus } from './api/core.gen.ts';
+import type { EventRecorder } from './events.ts';
+import type { Logger } from './log.ts';
+import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
+import { podKey, podName, podNamespace, podUid } from './pods/identity.ts';
+import type { SeenPod } from './pods/runtime-watch.ts';
+import { time } from './pods/status.ts';
+import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
+import { isStaticPod } from './sources/source.ts';
+import type { Store } from './store/store.ts';
+
+export interface AgentOptions {
+  store: Store;
+  events: EventRecorder;
+  log: Logger;
+  now: () => number;
+  /** Everything a worker needs that depends on the pod's runtime. @throws RuntimeClassError */
+  workerDeps(pod: Pod): Omit<WorkerDeps, 'save' | 'onStatus' | 'onEnd' | 'log' | 'now'>;
+  admissionContext(): NodeAdmissionContext;
+  /** The object is not kept any longer: its pod is gone from the machine. */
+  finalize(uid: string): Promise<void>;
+}
+
+export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
+
+const recordKind = 'pods';
+
+/** How long a status may differ from the one on disk. It is only a memory aid: readiness and times of transition. */
+const statusSaveDelayMs = 1000;
+
+export class Agent {
+  readonly #o: AgentOptions;
+  readonly #workers = new Map<string, PodWorker>();
+  /** Static pods that were refused, with the status that says why. */
+  readonly #refused = new Map<string, Pod>();
+  readonly #listeners = new Set<(change: PodChange) => void>();
+  readonly #saves = new Map<string, NodeJS.Timeout>();
+  #desired = new Map<string, Pod>();
+  #reconciled = false;
+  #signal: AbortSignal = AbortSignal.abort();
+
+  constructor(options: AgentOptions) {
+    this.#o = options;
+  }
+
+  /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    for (const { value } of await this.#o.store.load<PodRecord>(recordKind)) this.#adopt(value);
+  }
+
+  /** The whole set of desired pods, after every change of it. */
+  reconcile(desired: readonly Pod[]): void {
+    this.#desired = new Map(desired.map((pod) => [podUid(pod), pod]));
+    this.#reconciled = true;
+    for (const worker of this.#workers.values()) {
+      if (!this.#desired.has(worker.uid)) worker.stop({ remove: true });
+    }
+    for (const uid of this.#refused.keys()) {
+      if (!this.#desired.has(uid)) this.#forgetRefused(uid);
+    }
+    this.#admitWaiting();
+  }
+
+  /** Node resources, conditions or runtimes changed: refused pods get another chance. */
+  nodeChanged(): void {
+    if (this.#reconciled) this.#admitWaiting();
+  }
+
+  /** What a runtime holds but no worker answers for is taken down. */
+  claimOrphans(seen: Iterable<SeenPod>): void {
+    if (!this.#reconciled) return;
+    for (const orphan of seen) {
+      if (this.#workers.has(orphan.uid)) continue;
+      this.#o.log.warn(
+        { pod: `${orphan.namespace}/${orphan.name}`, podUid: orphan.uid },
+        'found containers of a pod that nobody asked for, stopping them',
+      );
+      const nowMs = this.#o.now();
+      this.#adopt({
+        pod: orphanPod(orphan),
+        firstSeenMs: nowMs,
+        stop: { deadlineMs: nowMs + 30_000 },
+        ended: false,
+        removing: true,
+      });
+    }
+  }
+
+  workers(): Iterable<PodWorker> {
+    return this.#workers.values();
+  }
+
+  worker(uid: string): PodWorker | undefined {
+    return this.#workers.get(uid);
+  }
+
+  /** Every pod with its status: running, ended, and refused ones. */
+  pods(): Pod[] {
+    const running = [...this.#workers.values()].map((w) => withStatus(w.pod, w.status));
+    return [...running, ...this.#refused.values()];
+  }
+
+  onPodChange(listener: (change: PodChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends a pod on this node for a reason of the node's, for good. */
+  evict(uid: string, verdict: Verdict, graceSeconds: number): void {
+    this.#workers.get(uid)?.stop({ graceSeconds, remove: false, verdict });
+  }
+
+  /** Writes what is still waiting to be written. */
+  async flush(): Promise<void> {
+    const waiting = [...this.#saves.keys()];
+    for (const timer of this.#saves.values()) clearTimeout(timer);
+    this.#saves.clear();
+    await Promise.all(waiting.map((uid) => this.#saveNow(uid)));
+  }
+
+  #admitWaiting(): void {
+    for (const pod of [...this.#desired.values()].sort(bySeniority)) {
+      const uid = podUid(pod);
+      const worker = this.#workers.get(uid);
+      if (worker !== undefined) this.#updateWorker(worker, pod);
+      else if (pod.metadata?.deletionTimestamp !== undefined) this.#finalize(uid);
+      else if (![...this.#workers.values()].some((w) => w.key === podKey(pod))) this.#tryAdmit(pod);
+      // Else a pod of the same name still goes down: this one's turn comes when that is gone.
+    }
+  }
+
+  #updateWorker(worker: PodWorker, pod: Pod): void {
+    if (pod.metadata?.deletionTimestamp !== undefined) {
+      const graceSeconds = pod.metadata.deletionGracePeriodSeconds;
+      worker.stop({ remove: true, ...(graceSeconds === undefined ? {} : { graceSeconds }) });
+    }
+    if (JSON.stringify(withStatus(worker.pod, undefined)) === JSON.stringify(withStatus(pod, undefined)))
+      return;
+    worker.update(withStatus(pod, undefined));
+    this.#tell('changed', withStatus(pod, worker.status));
+  }
+
+  #tryAdmit(pod: Pod): void {
+    const uid = podUid(pod);
+    const active = [...this.#workers.values()].filter((w) => !w.record.ended).map((w) => w.pod);
+    const admission = admit(pod, active, this.#o.admissionContext());
+    if (admission.admitted) {
+      this.#refused.delete(uid);
+      this.#adopt({
+        pod: withStatus(pod, undefined),
+        firstSeenMs: this.#o.now(),
+        ended: false,
+        removing: false,
+      });
+    } else if (isStaticPod(pod)) this.#refuseForNow(pod, admission);
+    else this.#refuse(pod, admission);
+  }
+
+  /** A static pod waits until what refused it changes. */
+  #refuseForNow(pod: Pod, refusal: Refusal): void {
+    const uid = podUid(pod);
+    const before = this.#refused.get(uid)?.status;
+    if (before?.reason === refusal.reason && before.message === refusal.message) return;
+    const refused = withStatus(pod, refusedStatus(refusal, this.#o.now()));
+    this.#refused.set(uid, refused);
+    this.#reportRefusal(pod, refusal);
+    this.#tell('changed', refused);
+  }
+
+  /** A pod of the API has failed for good, as its controller expects. */
+  #refuse(pod: Pod, refusal: Refusal): void {
+    this.#reportRefusal(pod, refusal);
+    const nowMs = this.#o.now();
+    this.#adopt({
+      pod: withStatus(pod, undefined),
+      firstSeenMs: nowMs,
+      verdict: { phase: 'Failed', reason: refusal.reason, message: refusal.message },
+      stop: { deadlineMs: nowMs },
+      ended: false,
+      removing: false,
+    });
+  }
+
+  #reportRefusal(pod: Pod, refusal: Refusal): void {
+    this.#o.log.warn(
+      { pod: podKey(pod), podUid: podUid(pod), reason: refusal.reason },
+      `pod refused: ${refusal.message}`,
+    );
+    this.#o.events.event(
+      { kind: 'Pod', namespace: podNamespace(pod), name: podName(pod), uid: podUid(pod) },
+      'Warning',
+      refusal.reason,
+      refusal.message,
+    );
+  }
+
+  #adopt(record: PodRecord): void {
+    const uid = podUid(record.pod);
+    const { log, now } = this.#o;
+    let deps: ReturnType<AgentOptions['workerDeps']>;
+    try {
+      deps = this.#o.workerDeps(record.pod);
+    } catch (err) {
+      // Kept on disk: the runtime may be configured again. Meanwhile the pod is shown with the reason.
+      const message = err instanceof Error ? err.message : String(err);
+      log.error({ err, pod: podKey(record.pod), podUid: uid }, 'pod cannot be supervised');
+      this.#refused.set(
+        uid,
+        withStatus(record.pod, refusedStatus({ reason: 'RuntimeClassNotSupported', message }, now())),
+      );
+      return;
+    }
+    const worker = new PodWorker(record, {
+      ...deps,
+      log,
+      now,
+      save: (r) => this.#o.store.put(recordKind, uid, r),
+      onStatus: (pod, status) => {
+        this.#saveSoon(uid);
+        this.#tell('changed', withStatus(pod, status));
+      },
+      onEnd: (ended, what) => this.#ended(ended, what),
+    });
+    this.#workers.set(uid, worker);
+    worker
+      .run(this.#signal)
+      .catch((err: unknown) => log.fatal({ err, pod: worker.key, podUid: uid }, 'pod worker died'));
+  }
+
+  #ended(worker: PodWorker, what: 'ended' | 'removed'): void {
+    if (what === 'removed') {
+      this.#workers.delete(worker.uid);
+      clearTimeout(this.#saves.get(worker.uid));
+      this.#saves.delete(worker.uid);
+      this.#finalize(worker.uid);
+      this.#tell('gone', withStatus(worker.pod, worker.status));
+    }
+    this.nodeChanged();
+  }
+
+  #finalize(uid: string): void {
+    Promise.all([this.#o.store.delete(recordKind, uid), this.#o.finalize(uid)]).catch((err: unknown) =>
+      this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'),
+    );
+  }
+
+  #forgetRefused(uid: string): void {
+    const pod = this.#refused.get(uid);
+    this.#refused.delete(uid);
+    if (pod !== undefined) this.#tell('gone', pod);
+  }
+
+  #saveSoon(uid: string): void {
+    if (this.#saves.has(uid)) return;
+    const timer = setTimeout(() => {
+      this.#saves.delete(uid);
+      this.#saveNow(uid).catch((err: unknown) =>
+        this.#o.log.error({ err, podUid: uid }, 'cannot save the status of a pod'),
+      );
+    }, statusSaveDelayMs);
+    this.#saves.set(uid, timer);
+  }
+
+  async #saveNow(uid: string): Promise<void> {
+    const worker = this.#workers.get(uid);
+    if (worker !== undefined) await this.#o.store.put(recordKind, uid, worker.record);
+  }
+
+  #tell(type: PodChange['type'], pod: Pod): void {
+    for (const listener of this.#listeners) listener({ type, pod });
+  }
+}
+
+type Refusal = Extract<Admission, { admitted: false }> | { reason: string; message: string };
+
+const withStatus = (pod: Pod, status: PodStatus | undefined): Pod => {
+  const { status: _, ...rest } = pod;
+  return status === undefined ? rest : { ...rest, status };
+};
+
+function refusedStatus(refusal: Refusal, nowMs: number): PodStatus {
+  return { phase: 'Failed', reason: refusal.reason, message: refusal.message, startTime: time(nowMs) };
+}
+
+/** Older pods first, so that what was there before is not pushed out by what came later. */
+function bySeniority(a: Pod, b: Pod): number {
+  const age = (pod: Pod) => pod.metadata?.creationTimestamp ?? '';
+  return (b.spec?.priority ?? 0) - (a.spec?.priority ?? 0) || age(a).localeCompare(age(b));
+}
+
+/** As much of a pod as its labels tell: enough to take it down. */
+function orphanPod(orphan: SeenPod): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: orphan.name, namespace: orphan.namespace, uid: orphan.uid },
+    spec: { containers: [] },
+  };
+}

@@ -1,0 +1,408 @@
+/**
+ * The worker of one pod: serial, coalescing to the newest desired state. It reads what the runtime holds, plans,
+ * publishes the status and carries the plan out, again and again until nothing is left to do; then it sleeps until
+ * something changed. It alone owns the actual state of its pod: setup -> terminating -> terminated.
+ *
+ * What it must not forget is in its PodRecord, saved before the first effect: a worker made from the record of an
+ * earlier life of the agent goes on where that one was killed.
+ */
+
+import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
+import type { Pod, PodStatus } from '../api/core.gen.ts';
+import type { Logger } from '../log.ts';
+import type { ProbeResults } from '../probes/results.ts';
+import { type ActualPod, latestInstance, nothingActual } from './actual.ts';
+import type { ActualReader } from './actual-reader.ts';
+import type { BackoffConfig } from './backoff.ts';
+import type { PodEffects, StartFailure } from './effects.ts';
+import { podKey, podUid } from './identity.ts';
+import { type Action, type Intent, type Plan, plan, podGraceSeconds, type Waiting } from './plan.ts';
+import { podStatus, time } from './status.ts';
+
+/** What survives the agent. Kept in the store under the pod's uid. */
+export interface PodRecord {
+  pod: Pod;
+  /** Epoch at which this node first saw the pod. */
+  firstSeenMs: number;
+  /** Why the pod ended, once nothing of it will run again. */
+  verdict?: Verdict;
+  /** Set from the moment on which the pod is being taken down. */
+  stop?: { deadlineMs: number };
+  /** Everything is down and the node's resources are given back; only records and logs remain. */
+  ended: boolean;
+  /** The pod is no longer desired: nothing of it may remain. */
+  removing: boolean;
+  status?: PodStatus;
+}
+
+export interface Verdict {
+  phase?: 'Failed';
+  reason?: string;
+  message?: string;
+}
+
+export interface WorkerDeps {
+  runtime: Runtime;
+  reader: ActualReader;
+  effects: PodEffects;
+  probes: ProbeResults;
+  backoff: BackoffConfig;
+  containerHash: (container: NonNullable<Pod['spec']>['containers'][number]) => string;
+  hostIps: readonly string[];
+  qosClass: (pod: Pod) => string;
+  log: Logger;
+  now: () => number;
+  /** The record must be on disk before the promise resolves. */
+  save(record: PodRecord): Promise<void>;
+  onStatus(pod: Pod, status: PodStatus): void;
+  /** Resources are free again (`ended`) or the pod is gone altogether (`removed`). */
+  onEnd(worker: PodWorker, what: 'ended' | 'removed'): void;
+}
+
+export class PodWorker {
+  readonly uid: string;
+  readonly key: string;
+  readonly #deps: WorkerDeps;
+  readonly #log: Logger;
+  readonly #record: PodRecord;
+  /** What failed, by container name ('' is the sandbox): it is not tried again before its time. */
+  readonly #failed = new Map<string, Failure>();
+  readonly #messages = new Map<string, string>();
+  readonly #kills = new Map<string, { deadlineMs: number; controller: AbortController }>();
+  #actual: ActualPod;
+  #stale = true;
+  #changedPod = false;
+  #awake = true;
+  #wakeUp: (() => void) | undefined;
+  #sync: AbortController | undefined;
+  #failures = 0;
+  #saved = false;
+  #published = '';
+
+  constructor(record: PodRecord, deps: WorkerDeps) {
+    this.#record = record;
+    this.#deps = deps;
+    this.uid = podUid(record.pod);
+    this.key = podKey(record.pod);
+    this.#log = deps.log.child({ pod: this.key, podUid: this.uid });
+    this.#actual = nothingActual(this.uid);
+  }
+
+  get pod(): Pod {
+    return this.#record.pod;
+  }
+
+  /** As of the last sync; undefined before the first. */
+  get status(): PodStatus | undefined {
+    return this.#record.status;
+  }
+
+  get record(): Readonly<PodRecord> {
+    return this.#record;
+  }
+
+  get runtime(): Runtime {
+    return this.#deps.runtime;
+  }
+
+  /** What the runtime held at the last look. */
+  get actual(): ActualPod {
+    return this.#actual;
+  }
+
+  /** A newer version of the same pod is desired. */
+  update(pod: Pod): void {
+    this.#record.pod = pod;
+    this.#saved = false;
+    this.retry();
+  }
+
+  /** Something that the pod needs changed: what failed is tried again at once, live volumes are rendered anew. */
+  retry(): void {
+    this.#changedPod = true;
+    for (const failure of this.#failed.values()) failure.retryAtMs = 0;
+    this.wake();
+  }
+
+  /**
+   * Takes the pod down. A later call may only shorten the time. `remove`: it is no longer desired.
+   * `verdict` is what its status says from then on.
+   */
+  stop(options: { graceSeconds?: number; remove: boolean; verdict?: Verdict }): void {
+    const record = this.#record;
+    const grace = options.graceSeconds ?? podGraceSeconds(record.pod);
+    const deadlineMs = this.#deps.now() + grace * 1000;
+    const sooner = record.stop === undefined || deadlineMs < record.stop.deadlineMs;
+    if (!sooner && (!options.remove || record.removing)) return;
+    if (sooner) record.stop = { deadlineMs };
+    if (options.remove) record.removing = true;
+    if (options.verdict !== undefined) record.verdict ??= options.verdict;
+    this.#saved = false;
+    // What is being started must not delay the end.
+    this.#sync?.abort(new StopRequested());
+    this.wake();
+  }
+
+  /** Something about the pod may have changed. `stale`: in the runtime, so that it must be asked. */
+  wake(stale = true): void {
+    this.#stale ||= stale;
+    this.#awake = true;
+    this.#wakeUp?.();
+  }
+
+  /** Runs until the pod is removed or the signal aborts; the pod itself is not touched by the latter. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#awake = false;
+      this.#sync = new AbortController();
+      let wakeAtMs: number | undefined;
+      try {
+        const next = await this.#syncOnce(AbortSignal.any([signal, this.#sync.signal]));
+        if (next === 'removed') return;
+        this.#failures = 0;
+        if (next === 'again') continue;
+        wakeAtMs = next.wakeAtMs;
+      } catch (err) {
+        if (signal.aborted) break;
+        this.#stale = true;
+        if (this.#sync.signal.aborted) continue;
+        this.#failures += 1;
+        wakeAtMs = this.#deps.now() + retryDelayMs(this.#failures);
+        this.#deps.effects.reportSyncError(this.#record.pod, err);
+        this.#log.warn({ err }, 'pod could not be synced, will be retried');
+      }
+      await this.#sleep(wakeAtMs, signal);
+    }
+    for (const { controller } of this.#kills.values()) controller.abort();
+  }
+
+  async #syncOnce(signal: AbortSignal): Promise<'again' | 'removed' | { wakeAtMs: number | undefined }> {
+    const { deps, record } = { deps: this.#deps, record: this.#record };
+    if (!this.#saved) {
+      this.#saved = true;
+      try {
+        await deps.save(record);
+      } catch (err) {
+        this.#saved = false;
+        throw err;
+      }
+    }
+    if (this.#stale) {
+      this.#stale = false;
+      this.#actual = await deps.reader.read(deps.runtime, this.uid, signal);
+      await this.#observe(signal);
+    }
+    if (this.#changedPod && !record.stop) {
+      this.#changedPod = false;
+      await deps.effects.refreshVolumes(record.pod, this.#actual, signal);
+    }
+    const intent: Intent =
+      record.stop === undefined ? { kind: 'run' } : { kind: 'stop', deadlineMs: record.stop.deadlineMs };
+    const next = plan({
+      pod: record.pod,
+      intent,
+      actual: this.#actual,
+      probes: deps.probes,
+      backoff: deps.backoff,
+      containerHash: deps.containerHash,
+      startedAtMs: record.firstSeenMs,
+      nowMs: deps.now(),
+    });
+    this.#publish(next);
+    if (next.end !== undefined && record.stop === undefined) {
+      record.verdict ??= next.end;
+      record.stop = { deadlineMs: deps.now() + podGraceSeconds(record.pod) * 1000 };
+      this.#saved = false;
+      return 'again';
+    }
+    if (next.stopped) return this.#finish(signal);
+    for (const [name, waiting] of next.waiting) deps.effects.reportWaiting(record.pod, name, waiting);
+    if (await this.#carryOut(next.actions, signal)) {
+      this.#stale = true;
+      return 'again';
+    }
+    const retries = [...this.#failed.values()].map((f) => f.retryAtMs).filter((at) => at > deps.now());
+    return { wakeAtMs: earliest([...retries, next.wakeAtMs]) };
+  }
+
+  /** Everything is down: give back what the pod held, and with `removing` every trace of it. */
+  async #finish(signal: AbortSignal): Promise<'again' | 'removed' | { wakeAtMs: undefined }> {
+    const { deps, record } = { deps: this.#deps, record: this.#record };
+    if (!record.ended) {
+      await deps.effects.release(record.pod, signal);
+      record.ended = true;
+      await deps.save(record);
+      this.#publish(undefined);
+      deps.onEnd(this, 'ended');
+    }
+    if (!record.removing) return { wakeAtMs: undefined };
+    await deps.effects.remove(record.pod, this.#actual, signal);
+    deps.reader.forget(this.#actual);
+    deps.onEnd(this, 'removed');
+    return 'removed';
+  }
+
+  /** Returns whether anything was tried in the runtime. */
+  async #carryOut(actions: readonly Action[], signal: AbortSignal): Promise<boolean> {
+    const { effects, runtime } = this.#deps;
+    const { pod } = this.#record;
+    let acted = false;
+    for (const action of actions) {
+      signal.throwIfAborted();
+      if (action.do === 'killContainer') {
+        this.#kill(action);
+        continue;
+      }
+      if (action.do === 'createSandbox' || action.do === 'startContainer') {
+        const subject = action.do === 'startContainer' ? action.name : '';
+        const failure = this.#failed.get(subject);
+        if (failure !== undefined && failure.retryAtMs > this.#deps.now()) continue;
+        const failed =
+          action.do === 'createSandbox'
+            ? await effects.createSandbox(pod, action, this.#actual, signal)
+            : await effects.startContainer(pod, action, this.#actual, signal);
+        if (failed === undefined) this.#failed.delete(subject);
+        else this.#fail(subject, failed);
+      } else if (action.do === 'stopSandbox') {
+        await runtime.stopPodSandbox(action.podSandboxId, signal);
+      } else {
+        await runtime.removeContainer(action.containerId, signal);
+      }
+      acted = true;
+    }
+    return acted;
+  }
+
+  #fail(subject: string, { retryAtMs, ...waiting }: StartFailure): void {
+    const count = (this.#failed.get(subject)?.count ?? 0) + 1;
+    this.#failed.set(subject, {
+      waiting,
+      count,
+      retryAtMs: retryAtMs ?? this.#deps.now() + retryDelayMs(count),
+    });
+  }
+
+  /** Kills in the background: a container that takes its grace must not hold up the others. */
+  #kill(action: Extract<Action, { do: 'killContainer' }>): void {
+    const running = this.#kills.get(action.containerId);
+    if (running !== undefined && running.deadlineMs <= action.deadlineMs) return;
+    running?.controller.abort();
+    const controller = new AbortController();
+    const entry = { deadlineMs: action.deadlineMs, controller };
+    this.#kills.set(action.containerId, entry);
+    void this.#runKill(action, entry, running !== undefined);
+  }
+
+  async #runKill(
+    action: Extract<Action, { do: 'killContainer' }>,
+    entry: { controller: AbortController },
+    again: boolean,
+  ): Promise<void> {
+    const { signal } = entry.controller;
+    try {
+      await this.#deps.effects.killContainer(this.#record.pod, action, this.#actual, again, signal);
+    } catch (err) {
+      if (signal.aborted) return;
+      this.#log.warn({ err, container: action.name }, 'container could not be stopped, will be retried');
+      setTimeout(() => this.#forgetKill(action.containerId, entry), killRetryMs).unref();
+      return;
+    }
+    this.#forgetKill(action.containerId, entry);
+  }
+
+  #forgetKill(containerId: string, entry: { controller: AbortController }): void {
+    if (this.#kills.get(containerId) === entry) this.#kills.delete(containerId);
+    this.wake();
+  }
+
+  /** Starts and ends probing, and reads the last words of what ended. */
+  async #observe(signal: AbortSignal): Promise<void> {
+    const { effects } = this.#deps;
+    const wanted = new Set<ContainerStatus>();
+    for (const name of containerNames(this.#record.pod)) {
+      const newest = latestInstance(this.#actual, name);
+      if (newest?.state === 'CONTAINER_RUNNING') wanted.add(newest);
+    }
+    const stopping = this.#record.stop !== undefined;
+    effects.probe(this.#record.pod, this.#actual, wanted, this.#record.status, stopping);
+    const known = new Set(this.#actual.containers.map((c) => c.id));
+    for (const id of this.#messages.keys()) if (!known.has(id)) this.#messages.delete(id);
+    for (const instance of this.#actual.containers) {
+      if (instance.state !== 'CONTAINER_EXITED' || this.#messages.has(instance.id)) continue;
+      this.#messages.set(instance.id, await effects.terminationMessage(instance, signal));
+    }
+    await effects.removeOldInstances(this.#actual, signal);
+  }
+
+  #publish(next: Plan | undefined): void {
+    const { deps, record } = { deps: this.#deps, record: this.#record };
+    const status = podStatus({
+      pod: record.pod,
+      actual: this.#actual,
+      runtimeName: deps.runtime.name,
+      probes: deps.probes,
+      waiting: new Map([
+        ...[...this.#failed].map(([n, f]) => [n, f.waiting] as const),
+        ...(next?.waiting ?? []),
+      ]),
+      terminationMessages: this.#messages,
+      previous: record.status,
+      startTime: time(record.firstSeenMs),
+      hostIps: deps.hostIps,
+      qosClass: deps.qosClass(record.pod),
+      ...(record.verdict === undefined ? {} : { verdict: record.verdict }),
+      ended: record.ended,
+      nowMs: deps.now(),
+    });
+    record.status = status;
+    const text = JSON.stringify(status);
+    if (text === this.#published) return;
+    this.#published = text;
+    deps.onStatus(record.pod, status);
+  }
+
+  async #sleep(wakeAtMs: number | undefined, signal: AbortSignal): Promise<void> {
+    if (this.#awake || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        this.#wakeUp = undefined;
+        resolve();
+      };
+      // Never longer than a minute, so that a stepped clock cannot make a wait last for ever.
+      if (wakeAtMs !== undefined) {
+        timer = setTimeout(done, Math.min(Math.max(wakeAtMs - this.#deps.now(), 0), 60_000));
+      }
+      signal.addEventListener('abort', done, { once: true });
+      this.#wakeUp = done;
+    });
+  }
+}
+
+const killRetryMs = 1000;
+
+interface Failure {
+  waiting: Waiting;
+  count: number;
+  retryAtMs: number;
+}
+
+/** Doubles from half a second to ten, jittered so that many pods do not come back in step. */
+function retryDelayMs(count: number): number {
+  return Math.min(500 * 2 ** (count - 1), 10_000) * (0.8 + Math.random() * 0.4);
+}
+
+function earliest(times: (number | undefined)[]): number | undefined {
+  const known = times.filter((t) => t !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+class StopRequested extends Error {
+  override readonly name = 'StopRequested';
+}
+
+function containerNames(pod: Pod): string[] {
+  return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].map((c) => c.name);
+}
