@@ -2,7 +2,7 @@
  * Amounts of resources as plain integers, by resource name: `cpu` in thousandths of a core, everything else in its
  * own unit (bytes, counts). Lists of the API are turned into these once, and all accounting is done on them.
  */
-import { quantityMillis, quantityValue } from './quantity.ts';
+import { formatQuantity, quantityMilliValue, quantityValue } from '../api/quantity.ts';
 
 export type ResourceAmounts = Readonly<Record<string, number>>;
 
@@ -16,9 +16,9 @@ export function toAmounts(list: ResourceList | undefined): ResourceAmounts {
 }
 
 export const toAmount = (name: string, quantity: string): number =>
-  name === 'cpu' ? quantityMillis(quantity) : quantityValue(quantity);
+  name === 'cpu' ? quantityMilliValue(quantity) : quantityValue(quantity);
 
-/** As the API writes them: canonical, binary suffixes for byte sizes that divide evenly. */
+/** As the API writes them: canonical, with binary suffixes for memory. */
 export function toResourceList(amounts: ResourceAmounts): Record<string, string> {
   return Object.fromEntries(
     Object.entries(amounts).map(([name, amount]) => [name, formatAmount(name, amount)]),
@@ -48,24 +48,11 @@ export function pageSizeName(bytes: number): string {
 }
 
 const hugepagesPrefix = 'hugepages-';
-const kib = 1024;
 
 function formatAmount(name: string, amount: number): string {
-  if (name === 'cpu') return amount % 1000 === 0 ? `${amount / 1000}` : `${amount}m`;
-  if (name === 'memory' || isHugepages(name)) return formatBytes(amount);
-  return `${amount}`;
-}
-
-/** As the kubelet reports memory: the largest suffix that loses nothing. */
-export function formatBytes(bytes: number): string {
-  const suffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi'];
-  let size = bytes;
-  let index = 0;
-  while (size !== 0 && size % kib === 0 && index < suffixes.length - 1) {
-    size /= kib;
-    index += 1;
-  }
-  return `${size}${suffixes[index]}`;
+  if (name === 'cpu') return formatQuantity({ nano: BigInt(amount) * 1_000_000n, format: 'DecimalSI' });
+  const format = name === 'memory' || isHugepages(name) ? 'BinarySI' : 'DecimalSI';
+  return formatQuantity({ nano: BigInt(amount) * 1_000_000_000n, format });
 }
 
 function combine(
@@ -77,3 +64,7 @@ function combine(
   for (const [name, amount] of Object.entries(b)) result[name] = pick(result[name] ?? 0, amount);
   return result;
 }
+
+/** `2Mi`: a number of bytes with the largest binary suffix that loses nothing. */
+export const formatBytes = (bytes: number): string =>
+  formatQuantity({ nano: BigInt(bytes) * 1_000_000_000n, format: 'BinarySI' });
