@@ -1215,17 +1215,180 @@ export interface WindowsSecurityContextOptions {
   runAsUserName?: string;
 }
 
+/** Every generated type by its name in `coreSchema`. */
+export interface CoreTypes {
+  AWSElasticBlockStoreVolumeSource: AWSElasticBlockStoreVolumeSource;
+  Affinity: Affinity;
+  AppArmorProfile: AppArmorProfile;
+  AttachedVolume: AttachedVolume;
+  AzureDiskVolumeSource: AzureDiskVolumeSource;
+  AzureFileVolumeSource: AzureFileVolumeSource;
+  CSIVolumeSource: CSIVolumeSource;
+  Capabilities: Capabilities;
+  CephFSVolumeSource: CephFSVolumeSource;
+  CinderVolumeSource: CinderVolumeSource;
+  ClusterTrustBundleProjection: ClusterTrustBundleProjection;
+  ConfigMap: ConfigMap;
+  ConfigMapEnvSource: ConfigMapEnvSource;
+  ConfigMapKeySelector: ConfigMapKeySelector;
+  ConfigMapNodeConfigSource: ConfigMapNodeConfigSource;
+  ConfigMapProjection: ConfigMapProjection;
+  ConfigMapVolumeSource: ConfigMapVolumeSource;
+  Container: Container;
+  ContainerExtendedResourceRequest: ContainerExtendedResourceRequest;
+  ContainerImage: ContainerImage;
+  ContainerPort: ContainerPort;
+  ContainerResizePolicy: ContainerResizePolicy;
+  ContainerRestartRule: ContainerRestartRule;
+  ContainerRestartRuleOnExitCodes: ContainerRestartRuleOnExitCodes;
+  ContainerState: ContainerState;
+  ContainerStateRunning: ContainerStateRunning;
+  ContainerStateTerminated: ContainerStateTerminated;
+  ContainerStateWaiting: ContainerStateWaiting;
+  ContainerStatus: ContainerStatus;
+  ContainerUser: ContainerUser;
+  DaemonEndpoint: DaemonEndpoint;
+  DownwardAPIProjection: DownwardAPIProjection;
+  DownwardAPIVolumeFile: DownwardAPIVolumeFile;
+  DownwardAPIVolumeSource: DownwardAPIVolumeSource;
+  EmptyDirVolumeSource: EmptyDirVolumeSource;
+  EnvFromSource: EnvFromSource;
+  EnvVar: EnvVar;
+  EnvVarSource: EnvVarSource;
+  EphemeralContainer: EphemeralContainer;
+  EphemeralVolumeSource: EphemeralVolumeSource;
+  Event: Event;
+  EventSeries: EventSeries;
+  EventSource: EventSource;
+  ExecAction: ExecAction;
+  FCVolumeSource: FCVolumeSource;
+  FileKeySelector: FileKeySelector;
+  FlexVolumeSource: FlexVolumeSource;
+  FlockerVolumeSource: FlockerVolumeSource;
+  GCEPersistentDiskVolumeSource: GCEPersistentDiskVolumeSource;
+  GRPCAction: GRPCAction;
+  GitRepoVolumeSource: GitRepoVolumeSource;
+  GlusterfsVolumeSource: GlusterfsVolumeSource;
+  HTTPGetAction: HTTPGetAction;
+  HTTPHeader: HTTPHeader;
+  HostAlias: HostAlias;
+  HostIP: HostIP;
+  HostPathVolumeSource: HostPathVolumeSource;
+  ISCSIVolumeSource: ISCSIVolumeSource;
+  ImageVolumeSource: ImageVolumeSource;
+  ImageVolumeStatus: ImageVolumeStatus;
+  KeyToPath: KeyToPath;
+  LabelSelector: LabelSelector;
+  LabelSelectorRequirement: LabelSelectorRequirement;
+  Lifecycle: Lifecycle;
+  LifecycleHandler: LifecycleHandler;
+  LinuxContainerUser: LinuxContainerUser;
+  ListMeta: ListMeta;
+  LocalObjectReference: LocalObjectReference;
+  ManagedFieldsEntry: ManagedFieldsEntry;
+  NFSVolumeSource: NFSVolumeSource;
+  Node: Node;
+  NodeAddress: NodeAddress;
+  NodeAffinity: NodeAffinity;
+  NodeAllocatableResourceClaimStatus: NodeAllocatableResourceClaimStatus;
+  NodeCondition: NodeCondition;
+  NodeConfigSource: NodeConfigSource;
+  NodeConfigStatus: NodeConfigStatus;
+  NodeDaemonEndpoints: NodeDaemonEndpoints;
+  NodeFeatures: NodeFeatures;
+  NodeRuntimeHandler: NodeRuntimeHandler;
+  NodeRuntimeHandlerFeatures: NodeRuntimeHandlerFeatures;
+  NodeSelector: NodeSelector;
+  NodeSelectorRequirement: NodeSelectorRequirement;
+  NodeSelectorTerm: NodeSelectorTerm;
+  NodeSpec: NodeSpec;
+  NodeStatus: NodeStatus;
+  NodeSwapStatus: NodeSwapStatus;
+  NodeSystemInfo: NodeSystemInfo;
+  ObjectFieldSelector: ObjectFieldSelector;
+  ObjectMeta: ObjectMeta;
+  ObjectReference: ObjectReference;
+  OwnerReference: OwnerReference;
+  PersistentVolumeClaimSpec: PersistentVolumeClaimSpec;
+  PersistentVolumeClaimTemplate: PersistentVolumeClaimTemplate;
+  PersistentVolumeClaimVolumeSource: PersistentVolumeClaimVolumeSource;
+  PhotonPersistentDiskVolumeSource: PhotonPersistentDiskVolumeSource;
+  Pod: Pod;
+  PodAffinity: PodAffinity;
+  PodAffinityTerm: PodAffinityTerm;
+  PodAntiAffinity: PodAntiAffinity;
+  PodCertificateProjection: PodCertificateProjection;
+  PodCondition: PodCondition;
+  PodDNSConfig: PodDNSConfig;
+  PodDNSConfigOption: PodDNSConfigOption;
+  PodExtendedResourceClaimStatus: PodExtendedResourceClaimStatus;
+  PodIP: PodIP;
+  PodOS: PodOS;
+  PodReadinessGate: PodReadinessGate;
+  PodResourceClaim: PodResourceClaim;
+  PodResourceClaimStatus: PodResourceClaimStatus;
+  PodSchedulingGate: PodSchedulingGate;
+  PodSchedulingGroup: PodSchedulingGroup;
+  PodSecurityContext: PodSecurityContext;
+  PodSpec: PodSpec;
+  PodStatus: PodStatus;
+  PortworxVolumeSource: PortworxVolumeSource;
+  PreferredSchedulingTerm: PreferredSchedulingTerm;
+  Probe: Probe;
+  ProjectedVolumeSource: ProjectedVolumeSource;
+  QuobyteVolumeSource: QuobyteVolumeSource;
+  RBDVolumeSource: RBDVolumeSource;
+  ResourceClaim: ResourceClaim;
+  ResourceFieldSelector: ResourceFieldSelector;
+  ResourceHealth: ResourceHealth;
+  ResourceRequirements: ResourceRequirements;
+  ResourceStatus: ResourceStatus;
+  SELinuxOptions: SELinuxOptions;
+  ScaleIOVolumeSource: ScaleIOVolumeSource;
+  SeccompProfile: SeccompProfile;
+  Secret: Secret;
+  SecretEnvSource: SecretEnvSource;
+  SecretKeySelector: SecretKeySelector;
+  SecretProjection: SecretProjection;
+  SecretVolumeSource: SecretVolumeSource;
+  SecurityContext: SecurityContext;
+  ServiceAccountTokenProjection: ServiceAccountTokenProjection;
+  ShardInfo: ShardInfo;
+  SleepAction: SleepAction;
+  Status: Status;
+  StatusCause: StatusCause;
+  StatusDetails: StatusDetails;
+  StorageOSVolumeSource: StorageOSVolumeSource;
+  Sysctl: Sysctl;
+  TCPSocketAction: TCPSocketAction;
+  Taint: Taint;
+  Toleration: Toleration;
+  TopologySpreadConstraint: TopologySpreadConstraint;
+  TypedLocalObjectReference: TypedLocalObjectReference;
+  TypedObjectReference: TypedObjectReference;
+  Volume: Volume;
+  VolumeDevice: VolumeDevice;
+  VolumeMount: VolumeMount;
+  VolumeMountStatus: VolumeMountStatus;
+  VolumeProjection: VolumeProjection;
+  VolumeResourceRequirements: VolumeResourceRequirements;
+  VolumeStatus: VolumeStatus;
+  VsphereVirtualDiskVolumeSource: VsphereVirtualDiskVolumeSource;
+  WeightedPodAffinityTerm: WeightedPodAffinityTerm;
+  WindowsSecurityContextOptions: WindowsSecurityContextOptions;
+}
+
 /** Kubernetes minor version that the types were generated from. */
 export const apiRelease = '1.36';
 
 /**
  * Field tables for strict decoding: type name -> "field:type" joined by commas. "!" marks a required field, "[]" a
- * list, "{}" a map with string keys; int, number, boolean, string, byte (base64), time, intOrString and any are
- * scalars, every other name is a type of this table.
+ * list, "{}" a map with string keys; int (64 bits), int32, number, boolean, string, byte (base64), quantity, time,
+ * intOrString and any are scalars, every other name is a type of this table.
  */
 export const coreSchema: Readonly<Record<string, string>> = {
   AWSElasticBlockStoreVolumeSource:
-    'fsType:string,partition:int,readOnly:boolean,volumeID!:string',
+    'fsType:string,partition:int32,readOnly:boolean,volumeID!:string',
   Affinity:
     'nodeAffinity:NodeAffinity,podAffinity:PodAffinity,podAntiAffinity:PodAntiAffinity',
   AppArmorProfile:
@@ -1257,7 +1420,7 @@ export const coreSchema: Readonly<Record<string, string>> = {
   ConfigMapProjection:
     'items:[]KeyToPath,name:string,optional:boolean',
   ConfigMapVolumeSource:
-    'defaultMode:int,items:[]KeyToPath,name:string,optional:boolean',
+    'defaultMode:int32,items:[]KeyToPath,name:string,optional:boolean',
   Container:
     'args:[]string,command:[]string,env:[]EnvVar,envFrom:[]EnvFromSource,image:string,imagePullPolicy:string,lifecycle:Lifecycle,livenessProbe:Probe,name!:string,ports:[]ContainerPort,readinessProbe:Probe,resizePolicy:[]ContainerResizePolicy,resources:ResourceRequirements,restartPolicy:string,restartPolicyRules:[]ContainerRestartRule,securityContext:SecurityContext,startupProbe:Probe,stdin:boolean,stdinOnce:boolean,terminationMessagePath:string,terminationMessagePolicy:string,tty:boolean,volumeDevices:[]VolumeDevice,volumeMounts:[]VolumeMount,workingDir:string',
   ContainerExtendedResourceRequest:
@@ -1265,35 +1428,35 @@ export const coreSchema: Readonly<Record<string, string>> = {
   ContainerImage:
     'names:[]string,sizeBytes:int',
   ContainerPort:
-    'containerPort!:int,hostIP:string,hostPort:int,name:string,protocol:string',
+    'containerPort!:int32,hostIP:string,hostPort:int32,name:string,protocol:string',
   ContainerResizePolicy:
     'resourceName!:string,restartPolicy!:string',
   ContainerRestartRule:
     'action!:string,exitCodes:ContainerRestartRuleOnExitCodes',
   ContainerRestartRuleOnExitCodes:
-    'operator!:string,values:[]int',
+    'operator!:string,values:[]int32',
   ContainerState:
     'running:ContainerStateRunning,terminated:ContainerStateTerminated,waiting:ContainerStateWaiting',
   ContainerStateRunning:
     'startedAt:time',
   ContainerStateTerminated:
-    'containerID:string,exitCode!:int,finishedAt:time,message:string,reason:string,signal:int,startedAt:time',
+    'containerID:string,exitCode!:int32,finishedAt:time,message:string,reason:string,signal:int32,startedAt:time',
   ContainerStateWaiting:
     'message:string,reason:string',
   ContainerStatus:
-    'allocatedResources:{}string,allocatedResourcesStatus:[]ResourceStatus,containerID:string,image!:string,imageID!:string,lastState:ContainerState,name!:string,ready!:boolean,resources:ResourceRequirements,restartCount!:int,started:boolean,state:ContainerState,stopSignal:string,user:ContainerUser,volumeMounts:[]VolumeMountStatus',
+    'allocatedResources:{}quantity,allocatedResourcesStatus:[]ResourceStatus,containerID:string,image!:string,imageID!:string,lastState:ContainerState,name!:string,ready!:boolean,resources:ResourceRequirements,restartCount!:int32,started:boolean,state:ContainerState,stopSignal:string,user:ContainerUser,volumeMounts:[]VolumeMountStatus',
   ContainerUser:
     'linux:LinuxContainerUser',
   DaemonEndpoint:
-    'Port!:int',
+    'Port!:int32',
   DownwardAPIProjection:
     'items:[]DownwardAPIVolumeFile',
   DownwardAPIVolumeFile:
-    'fieldRef:ObjectFieldSelector,mode:int,path!:string,resourceFieldRef:ResourceFieldSelector',
+    'fieldRef:ObjectFieldSelector,mode:int32,path!:string,resourceFieldRef:ResourceFieldSelector',
   DownwardAPIVolumeSource:
-    'defaultMode:int,items:[]DownwardAPIVolumeFile',
+    'defaultMode:int32,items:[]DownwardAPIVolumeFile',
   EmptyDirVolumeSource:
-    'medium:string,sizeLimit:string',
+    'medium:string,sizeLimit:quantity',
   EnvFromSource:
     'configMapRef:ConfigMapEnvSource,prefix:string,secretRef:SecretEnvSource',
   EnvVar:
@@ -1305,15 +1468,15 @@ export const coreSchema: Readonly<Record<string, string>> = {
   EphemeralVolumeSource:
     'volumeClaimTemplate:PersistentVolumeClaimTemplate',
   Event:
-    'action:string,apiVersion:string,count:int,eventTime:time,firstTimestamp:time,involvedObject!:ObjectReference,kind:string,lastTimestamp:time,message:string,metadata!:ObjectMeta,reason:string,related:ObjectReference,reportingComponent:string,reportingInstance:string,series:EventSeries,source:EventSource,type:string',
+    'action:string,apiVersion:string,count:int32,eventTime:time,firstTimestamp:time,involvedObject!:ObjectReference,kind:string,lastTimestamp:time,message:string,metadata!:ObjectMeta,reason:string,related:ObjectReference,reportingComponent:string,reportingInstance:string,series:EventSeries,source:EventSource,type:string',
   EventSeries:
-    'count:int,lastObservedTime:time',
+    'count:int32,lastObservedTime:time',
   EventSource:
     'component:string,host:string',
   ExecAction:
     'command:[]string',
   FCVolumeSource:
-    'fsType:string,lun:int,readOnly:boolean,targetWWNs:[]string,wwids:[]string',
+    'fsType:string,lun:int32,readOnly:boolean,targetWWNs:[]string,wwids:[]string',
   FileKeySelector:
     'key!:string,optional:boolean,path!:string,volumeName!:string',
   FlexVolumeSource:
@@ -1321,9 +1484,9 @@ export const coreSchema: Readonly<Record<string, string>> = {
   FlockerVolumeSource:
     'datasetName:string,datasetUUID:string',
   GCEPersistentDiskVolumeSource:
-    'fsType:string,partition:int,pdName!:string,readOnly:boolean',
+    'fsType:string,partition:int32,pdName!:string,readOnly:boolean',
   GRPCAction:
-    'port!:int,service:string',
+    'port!:int32,service:string',
   GitRepoVolumeSource:
     'directory:string,repository!:string,revision:string',
   GlusterfsVolumeSource:
@@ -1339,13 +1502,13 @@ export const coreSchema: Readonly<Record<string, string>> = {
   HostPathVolumeSource:
     'path!:string,type:string',
   ISCSIVolumeSource:
-    'chapAuthDiscovery:boolean,chapAuthSession:boolean,fsType:string,initiatorName:string,iqn!:string,iscsiInterface:string,lun!:int,portals:[]string,readOnly:boolean,secretRef:LocalObjectReference,targetPortal!:string',
+    'chapAuthDiscovery:boolean,chapAuthSession:boolean,fsType:string,initiatorName:string,iqn!:string,iscsiInterface:string,lun!:int32,portals:[]string,readOnly:boolean,secretRef:LocalObjectReference,targetPortal!:string',
   ImageVolumeSource:
     'pullPolicy:string,reference:string',
   ImageVolumeStatus:
     'imageRef!:string',
   KeyToPath:
-    'key!:string,mode:int,path!:string',
+    'key!:string,mode:int32,path!:string',
   LabelSelector:
     'matchExpressions:[]LabelSelectorRequirement,matchLabels:{}string',
   LabelSelectorRequirement:
@@ -1371,7 +1534,7 @@ export const coreSchema: Readonly<Record<string, string>> = {
   NodeAffinity:
     'preferredDuringSchedulingIgnoredDuringExecution:[]PreferredSchedulingTerm,requiredDuringSchedulingIgnoredDuringExecution:NodeSelector',
   NodeAllocatableResourceClaimStatus:
-    'containers:[]string,resourceClaimName!:string,resources!:{}string',
+    'containers:[]string,resourceClaimName!:string,resources!:{}quantity',
   NodeCondition:
     'lastHeartbeatTime:time,lastTransitionTime:time,message:string,reason:string,status!:string,type!:string',
   NodeConfigSource:
@@ -1395,7 +1558,7 @@ export const coreSchema: Readonly<Record<string, string>> = {
   NodeSpec:
     'configSource:NodeConfigSource,externalID:string,podCIDR:string,podCIDRs:[]string,providerID:string,taints:[]Taint,unschedulable:boolean',
   NodeStatus:
-    'addresses:[]NodeAddress,allocatable:{}string,capacity:{}string,conditions:[]NodeCondition,config:NodeConfigStatus,daemonEndpoints:NodeDaemonEndpoints,declaredFeatures:[]string,features:NodeFeatures,images:[]ContainerImage,nodeInfo:NodeSystemInfo,phase:string,runtimeHandlers:[]NodeRuntimeHandler,volumesAttached:[]AttachedVolume,volumesInUse:[]string',
+    'addresses:[]NodeAddress,allocatable:{}quantity,capacity:{}quantity,conditions:[]NodeCondition,config:NodeConfigStatus,daemonEndpoints:NodeDaemonEndpoints,declaredFeatures:[]string,features:NodeFeatures,images:[]ContainerImage,nodeInfo:NodeSystemInfo,phase:string,runtimeHandlers:[]NodeRuntimeHandler,volumesAttached:[]AttachedVolume,volumesInUse:[]string',
   NodeSwapStatus:
     'capacity:int',
   NodeSystemInfo:
@@ -1425,7 +1588,7 @@ export const coreSchema: Readonly<Record<string, string>> = {
   PodAntiAffinity:
     'preferredDuringSchedulingIgnoredDuringExecution:[]WeightedPodAffinityTerm,requiredDuringSchedulingIgnoredDuringExecution:[]PodAffinityTerm',
   PodCertificateProjection:
-    'certificateChainPath:string,credentialBundlePath:string,keyPath:string,keyType!:string,maxExpirationSeconds:int,signerName!:string,userAnnotations:{}string',
+    'certificateChainPath:string,credentialBundlePath:string,keyPath:string,keyType!:string,maxExpirationSeconds:int32,signerName!:string,userAnnotations:{}string',
   PodCondition:
     'lastProbeTime:time,lastTransitionTime:time,message:string,observedGeneration:int,reason:string,status!:string,type!:string',
   PodDNSConfig:
@@ -1451,17 +1614,17 @@ export const coreSchema: Readonly<Record<string, string>> = {
   PodSecurityContext:
     'appArmorProfile:AppArmorProfile,fsGroup:int,fsGroupChangePolicy:string,runAsGroup:int,runAsNonRoot:boolean,runAsUser:int,seLinuxChangePolicy:string,seLinuxOptions:SELinuxOptions,seccompProfile:SeccompProfile,supplementalGroups:[]int,supplementalGroupsPolicy:string,sysctls:[]Sysctl,windowsOptions:WindowsSecurityContextOptions',
   PodSpec:
-    'activeDeadlineSeconds:int,affinity:Affinity,automountServiceAccountToken:boolean,containers!:[]Container,dnsConfig:PodDNSConfig,dnsPolicy:string,enableServiceLinks:boolean,ephemeralContainers:[]EphemeralContainer,hostAliases:[]HostAlias,hostIPC:boolean,hostNetwork:boolean,hostPID:boolean,hostUsers:boolean,hostname:string,hostnameOverride:string,imagePullSecrets:[]LocalObjectReference,initContainers:[]Container,nodeName:string,nodeSelector:{}string,os:PodOS,overhead:{}string,preemptionPolicy:string,priority:int,priorityClassName:string,readinessGates:[]PodReadinessGate,resourceClaims:[]PodResourceClaim,resources:ResourceRequirements,restartPolicy:string,runtimeClassName:string,schedulerName:string,schedulingGates:[]PodSchedulingGate,schedulingGroup:PodSchedulingGroup,securityContext:PodSecurityContext,serviceAccount:string,serviceAccountName:string,setHostnameAsFQDN:boolean,shareProcessNamespace:boolean,subdomain:string,terminationGracePeriodSeconds:int,tolerations:[]Toleration,topologySpreadConstraints:[]TopologySpreadConstraint,volumes:[]Volume',
+    'activeDeadlineSeconds:int,affinity:Affinity,automountServiceAccountToken:boolean,containers!:[]Container,dnsConfig:PodDNSConfig,dnsPolicy:string,enableServiceLinks:boolean,ephemeralContainers:[]EphemeralContainer,hostAliases:[]HostAlias,hostIPC:boolean,hostNetwork:boolean,hostPID:boolean,hostUsers:boolean,hostname:string,hostnameOverride:string,imagePullSecrets:[]LocalObjectReference,initContainers:[]Container,nodeName:string,nodeSelector:{}string,os:PodOS,overhead:{}quantity,preemptionPolicy:string,priority:int32,priorityClassName:string,readinessGates:[]PodReadinessGate,resourceClaims:[]PodResourceClaim,resources:ResourceRequirements,restartPolicy:string,runtimeClassName:string,schedulerName:string,schedulingGates:[]PodSchedulingGate,schedulingGroup:PodSchedulingGroup,securityContext:PodSecurityContext,serviceAccount:string,serviceAccountName:string,setHostnameAsFQDN:boolean,shareProcessNamespace:boolean,subdomain:string,terminationGracePeriodSeconds:int,tolerations:[]Toleration,topologySpreadConstraints:[]TopologySpreadConstraint,volumes:[]Volume',
   PodStatus:
-    'allocatedResources:{}string,conditions:[]PodCondition,containerStatuses:[]ContainerStatus,ephemeralContainerStatuses:[]ContainerStatus,extendedResourceClaimStatus:PodExtendedResourceClaimStatus,hostIP:string,hostIPs:[]HostIP,initContainerStatuses:[]ContainerStatus,message:string,nodeAllocatableResourceClaimStatuses:[]NodeAllocatableResourceClaimStatus,nominatedNodeName:string,observedGeneration:int,phase:string,podIP:string,podIPs:[]PodIP,qosClass:string,reason:string,resize:string,resourceClaimStatuses:[]PodResourceClaimStatus,resources:ResourceRequirements,startTime:time',
+    'allocatedResources:{}quantity,conditions:[]PodCondition,containerStatuses:[]ContainerStatus,ephemeralContainerStatuses:[]ContainerStatus,extendedResourceClaimStatus:PodExtendedResourceClaimStatus,hostIP:string,hostIPs:[]HostIP,initContainerStatuses:[]ContainerStatus,message:string,nodeAllocatableResourceClaimStatuses:[]NodeAllocatableResourceClaimStatus,nominatedNodeName:string,observedGeneration:int,phase:string,podIP:string,podIPs:[]PodIP,qosClass:string,reason:string,resize:string,resourceClaimStatuses:[]PodResourceClaimStatus,resources:ResourceRequirements,startTime:time',
   PortworxVolumeSource:
     'fsType:string,readOnly:boolean,volumeID!:string',
   PreferredSchedulingTerm:
-    'preference!:NodeSelectorTerm,weight!:int',
+    'preference!:NodeSelectorTerm,weight!:int32',
   Probe:
-    'exec:ExecAction,failureThreshold:int,grpc:GRPCAction,httpGet:HTTPGetAction,initialDelaySeconds:int,periodSeconds:int,successThreshold:int,tcpSocket:TCPSocketAction,terminationGracePeriodSeconds:int,timeoutSeconds:int',
+    'exec:ExecAction,failureThreshold:int32,grpc:GRPCAction,httpGet:HTTPGetAction,initialDelaySeconds:int32,periodSeconds:int32,successThreshold:int32,tcpSocket:TCPSocketAction,terminationGracePeriodSeconds:int,timeoutSeconds:int32',
   ProjectedVolumeSource:
-    'defaultMode:int,sources:[]VolumeProjection',
+    'defaultMode:int32,sources:[]VolumeProjection',
   QuobyteVolumeSource:
     'group:string,readOnly:boolean,registry!:string,tenant:string,user:string,volume!:string',
   RBDVolumeSource:
@@ -1469,11 +1632,11 @@ export const coreSchema: Readonly<Record<string, string>> = {
   ResourceClaim:
     'name!:string,request:string',
   ResourceFieldSelector:
-    'containerName:string,divisor:string,resource!:string',
+    'containerName:string,divisor:quantity,resource!:string',
   ResourceHealth:
     'health:string,message:string,resourceID!:string',
   ResourceRequirements:
-    'claims:[]ResourceClaim,limits:{}string,requests:{}string',
+    'claims:[]ResourceClaim,limits:{}quantity,requests:{}quantity',
   ResourceStatus:
     'name!:string,resources:[]ResourceHealth',
   SELinuxOptions:
@@ -1491,7 +1654,7 @@ export const coreSchema: Readonly<Record<string, string>> = {
   SecretProjection:
     'items:[]KeyToPath,name:string,optional:boolean',
   SecretVolumeSource:
-    'defaultMode:int,items:[]KeyToPath,optional:boolean,secretName:string',
+    'defaultMode:int32,items:[]KeyToPath,optional:boolean,secretName:string',
   SecurityContext:
     'allowPrivilegeEscalation:boolean,appArmorProfile:AppArmorProfile,capabilities:Capabilities,privileged:boolean,procMount:string,readOnlyRootFilesystem:boolean,runAsGroup:int,runAsNonRoot:boolean,runAsUser:int,seLinuxOptions:SELinuxOptions,seccompProfile:SeccompProfile,windowsOptions:WindowsSecurityContextOptions',
   ServiceAccountTokenProjection:
@@ -1501,11 +1664,11 @@ export const coreSchema: Readonly<Record<string, string>> = {
   SleepAction:
     'seconds!:int',
   Status:
-    'apiVersion:string,code:int,details:StatusDetails,kind:string,message:string,metadata:ListMeta,reason:string,status:string',
+    'apiVersion:string,code:int32,details:StatusDetails,kind:string,message:string,metadata:ListMeta,reason:string,status:string',
   StatusCause:
     'field:string,message:string,reason:string',
   StatusDetails:
-    'causes:[]StatusCause,group:string,kind:string,name:string,retryAfterSeconds:int,uid:string',
+    'causes:[]StatusCause,group:string,kind:string,name:string,retryAfterSeconds:int32,uid:string',
   StorageOSVolumeSource:
     'fsType:string,readOnly:boolean,secretRef:LocalObjectReference,volumeName:string,volumeNamespace:string',
   Sysctl:
@@ -1517,7 +1680,7 @@ export const coreSchema: Readonly<Record<string, string>> = {
   Toleration:
     'effect:string,key:string,operator:string,tolerationSeconds:int,value:string',
   TopologySpreadConstraint:
-    'labelSelector:LabelSelector,matchLabelKeys:[]string,maxSkew!:int,minDomains:int,nodeAffinityPolicy:string,nodeTaintsPolicy:string,topologyKey!:string,whenUnsatisfiable!:string',
+    'labelSelector:LabelSelector,matchLabelKeys:[]string,maxSkew!:int32,minDomains:int32,nodeAffinityPolicy:string,nodeTaintsPolicy:string,topologyKey!:string,whenUnsatisfiable!:string',
   TypedLocalObjectReference:
     'apiGroup:string,kind!:string,name!:string',
   TypedObjectReference:
@@ -1533,13 +1696,13 @@ export const coreSchema: Readonly<Record<string, string>> = {
   VolumeProjection:
     'clusterTrustBundle:ClusterTrustBundleProjection,configMap:ConfigMapProjection,downwardAPI:DownwardAPIProjection,podCertificate:PodCertificateProjection,secret:SecretProjection,serviceAccountToken:ServiceAccountTokenProjection',
   VolumeResourceRequirements:
-    'limits:{}string,requests:{}string',
+    'limits:{}quantity,requests:{}quantity',
   VolumeStatus:
     'image:ImageVolumeStatus',
   VsphereVirtualDiskVolumeSource:
     'fsType:string,storagePolicyID:string,storagePolicyName:string,volumePath!:string',
   WeightedPodAffinityTerm:
-    'podAffinityTerm!:PodAffinityTerm,weight!:int',
+    'podAffinityTerm!:PodAffinityTerm,weight!:int32',
   WindowsSecurityContextOptions:
     'gmsaCredentialSpec:string,gmsaCredentialSpecName:string,hostProcess:boolean,runAsUserName:string',
 };

@@ -1,0 +1,244 @@
+/**
+ * Gives a tree the type that it should have, strictly: an unknown field, a wrong type or a missing required field
+ * is an error with its path, and all errors are collected. Null counts as absent, as in the Kubernetes API.
+ */
+import { child, type FieldError, index, shown } from './errors.ts';
+import { nearestName } from './nearest.ts';
+import { parseQuantity } from './quantity.ts';
+import { type Field, type FieldType, fieldsOf, objectTypeOf, type ScalarType, typeLabel } from './schema.ts';
+import type { Position, Tree } from './tree.ts';
+
+export interface LocatedFieldError extends FieldError {
+  at: Position;
+}
+
+export interface DecodedTree {
+  value: unknown;
+  errors: LocatedFieldError[];
+  /** Where each field path was written, for errors that are found later. */
+  positions: Map<string, Position>;
+}
+
+export function decodeTree(typeName: string, tree: Tree, path = ''): DecodedTree {
+  const decoder = new Decoder();
+  const value = decoder.object(typeName, tree, path, []);
+  return { value, errors: decoder.errors, positions: decoder.positions };
+}
+
+/** An object on the way down to the field at hand: where a misplaced field may belong instead. */
+interface Ancestor {
+  typeName: string;
+  path: string;
+}
+
+class Decoder {
+  readonly errors: LocatedFieldError[] = [];
+  readonly positions = new Map<string, Position>();
+
+  object(typeName: string, tree: Tree, path: string, ancestors: readonly Ancestor[]): unknown {
+    this.positions.set(path, tree.at);
+    if (tree.kind !== 'map') return this.#wrongType(tree, path, `a ${typeName} (a mapping of fields)`);
+    const fields = fieldsOf(typeName);
+    const here = [...ancestors, { typeName, path }];
+    const result: Record<string, unknown> = {};
+    for (const entry of tree.entries) {
+      const field = fields.get(entry.key);
+      if (field === undefined) this.#unknownField(entry.key, entry.at, here);
+      else if (!isNull(entry.value)) {
+        const fieldPath = child(path, entry.key);
+        const value = this.#value(field.type, entry.value, fieldPath, here);
+        this.positions.set(fieldPath, entry.at);
+        if (value !== undefined) result[entry.key] = value;
+      }
+    }
+    this.#requireFields(fields.values(), tree, path);
+    return result;
+  }
+
+  #requireFields(fields: Iterable<Field>, tree: Tree & { kind: 'map' }, path: string): void {
+    for (const field of fields) {
+      if (!field.isRequired) continue;
+      const entry = tree.entries.find(({ key }) => key === field.name);
+      if (entry !== undefined && !isNull(entry.value)) continue;
+      this.errors.push({
+        at: entry?.at ?? tree.at,
+        path: child(path, field.name),
+        reason: 'FieldValueRequired',
+        message: `is required: give ${typeLabel(field.type)}`,
+        expected: typeLabel(field.type),
+      });
+    }
+  }
+
+  #value(type: FieldType, tree: Tree, path: string, ancestors: readonly Ancestor[]): unknown {
+    this.positions.set(path, tree.at);
+    switch (type.kind) {
+      case 'object':
+        return this.object(type.typeName, tree, path, ancestors);
+      case 'list':
+        if (tree.kind !== 'list') return this.#wrongType(tree, path, typeLabel(type), listHint(tree));
+        return tree.items.map((item, position) =>
+          this.#value(type.of, item, index(path, position), ancestors),
+        );
+      case 'map': {
+        if (tree.kind !== 'map') return this.#wrongType(tree, path, typeLabel(type));
+        return Object.fromEntries(
+          tree.entries.map(({ key, at, value }) => {
+            const entryPath = index(path, key);
+            // An empty entry of a map is an empty string to the API, not an absent one.
+            const item = isNull(value) ? '' : this.#value(type.of, value, entryPath, ancestors);
+            this.positions.set(entryPath, at);
+            return [key, item];
+          }),
+        );
+      }
+      case 'scalar':
+        return this.#scalar(type.scalar, tree, path);
+    }
+  }
+
+  #scalar(type: ScalarType, tree: Tree, path: string): unknown {
+    if (type === 'any') return plainValue(tree);
+    const label = typeLabel({ kind: 'scalar', scalar: type });
+    if (tree.kind !== 'scalar') return this.#wrongType(tree, path, label);
+    const { value } = tree;
+    switch (type) {
+      case 'string':
+        return typeof value === 'string' ? value : this.#wrongType(tree, path, label, quoteHint(tree));
+      case 'boolean':
+        return typeof value === 'boolean' ? value : this.#wrongType(tree, path, label, unquoteHint(tree));
+      case 'number':
+        return typeof value === 'number' && Number.isFinite(value)
+          ? value
+          : this.#wrongType(tree, path, label, unquoteHint(tree));
+      case 'int':
+      case 'int32':
+        return this.#integer(type, tree, path, label);
+      case 'intOrString':
+        if (typeof value === 'string') return value;
+        return this.#integer('int32', tree, path, label);
+      case 'quantity': {
+        const text = typeof value === 'number' ? String(value) : value;
+        if (typeof text === 'string' && parseQuantity(text) !== undefined) return text;
+        return this.#wrongType(tree, path, label, quantityHint(text));
+      }
+      case 'time':
+        return typeof value === 'string' && TIME.test(value) && !Number.isNaN(Date.parse(value))
+          ? value
+          : this.#wrongType(tree, path, label);
+      case 'byte': {
+        const text = typeof value === 'string' ? value.replace(/[\r\n]/g, '') : value;
+        if (typeof text === 'string' && BASE64.test(text)) return text;
+        return this.#wrongType(
+          tree,
+          path,
+          label,
+          '; plain text belongs into stringData (Secret) or data (ConfigMap)',
+        );
+      }
+    }
+  }
+
+  #integer(type: 'int' | 'int32', tree: Tree & { kind: 'scalar' }, path: string, label: string): unknown {
+    const { value } = tree;
+    if (typeof value !== 'number') return this.#wrongType(tree, path, label, unquoteHint(tree));
+    const limit = type === 'int32' ? 2 ** 31 : 2 ** 53;
+    return Number.isInteger(value) && value >= -limit && value < limit
+      ? value
+      : this.#wrongType(tree, path, label);
+  }
+
+  #wrongType(tree: Tree, path: string, expected: string, hint = ''): undefined {
+    const found = describe(tree);
+    this.errors.push({
+      at: tree.at,
+      path,
+      reason: 'FieldValueTypeInvalid',
+      message: `must be ${expected}, not ${found}${hint}`,
+      found,
+      expected,
+    });
+  }
+
+  #unknownField(name: string, at: Position, here: readonly Ancestor[]): void {
+    const { typeName, path } = here.at(-1)!;
+    const suggestion = suggestField(name, here);
+    this.errors.push({
+      at,
+      path: child(path, name),
+      reason: 'FieldUnknown',
+      message: `${typeName} has no field "${name}"${suggestion === undefined ? '' : `: ${suggestion.text}`}`,
+      found: name,
+      expected: suggestion?.expected ?? [...fieldsOf(typeName).keys()].join(', '),
+    });
+  }
+}
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+interface Suggestion {
+  text: string;
+  /** Name or path of the field that was probably meant. */
+  expected: string;
+}
+
+function suggestField(name: string, here: readonly Ancestor[]): Suggestion | undefined {
+  const { typeName, path } = here.at(-1)!;
+  const fields = fieldsOf(typeName);
+  const otherCase = [...fields.keys()].find((known) => known.toLowerCase() === name.toLowerCase());
+  if (otherCase !== undefined) {
+    return { text: `did you mean "${otherCase}"? Upper and lower case matter`, expected: otherCase };
+  }
+  const above = here.slice(0, -1).findLast((ancestor) => fieldsOf(ancestor.typeName).has(name));
+  if (above !== undefined) {
+    const levels = here.length - 1 - here.indexOf(above);
+    const place = above.path === '' ? 'the top of the document' : above.path;
+    return {
+      text: `it is ${levels === 1 ? 'one level' : `${levels} levels`} too deep and belongs into ${place}`,
+      expected: child(above.path, name),
+    };
+  }
+  for (const field of fields.values()) {
+    const inner = objectTypeOf(field.type);
+    if (inner === undefined || !fieldsOf(inner).has(name)) continue;
+    const place = `${child(path, field.name)}${field.type.kind === 'object' ? '' : '[]'}`;
+    return { text: `it is one level too high and belongs into ${place}`, expected: child(place, name) };
+  }
+  const nearest = nearestName(name, fields.keys());
+  return nearest === undefined ? undefined : { text: `did you mean "${nearest}"?`, expected: nearest };
+}
+
+const isNull = (tree: Tree): boolean => tree.kind === 'scalar' && tree.value === null;
+
+const describe = (tree: Tree): string =>
+  tree.kind === 'map' ? 'a mapping' : tree.kind === 'list' ? 'a list' : describeScalar(tree.value);
+
+function describeScalar(value: string | number | boolean | null): string {
+  if (value === null) return 'nothing';
+  const type = typeof value === 'string' ? 'string' : typeof value === 'number' ? 'number' : 'boolean';
+  return `the ${type} ${shown(value)}`;
+}
+
+/** An unquoted scalar that YAML took for a number or boolean: what to write instead. */
+const quoteHint = (tree: Tree & { kind: 'scalar' }): string =>
+  tree.value === null ? '' : `; put it in quotes: "${tree.source ?? String(tree.value)}"`;
+
+function unquoteHint({ value }: Tree & { kind: 'scalar' }): string {
+  const isReadable = typeof value === 'string' && /^(true|false|-?\d+(\.\d+)?)$/.test(value);
+  return isReadable ? `; write it without quotes: ${value}` : '';
+}
+
+const listHint = (tree: Tree): string => (tree.kind === 'list' ? '' : '; start each item with "- "');
+
+const quantityHint = (text: unknown): string =>
+  typeof text === 'string' && /\d\s*(K|kb|kib|mb|mib|gb|gib)$/i.test(text)
+    ? '; the suffixes are k, M, G (powers of 1000) and Ki, Mi, Gi (powers of 1024)'
+    : '';
+
+function plainValue(tree: Tree): unknown {
+  if (tree.kind === 'list') return tree.items.map(plainValue);
+  if (tree.kind === 'map')
+    return Object.fromEntries(tree.entries.map(({ key, value }) => [key, plainValue(value)]));
+  return tree.value;
+}

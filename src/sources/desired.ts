@@ -1,0 +1,122 @@
+/**
+ * All sources of desired pods as one. Sources report whole snapshots; listeners hear only of what really changed.
+ * Config maps and secrets of files come before those of the API, as what is on the disk is there without one.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfigMap, Pod, Secret } from '../api/core.gen.ts';
+import { podUid } from '../pods/identity.ts';
+import type { ObjectReader, ObjectRef, SourceName, SourceSnapshot } from './source.ts';
+
+export interface PodsChange {
+  added: Pod[];
+  updated: Pod[];
+  /** As they were last desired. */
+  removed: Pod[];
+}
+
+export class DesiredState implements ObjectReader {
+  readonly #snapshots = new Map<SourceName, SourceSnapshot>();
+  readonly #podListeners = new Set<(change: PodsChange) => void>();
+  readonly #objectListeners = new Set<(ref: ObjectRef) => void>();
+  #pods = new Map<string, Pod>();
+  #objects = new Map<string, { ref: ObjectRef; object: ConfigMap | Secret }>();
+
+  set(source: SourceName, snapshot: SourceSnapshot): void {
+    this.#snapshots.set(source, snapshot);
+    const refs = this.#mergeObjects();
+    const change = this.#mergePods();
+    // Objects first: a pod that waits for its config map should find it when it looks.
+    for (const ref of refs) for (const listener of this.#objectListeners) listener(ref);
+    const hasChanged = change.added.length + change.updated.length + change.removed.length > 0;
+    if (hasChanged) for (const listener of this.#podListeners) listener(change);
+  }
+
+  /** Whether this source has reported yet. Before it has, what it asked for in an earlier run is unknown, not gone. */
+  hasReported(source: SourceName): boolean {
+    return this.#snapshots.has(source);
+  }
+
+  pods(): Pod[] {
+    return [...this.#pods.values()];
+  }
+
+  pod(uid: string): Pod | undefined {
+    return this.#pods.get(uid);
+  }
+
+  /** Returns the function that ends the subscription. */
+  onPodsChange(listener: (change: PodsChange) => void): () => void {
+    this.#podListeners.add(listener);
+    return () => this.#podListeners.delete(listener);
+  }
+
+  configMap(namespace: string, name: string): Promise<ConfigMap | undefined> {
+    return Promise.resolve(this.#objects.get(keyOf({ kind: 'ConfigMap', namespace, name }))?.object);
+  }
+
+  secret(namespace: string, name: string): Promise<Secret | undefined> {
+    return Promise.resolve(this.#objects.get(keyOf({ kind: 'Secret', namespace, name }))?.object);
+  }
+
+  onObjectChange(listener: (ref: ObjectRef) => void): () => void {
+    this.#objectListeners.add(listener);
+    return () => this.#objectListeners.delete(listener);
+  }
+
+  #mergePods(): PodsChange {
+    const before = this.#pods;
+    const change: PodsChange = { added: [], updated: [], removed: [] };
+    this.#pods = new Map();
+    for (const pod of this.#inOrder().flatMap(({ pods }) => pods)) {
+      const uid = podUid(pod);
+      if (this.#pods.has(uid)) continue;
+      const known = before.get(uid);
+      this.#pods.set(uid, pod);
+      if (known === undefined) change.added.push(pod);
+      else if (!isDeepStrictEqual(wishOf(known), wishOf(pod))) change.updated.push(pod);
+    }
+    for (const [uid, pod] of before) if (!this.#pods.has(uid)) change.removed.push(pod);
+    return change;
+  }
+
+  #mergeObjects(): ObjectRef[] {
+    const before = this.#objects;
+    const changed: ObjectRef[] = [];
+    this.#objects = new Map();
+    for (const { configMaps, secrets } of this.#inOrder()) {
+      for (const object of configMaps) this.#addObject('ConfigMap', object);
+      for (const object of secrets) this.#addObject('Secret', object);
+    }
+    for (const [key, { object, ref }] of this.#objects) {
+      const known = before.get(key)?.object;
+      if (known === undefined || !isDeepStrictEqual(contentOf(known), contentOf(object))) changed.push(ref);
+    }
+    for (const [key, { ref }] of before) if (!this.#objects.has(key)) changed.push(ref);
+    return changed;
+  }
+
+  #addObject(kind: ObjectRef['kind'], object: ConfigMap | Secret): void {
+    const { name = '', namespace = 'default' } = object.metadata ?? {};
+    const ref: ObjectRef = { kind, namespace, name };
+    const key = keyOf(ref);
+    if (!this.#objects.has(key)) this.#objects.set(key, { ref, object });
+  }
+
+  #inOrder(): SourceSnapshot[] {
+    return SOURCE_ORDER.flatMap((source) => this.#snapshots.get(source) ?? []);
+  }
+}
+
+const SOURCE_ORDER: readonly SourceName[] = ['file', 'api'];
+
+const keyOf = ({ kind, name, namespace }: ObjectRef): string => `${kind} ${namespace}/${name}`;
+
+/** A pod without what changes whenever anyone writes it: its status is the agent's own doing. */
+function wishOf({ status: _, metadata, ...rest }: Pod): unknown {
+  return { ...rest, metadata: { ...metadata, resourceVersion: undefined, managedFields: undefined } };
+}
+
+function contentOf(object: ConfigMap | Secret): unknown {
+  const { metadata, ...content } = object;
+  return { ...content, uid: metadata?.uid };
+}

@@ -1,0 +1,219 @@
+/**
+ * The manifest directory (the kubelet's staticPodPath) as a source of desired pods. Level-triggered: every relist
+ * reads all files; inotify only makes a relist happen sooner.
+ */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { EventRecorder } from '../events.ts';
+import type { Logger } from '../log.ts';
+import { type Listing, listManifests, type ManifestFile } from './manifest-files.ts';
+import { type LoadedManifest, loadManifest, type RefusedManifest } from './manifest-load.ts';
+import { ManifestState } from './manifest-state.ts';
+import { pathWatcher } from './path-watcher.ts';
+import type { SourceSnapshot } from './source.ts';
+
+export type { RefusedManifest } from './manifest-load.ts';
+
+export interface ManifestSourceOptions {
+  /** Directory of manifests, or one manifest file. */
+  dir: string;
+  nodeName: string;
+  /** How often everything is read again without a hint (fileCheckFrequency). */
+  recheckMs: number;
+  log: Logger;
+  events?: EventRecorder;
+}
+
+export interface ManifestSink {
+  set(source: 'file', snapshot: SourceSnapshot): void;
+  /** All that is refused now; empty when nothing is. */
+  refused(items: RefusedManifest[]): void;
+}
+
+export interface ManifestSource {
+  /** Reports to the sink until the signal aborts: once at the start and then on every change. */
+  run(sink: ManifestSink, signal: AbortSignal): Promise<void>;
+}
+
+export function manifestSource(options: ManifestSourceOptions): ManifestSource {
+  return {
+    async run(sink, signal) {
+      const reader = new ManifestReader(options, sink);
+      const changes = changeSignal();
+      const watcher = pathWatcher(resolve(options.dir), changes.fire, options.log);
+      try {
+        let settlingRelists = 0;
+        while (!signal.aborted) {
+          await watcher.ensure();
+          const isSettling = await reader.relist(settlingRelists >= MAX_SETTLING_RELISTS);
+          settlingRelists = isSettling ? settlingRelists + 1 : 0;
+          if (!isSettling) await changes.wait(options.recheckMs, signal);
+          await untilQuiet(changes, signal);
+        }
+      } finally {
+        watcher.close();
+      }
+    },
+  };
+}
+
+/** A writer that pauses longer than this is taken to be done. */
+const SETTLE_MS = 40;
+/** Files that never stop changing are read all the same. */
+const MAX_QUIET_WAITS = 20;
+const MAX_SETTLING_RELISTS = 5;
+
+async function untilQuiet(changes: ChangeSignal, signal: AbortSignal): Promise<void> {
+  for (let waits = 0; waits < MAX_QUIET_WAITS && !signal.aborted; waits++) {
+    if (!(await changes.wait(SETTLE_MS, signal))) return;
+  }
+}
+
+/** Reads the files, and reports what they ask for when that has changed. */
+class ManifestReader {
+  readonly #options: ManifestSourceOptions;
+  readonly #sink: ManifestSink;
+  readonly #state = new ManifestState();
+  /** Hash of what each file held when it was last taken in. */
+  readonly #contents = new Map<string, string>();
+  readonly #firstSeenMs = new Map<string, number>();
+  #ignored = new Set<string>();
+  #problem = '';
+  #lastRefused: RefusedManifest[] = [];
+  #hasReported = false;
+
+  constructor(options: ManifestSourceOptions, sink: ManifestSink) {
+    this.#options = options;
+    this.#sink = sink;
+  }
+
+  /**
+   * Returns whether a file was passed over as it may be half written, so that it should be looked at again soon.
+   * The first look takes all that is there: waiting would only delay the start.
+   */
+  async relist(isImpatient: boolean): Promise<boolean> {
+    const isWaiting = this.#hasReported && !isImpatient;
+    const path = resolve(this.#options.dir);
+    const listing = await listManifests(path, SETTLE_MS);
+    this.#sayProblem(path, listing);
+    if (listing.state === 'unreadable') {
+      // What was asked for before stays in force: not being able to look is not the same as being told to stop.
+      this.#reportRefused([...this.#state.result().refused, { file: path, message: listing.message }]);
+      return false;
+    }
+    const files = listing.state === 'present' ? listing.files : [];
+    if (listing.state === 'present') this.#sayIgnored(listing);
+    const names = new Set(files.map((file) => file.path));
+    let hasChanged = [...this.#contents.keys()].some((name) => !names.has(name));
+    this.#state.retain(names);
+    for (const name of this.#contents.keys()) if (!names.has(name)) this.#contents.delete(name);
+    const settled = isWaiting ? files.filter((file) => !file.isSettling) : files;
+    for (const file of settled) hasChanged = this.#takeIn(file) || hasChanged;
+    const { refused, snapshot } = this.#state.result();
+    if (hasChanged || !this.#hasReported) this.#report(snapshot);
+    this.#reportRefused(refused);
+    return settled.length < files.length;
+  }
+
+  #takeIn(file: ManifestFile): boolean {
+    const { content } = file;
+    const digest = createHash('sha256').update(JSON.stringify(content)).digest('base64');
+    if (digest === this.#contents.get(file.path)) return false;
+    this.#contents.set(file.path, digest);
+    const loaded: LoadedManifest =
+      'error' in content
+        ? { objects: [], refused: [{ file: file.path, message: content.error }] }
+        : loadManifest(content.text, file.path, {
+            nodeName: this.#options.nodeName,
+            seenAtMs: (uid) => this.#seenAtMs(uid),
+          });
+    this.#state.update(file.path, loaded);
+    return true;
+  }
+
+  #seenAtMs(uid: string): number {
+    const seenMs = this.#firstSeenMs.get(uid) ?? Date.now();
+    this.#firstSeenMs.set(uid, seenMs);
+    return seenMs;
+  }
+
+  #report(snapshot: SourceSnapshot): void {
+    const uids = new Set(snapshot.pods.map((pod) => pod.metadata?.uid));
+    for (const uid of this.#firstSeenMs.keys()) if (!uids.has(uid)) this.#firstSeenMs.delete(uid);
+    this.#hasReported = true;
+    this.#sink.set('file', snapshot);
+  }
+
+  #reportRefused(refused: RefusedManifest[]): void {
+    if (isDeepStrictEqual(refused, this.#lastRefused)) return;
+    const before = this.#lastRefused;
+    this.#lastRefused = refused;
+    for (const item of refused) {
+      if (!before.some((known) => isDeepStrictEqual(known, item))) this.#sayRefused(item);
+    }
+    this.#sink.refused(refused);
+  }
+
+  #sayRefused({ file, kind, line, message, name, namespace }: RefusedManifest): void {
+    const { events, log, nodeName } = this.#options;
+    const where = line === undefined ? file : `${file}:${line}`;
+    log.warn({ file, line, kind, namespace, name }, `manifest refused: ${where}: ${message}`);
+    const isPod = kind === 'Pod' && name !== undefined;
+    const about = isPod
+      ? { kind: 'Pod' as const, namespace: namespace ?? 'default', name, uid: '' }
+      : { kind: 'Node' as const, namespace: '', name: nodeName, uid: nodeName };
+    events?.event(about, 'Warning', 'FailedValidation', `${where}: ${message}`);
+  }
+
+  #sayIgnored({ ignored }: Listing & { state: 'present' }): void {
+    for (const { path, reason } of ignored) {
+      if (!this.#ignored.has(path)) this.#options.log.info({ file: path, reason }, 'manifest file ignored');
+    }
+    this.#ignored = new Set(ignored.map(({ path }) => path));
+  }
+
+  #sayProblem(path: string, listing: Listing): void {
+    const { log } = this.#options;
+    const problem = listing.state === 'unreadable' ? listing.message : listing.state;
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    if (listing.state === 'missing') log.warn({ path }, 'manifest directory does not exist; waiting for it');
+    if (listing.state === 'unreadable') log.error({ path, problem }, 'manifest directory cannot be read');
+    if (listing.state === 'present') log.info({ path }, 'reading manifests');
+  }
+}
+
+interface ChangeSignal {
+  fire(): void;
+  /** Whether it was fired before the time was over; at once when it was fired since the last wait. */
+  wait(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
+}
+
+function changeSignal(): ChangeSignal {
+  let isPending = false;
+  let wake: (() => void) | undefined;
+  return {
+    fire() {
+      isPending = true;
+      wake?.();
+    },
+    async wait(timeoutMs, signal) {
+      if (!isPending && !signal.aborted) {
+        await new Promise<void>((done) => {
+          const timer = setTimeout(done, timeoutMs);
+          wake = () => {
+            clearTimeout(timer);
+            done();
+          };
+          signal.addEventListener('abort', wake, { once: true });
+        });
+        if (wake !== undefined) signal.removeEventListener('abort', wake);
+        wake = undefined;
+      }
+      const wasFired = isPending;
+      isPending = false;
+      return wasFired;
+    },
+  };
+}
