@@ -1,0 +1,81 @@
+/**
+ * What the servers may ask of a running agent: the actual state, never the desired one. The agent implements it; the
+ * kubelet endpoints, the embedded Kubernetes API and the metrics read nothing else.
+ */
+import type { ContainerStats, FilesystemUsage, Runtime } from '../../runtime/runtime.ts';
+import type { Event, Node, Pod } from '../api/core.gen.ts';
+
+export interface AgentView {
+  readonly nodeName: string;
+  /** Every pod the agent knows, with its status; static pods under their suffixed names. */
+  pods(): Pod[];
+  /** What the runtimes run right now, whether it is desired or not, made up from their labels. */
+  runningPods(signal?: AbortSignal): Promise<Pod[]>;
+  /** Tells of each change of a pod's spec or status. Returns the function that ends the subscription. */
+  onPodChange(listener: (change: PodChange) => void): () => void;
+  node(): Node;
+  onNodeChange(listener: () => void): () => void;
+  readonly events: EventLog;
+  refusedManifests(): RefusedManifest[];
+  /** The manifest a static pod comes from; undefined for other pods. */
+  manifestFile(podUid: string): string | undefined;
+  /** Undefined when the container has never been created, or is gone. */
+  container(podUid: string, containerName: string): Promise<ContainerHandle | undefined>;
+  /** The pod's sandbox; undefined when it has none. */
+  sandbox(podUid: string): Promise<SandboxHandle | undefined>;
+  /** Absolute path of the newest (`previous`: the one before) instance's log file; undefined when there is none. */
+  containerLogPath(podUid: string, containerName: string, previous: boolean): Promise<string | undefined>;
+  /** The configuration in force, KubeletConfiguration with every default filled in. */
+  configz(): object;
+  /** Of all runtimes, found again by the labels of `src/pods/identity.ts`. */
+  containerStats(signal?: AbortSignal): Promise<ContainerStats[]>;
+  imageFsInfo(signal?: AbortSignal): Promise<FilesystemUsage[]>;
+  /** Usage of the pod's own cgroup; undefined when it has none. */
+  podUsage(podUid: string): Promise<PodUsage | undefined>;
+  /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */
+  podVolumes(podUid: string): { name: string; path: string }[];
+  /** Every check, `error` set on those that fail. */
+  health(): HealthCheck[];
+}
+
+export type PodChange = { type: 'changed'; pod: Pod } | { type: 'gone'; pod: Pod };
+
+/** core/v1 Events as the recorder keeps them: bounded, repeated ones aggregated under one name. */
+export interface EventLog {
+  list(): Event[];
+  /** Called with each new or repeated event. Returns the function that ends the subscription. */
+  watch(listener: (event: Event) => void): () => void;
+}
+
+export interface RefusedManifest {
+  file: string;
+  /** 1-based; undefined when the whole file is meant. */
+  line?: number;
+  /** Path of the field, `spec.containers[0].image`. */
+  field?: string;
+  message: string;
+}
+
+export interface SandboxHandle {
+  runtime: Runtime;
+  podSandboxId: string;
+}
+
+export interface ContainerHandle extends SandboxHandle {
+  containerId: string;
+}
+
+export interface PodUsage {
+  timestampMs: number;
+  cpuUsageCoreNanoSeconds?: bigint;
+  memoryUsageBytes?: number;
+  memoryWorkingSetBytes?: number;
+  memoryRssBytes?: number;
+  processCount?: number;
+}
+
+export interface HealthCheck {
+  /** As in the kubelet's `/healthz/<name>`: `ping`, `log`, `syncloop`, … */
+  name: string;
+  error?: string;
+}

@@ -1,0 +1,34 @@
+/** `/healthz` as the kubelet answers it: `ok`, or 500 and a line a check; single checks by name. */
+import type { AgentView, HealthCheck } from './agent-view.ts';
+import { notFound } from './errors.ts';
+import { type Exchange, type Route, routePath, sendText } from './http.ts';
+
+export function healthRoutes(agent: AgentView): Route[] {
+  return [
+    {
+      methods: ['GET'],
+      path: routePath('/(?:healthz|livez|readyz)'),
+      handle: (exchange) => all(exchange, agent),
+    },
+    { methods: ['GET'], path: routePath('/healthz/{check}'), handle: (exchange) => one(exchange, agent) },
+  ];
+}
+
+function all({ res, query }: Exchange, agent: AgentView): void {
+  const checks = agent.health();
+  const failed = checks.filter((check) => check.error !== undefined);
+  if (failed.length > 0) sendText(res, 500, `${describe(checks)}healthz check failed\n`);
+  else sendText(res, 200, query.has('verbose') ? `${describe(checks)}healthz check passed\n` : 'ok');
+}
+
+function one({ res, params }: Exchange, agent: AgentView): void {
+  const check = agent.health().find((each) => each.name === params.check);
+  if (!check) throw notFound('healthz check', params.check ?? '');
+  if (check.error === undefined) sendText(res, 200, 'ok');
+  else sendText(res, 500, `${check.name} failed: ${check.error}\n`);
+}
+
+const describe = (checks: HealthCheck[]): string =>
+  checks
+    .map(({ name, error }) => (error === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${error}\n`))
+    .join('');

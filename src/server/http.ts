@@ -1,0 +1,127 @@
+/** The little HTTP that the servers share: a route table, query parameters read strictly, JSON and Status answers. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { ApiError, badRequest, statusOf } from './errors.ts';
+
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Named groups of the route's pattern, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Aborts when the client goes away or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+export interface Route {
+  methods: readonly string[];
+  /** Of the whole path, with named groups. */
+  path: RegExp;
+  handle(exchange: Exchange): Promise<void> | void;
+  /** Answers a request to switch protocols; routes without it refuse. */
+  upgrade?(exchange: UpgradeExchange): Promise<void>;
+}
+
+/** A request that asks for another protocol; there is only the bare connection to answer on. */
+export interface UpgradeExchange extends Omit<Exchange, 'res'> {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/** `/pods/{name}` as a pattern with one named group a placeholder; a trailing slash is always accepted. */
+export function routePath(template: string): RegExp {
+  const source = template.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+  return new RegExp(`^${source}/?$`);
+}
+
+/** @throws ApiError NotFound or MethodNotAllowed */
+export function findRoute(
+  routes: readonly Route[],
+  method: string,
+  path: string,
+): { route: Route; params: Record<string, string> } {
+  const allowed = new Set<string>();
+  for (const route of routes) {
+    const match = route.path.exec(path);
+    if (!match) continue;
+    if (route.methods.includes(method)) return { route, params: decodeParams(match.groups ?? {}) };
+    for (const each of route.methods) allowed.add(each);
+  }
+  if (allowed.size > 0) {
+    const list = [...allowed].join(', ');
+    throw new ApiError('MethodNotAllowed', `${method} is not possible on ${path}: use ${list}`);
+  }
+  throw new ApiError('NotFound', `the server could not find ${path}: GET / lists what there is`);
+}
+
+export function sendJson(res: ServerResponse, code: number, body: unknown): void {
+  const text = Buffer.from(`${JSON.stringify(body)}\n`);
+  res.writeHead(code, { 'Content-Type': 'application/json', 'Content-Length': text.length });
+  res.end(text);
+}
+
+export function sendText(res: ServerResponse, code: number, body: string, type = 'text/plain'): void {
+  res.writeHead(code, {
+    'Content-Type': `${type}; charset=utf-8`,
+    'Content-Length': Buffer.byteLength(body),
+    'X-Content-Type-Options': 'nosniff',
+  });
+  res.end(body);
+}
+
+/** Once the head is out the only way left to tell of an error is to break the connection. */
+export function sendError(res: ServerResponse, error: unknown): void {
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  const status = statusOf(error);
+  sendJson(res, status.code, status);
+}
+
+/** Undefined when the parameter is not there. Kubernetes takes `true`, `1`, `t` and the like. */
+export function boolParam(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  if (value === null) return false;
+  if (['', '1', 't', 'T', 'true', 'TRUE', 'True'].includes(value)) return true;
+  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(value)) return false;
+  throw badRequest(`parameter ${name}: "${value}" is not a boolean: use true or false`);
+}
+
+/** A whole number that is at least `min`; undefined when the parameter is not there. */
+export function intParam(query: URLSearchParams, name: string, min = 0): number | undefined {
+  const value = query.get(name);
+  if (value === null || value === '') return undefined;
+  const number = Number(value);
+  if (!/^-?\d+$/.test(value) || !Number.isSafeInteger(number)) {
+    throw badRequest(`parameter ${name}: "${value}" is not a whole number`);
+  }
+  if (number < min) throw badRequest(`parameter ${name}: ${value} must be at least ${min}`);
+  return number;
+}
+
+/** @throws ApiError RequestEntityTooLarge */
+export async function readBody(req: IncomingMessage, limitBytes = 3 * 1024 * 1024): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of req) {
+    length += (chunk as Buffer).length;
+    if (length > limitBytes) {
+      throw new ApiError('RequestEntityTooLarge', `the body is larger than the limit of ${limitBytes} bytes`);
+    }
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function decodeParams(groups: Record<string, string>): Record<string, string> {
+  try {
+    return Object.fromEntries(
+      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]),
+    );
+  } catch (cause) {
+    throw new ApiError('BadRequest', 'the path holds a broken %-escape', undefined, { cause });
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The agent's servers: everything on a unix socket that root and the group `roslet` may use, and health alone on a
+ * loopback port as the kubelet's healthz. Who may open the socket may do all: there is no other authorization yet.
+ */
+import type { ObjectStore } from '../apiserver/object-store.ts';
+import { apiRoutes } from '../apiserver/rest.ts';
+import type { Logger } from '../log.ts';
+import type { AgentView } from './agent-view.ts';
+import { healthRoutes } from './health.ts';
+import type { Route } from './http.ts';
+import { kubeletRoutes } from './kubelet-routes.ts';
+import { serveRoutes } from './listener.ts';
+import type { Metrics } from './metrics.ts';
+import { closeServer, listen, listenOnSocket } from './socket.ts';
+
+export interface ServerOptions extends LocalApi {
+  socketPath: string;
+  /** Gets the socket when there is such a group on this machine. */
+  socketGroup: string;
+  /** Port 0 turns it off, as in KubeletConfiguration. */
+  healthz: { address: string; port: number };
+}
+
+/** What the routes of the socket need. */
+export interface LocalApi {
+  agent: AgentView;
+  objects: ObjectStore;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export interface RunningServer {
+  close(): Promise<void>;
+}
+
+/** @throws ListenError when the socket or the port cannot be had */
+export async function startServer(options: ServerOptions, signal: AbortSignal): Promise<RunningServer> {
+  const { agent, healthz, log } = options;
+  const closing = new AbortController();
+  const local = serveRoutes(localRoutes(options), closing.signal, log);
+  const health = serveRoutes(healthRoutes(agent), closing.signal, log);
+  const unobserve = observe(agent, options.objects);
+  const close = async (): Promise<void> => {
+    closing.abort();
+    unobserve();
+    await Promise.all([closeServer(local), closeServer(health)]);
+  };
+  try {
+    await listenOnSocket(local, options.socketPath, options.socketGroup, log);
+    if (healthz.port !== 0) await listen(health, { host: healthz.address, port: healthz.port });
+  } catch (err) {
+    await close();
+    throw err;
+  }
+  signal.addEventListener('abort', () => void close(), { once: true });
+  return { close };
+}
+
+/** All that the socket answers. */
+export const localRoutes = (api: LocalApi): Route[] => [
+  ...healthRoutes(api.agent),
+  ...kubeletRoutes(api),
+  ...apiRoutes(api),
+];
+
+/** Feeds what the agent sees to the API's view of the world. */
+export function observe(agent: AgentView, objects: ObjectStore): () => void {
+  for (const pod of agent.pods()) objects.observePod({ type: 'changed', pod });
+  for (const event of agent.events.list()) objects.observeEvent(event);
+  objects.observeNode(agent.node());
+  const ends = [
+    agent.onPodChange((change) => objects.observePod(change)),
+    agent.events.watch((event) => objects.observeEvent(event)),
+    agent.onNodeChange(() => objects.observeNode(agent.node())),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
