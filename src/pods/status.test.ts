@@ -1,0 +1,453 @@
+import { describe, expect, it } from 'vitest';
+import type { Container, ContainerStatus, Pod, PodStatus } from '../api/core.gen.ts';
+import type { ProbeResult } from '../probes/results.ts';
+import type { ActualPod } from './actual.ts';
+import { podPhase, podStatus, type StatusInput } from './status.ts';
+import { testActual, testContainer, testNowMs, testPod, testProbes, testSandbox } from './testing.ts';
+
+const ready = testSandbox();
+const at = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+const now = at(testNowMs);
+
+function status(
+  over: Partial<Omit<StatusInput, 'probes'>> & { probes?: Record<string, ProbeResult> } = {},
+): PodStatus {
+  const { probes, ...rest } = over;
+  return podStatus({
+    pod: testPod(),
+    actual: testActual([ready], [testContainer('a', 'running')]),
+    runtimeName: 'process',
+    probes: testProbes(probes),
+    waiting: new Map(),
+    terminationMessages: new Map(),
+    previous: undefined,
+    startTime: now,
+    hostIps: ['192.0.2.1'],
+    qosClass: 'BestEffort',
+    ended: false,
+    nowMs: testNowMs,
+    ...rest,
+  });
+}
+
+const only = (s: PodStatus): ContainerStatus => s.containerStatuses![0]!;
+const condition = (s: PodStatus, type: string) => s.conditions?.find((c) => c.type === type);
+const probed = (kind: 'readinessProbe' | 'startupProbe'): Pod =>
+  testPod({ containers: [{ name: 'a', image: 'i', [kind]: { exec: { command: ['x'] } } }] });
+
+describe('container status', () => {
+  it('of a running container', () => {
+    expect(only(status())).toEqual({
+      name: 'a',
+      image: 'i',
+      imageID: 'sha256:i',
+      containerID: 'process://a0',
+      restartCount: 0,
+      ready: true,
+      started: true,
+      state: { running: { startedAt: at(testNowMs - 50_000) } },
+      lastState: {},
+    });
+  });
+
+  const states: {
+    name: string;
+    pod?: Pod;
+    actual: ActualPod;
+    waiting?: [string, string];
+    ended?: boolean;
+    state: string;
+    last?: string;
+    restartCount?: number;
+  }[] = [
+    { name: 'not made yet', actual: testActual([]), state: 'waiting ContainerCreating' },
+    {
+      name: 'not made yet, init containers first',
+      pod: testPod({ initContainers: [{ name: 'i', image: 'i' }] }),
+      actual: testActual([ready]),
+      state: 'waiting PodInitializing',
+    },
+    {
+      name: 'made but not started',
+      actual: testActual([ready], [testContainer('a', 'created')]),
+      state: 'waiting ContainerCreating',
+    },
+    {
+      name: 'image cannot be pulled',
+      actual: testActual([ready]),
+      waiting: ['ImagePullBackOff', 'Back-off pulling image "i"'],
+      state: 'waiting ImagePullBackOff',
+    },
+    {
+      name: 'ended well',
+      actual: testActual([ready], [testContainer('a', 'exited')]),
+      state: 'terminated 0 Completed',
+    },
+    {
+      name: 'ended badly',
+      actual: testActual([ready], [testContainer('a', 'exited', { exitCode: 3 })]),
+      state: 'terminated 3 Error',
+    },
+    {
+      name: 'killed for memory',
+      actual: testActual([ready], [testContainer('a', 'exited', { exitCode: 137, reason: 'OOMKilled' })]),
+      state: 'terminated 137 OOMKilled',
+    },
+    {
+      name: 'in back off',
+      actual: testActual([ready], [testContainer('a', 'exited', { exitCode: 1, attempt: 1 })]),
+      waiting: ['CrashLoopBackOff', 'back-off 10s'],
+      state: 'waiting CrashLoopBackOff',
+      last: 'terminated 1 Error',
+      restartCount: 1,
+    },
+    {
+      name: 'in back off when the pod ended',
+      actual: testActual([ready], [testContainer('a', 'exited', { exitCode: 1 })]),
+      waiting: ['CrashLoopBackOff', ''],
+      ended: true,
+      state: 'terminated 1 Error',
+    },
+    {
+      name: 'runs again',
+      actual: testActual(
+        [ready],
+        [
+          testContainer('a', 'running', { attempt: 2 }),
+          testContainer('a', 'exited', { attempt: 1, exitCode: 9 }),
+        ],
+      ),
+      state: 'running',
+      last: 'terminated 9 Error',
+      restartCount: 2,
+    },
+    {
+      name: 'made anew after a crash but not started',
+      actual: testActual(
+        [ready],
+        [testContainer('a', 'created', { attempt: 1 }), testContainer('a', 'exited', { exitCode: 1 })],
+      ),
+      state: 'waiting ContainerCreating',
+      last: 'terminated 1 Error',
+    },
+  ];
+  it.each(states)('$name: $state', (c) => {
+    const result = only(
+      status({
+        actual: c.actual,
+        ...(c.pod === undefined ? {} : { pod: c.pod }),
+        ...(c.waiting === undefined
+          ? {}
+          : { waiting: new Map([['a', { reason: c.waiting[0], message: c.waiting[1] }]]) }),
+        ended: c.ended ?? false,
+      }),
+    );
+    expect(short(result.state)).toBe(c.state);
+    expect(short(result.lastState)).toBe(c.last ?? '');
+    expect(result.restartCount).toBe(c.restartCount ?? 0);
+  });
+
+  it('shows the last words', () => {
+    const result = status({
+      actual: testActual([ready], [testContainer('a', 'exited', { exitCode: 1 })]),
+      terminationMessages: new Map([['a0', 'lost the map']]),
+    });
+    expect(only(result).state?.terminated?.message).toBe('lost the map');
+  });
+
+  it('keeps what was known of a container whose record is gone', () => {
+    const pod = testPod({ initContainers: [{ name: 'i', image: 'i' }] });
+    const previous = status({
+      pod,
+      actual: testActual([ready], [testContainer('a', 'running'), testContainer('i', 'exited')]),
+    });
+    const result = status({ pod, previous });
+    expect(result.initContainerStatuses![0]).toMatchObject({
+      ready: true,
+      state: { terminated: { exitCode: 0 } },
+    });
+    expect(condition(result, 'Initialized')?.status).toBe('True');
+  });
+
+  it('keeps what was known when the runtime cannot tell', () => {
+    const previous = status();
+    const result = status({ previous, actual: testActual([ready], [testContainer('a', 'unknown')]) });
+    expect(only(result).state).toEqual(only(previous).state);
+  });
+
+  it('never counts restarts down', () => {
+    const previous = status({ actual: testActual([ready], [testContainer('a', 'running', { attempt: 7 })]) });
+    expect(only(status({ previous, actual: testActual([]) })).restartCount).toBe(7);
+  });
+});
+
+describe('readiness', () => {
+  const cases: {
+    name: string;
+    pod: Pod;
+    probes: Record<string, ProbeResult>;
+    before?: { ready: boolean; started: boolean };
+    started: boolean;
+    ready: boolean;
+  }[] = [
+    { name: 'without probes', pod: testPod(), probes: {}, started: true, ready: true },
+    {
+      name: 'readiness not known yet',
+      pod: probed('readinessProbe'),
+      probes: { 'a0/readiness': 'unknown' },
+      started: true,
+      ready: false,
+    },
+    {
+      name: 'readiness not probed yet',
+      pod: probed('readinessProbe'),
+      probes: {},
+      started: true,
+      ready: false,
+    },
+    {
+      name: 'readiness succeeded',
+      pod: probed('readinessProbe'),
+      probes: { 'a0/readiness': 'success' },
+      started: true,
+      ready: true,
+    },
+    {
+      name: 'readiness failed',
+      pod: probed('readinessProbe'),
+      probes: { 'a0/readiness': 'failure' },
+      before: { ready: true, started: true },
+      started: true,
+      ready: false,
+    },
+    {
+      name: 'readiness of the same instance known by an earlier life of the agent',
+      pod: probed('readinessProbe'),
+      probes: { 'a0/readiness': 'unknown' },
+      before: { ready: true, started: true },
+      started: true,
+      ready: true,
+    },
+    {
+      name: 'startup not known yet',
+      pod: probed('startupProbe'),
+      probes: { 'a0/startup': 'unknown' },
+      started: false,
+      ready: false,
+    },
+    {
+      name: 'startup succeeded',
+      pod: probed('startupProbe'),
+      probes: { 'a0/startup': 'success' },
+      started: true,
+      ready: true,
+    },
+  ];
+  it.each(cases)('$name', (c) => {
+    const before = status({ pod: c.pod });
+    const previous: PodStatus | undefined = c.before && {
+      ...before,
+      containerStatuses: [{ ...only(before), ...c.before }],
+    };
+    const result = only(status({ pod: c.pod, probes: c.probes, previous }));
+    expect({ started: result.started, ready: result.ready }).toEqual({ started: c.started, ready: c.ready });
+  });
+
+  it('of another instance is not inherited', () => {
+    const pod = probed('readinessProbe');
+    const previous = status({ pod, probes: { 'a0/readiness': 'success' } });
+    const actual = testActual([ready], [testContainer('a', 'running', { attempt: 1 })]);
+    expect(only(status({ pod, previous, actual })).ready).toBe(false);
+  });
+});
+
+describe('conditions', () => {
+  it('of a pod that runs', () => {
+    expect(status().conditions?.map((c) => `${c.type}=${c.status}`)).toEqual([
+      'PodReadyToStartContainers=True',
+      'Initialized=True',
+      'Ready=True',
+      'ContainersReady=True',
+      'PodScheduled=True',
+    ]);
+  });
+
+  it('name the containers that are not ready', () => {
+    const result = status({ actual: testActual([ready]) });
+    expect(condition(result, 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'ContainersNotReady',
+      message: 'containers with unready status: [a]',
+    });
+  });
+
+  it('name the init containers that are not done', () => {
+    const pod = testPod({ initContainers: [{ name: 'i', image: 'i' }] });
+    expect(condition(status({ pod, actual: testActual([ready]) }), 'Initialized')).toMatchObject({
+      status: 'False',
+      reason: 'ContainersNotInitialized',
+      message: 'containers with incomplete status: [i]',
+    });
+  });
+
+  it('say that a pod has completed', () => {
+    const result = status({
+      pod: testPod({ restartPolicy: 'Never' }),
+      actual: testActual([], [testContainer('a', 'exited')]),
+      ended: true,
+    });
+    expect(result.phase).toBe('Succeeded');
+    expect(condition(result, 'Ready')).toMatchObject({ status: 'False', reason: 'PodCompleted' });
+    expect(condition(result, 'PodReadyToStartContainers')?.status).toBe('False');
+  });
+
+  it('wait for readiness gates', () => {
+    const pod = testPod({ readinessGates: [{ conditionType: 'x.io/g' }] });
+    const result = status({ pod });
+    expect(condition(result, 'Ready')).toMatchObject({ status: 'False', reason: 'ReadinessGatesNotReady' });
+    expect(condition(result, 'ContainersReady')?.status).toBe('True');
+    const previous = { ...result, conditions: [...result.conditions!, { type: 'x.io/g', status: 'True' }] };
+    expect(condition(status({ pod, previous }), 'Ready')?.status).toBe('True');
+    expect(condition(status({ pod, previous }), 'x.io/g')?.status).toBe('True');
+  });
+
+  it('keep the time of their last transition', () => {
+    const previous = status({ nowMs: testNowMs - 9000 });
+    expect(condition(status({ previous }), 'Ready')?.lastTransitionTime).toBe(at(testNowMs - 9000));
+    const changed = status({ previous, actual: testActual([ready]) });
+    expect(condition(changed, 'Ready')?.lastTransitionTime).toBe(now);
+  });
+});
+
+describe('addresses', () => {
+  it("are the sandbox's", () => {
+    expect(status()).toMatchObject({ podIP: '10.0.0.7', podIPs: [{ ip: '10.0.0.7' }], hostIP: '192.0.2.1' });
+  });
+  it("are the host's on the host network", () => {
+    expect(status({ pod: testPod({ hostNetwork: true }) }).podIP).toBe('192.0.2.1');
+  });
+  it('are gone with the sandbox, but kept for the record when the pod ended', () => {
+    const previous = status();
+    expect(status({ previous, actual: testActual([]) }).podIP).toBeUndefined();
+    expect(status({ previous, actual: testActual([]), ended: true }).podIP).toBe('10.0.0.7');
+  });
+});
+
+describe('verdict', () => {
+  it('is the phase, reason and message', () => {
+    const verdict = { phase: 'Failed' as const, reason: 'Evicted', message: 'no memory' };
+    expect(status({ verdict })).toMatchObject(verdict);
+  });
+});
+
+describe('phase', () => {
+  const run: ContainerStatus['state'] = { running: {} };
+  const end = (exitCode: number): ContainerStatus['state'] => ({ terminated: { exitCode } });
+  const wait: ContainerStatus['state'] = { waiting: {} };
+  const of = (
+    name: string,
+    state: ContainerStatus['state'],
+    lastState: ContainerStatus['lastState'] = {},
+  ) => ({
+    name,
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 0,
+    state,
+    lastState,
+  });
+  const i: Container = { name: 'i', image: '' };
+  const cases: {
+    name: string;
+    policy?: string;
+    init?: Container;
+    inits?: ContainerStatus[];
+    apps: ContainerStatus[];
+    ended?: boolean;
+    phase: string;
+  }[] = [
+    { name: 'all waiting', apps: [of('a', wait), of('b', wait)], phase: 'Pending' },
+    { name: 'one running, one waiting', apps: [of('a', run), of('b', wait)], phase: 'Running' },
+    { name: 'all running', apps: [of('a', run), of('b', run)], phase: 'Running' },
+    { name: 'crashed and waiting', apps: [of('a', wait, end(1)), of('b', wait, end(1))], phase: 'Running' },
+    { name: 'ended, Always', apps: [of('a', end(0)), of('b', end(0))], phase: 'Running' },
+    {
+      name: 'ended well, Never, not taken down yet',
+      policy: 'Never',
+      apps: [of('a', end(0)), of('b', end(0))],
+      phase: 'Running',
+    },
+    {
+      name: 'ended well, Never',
+      policy: 'Never',
+      apps: [of('a', end(0)), of('b', end(0))],
+      ended: true,
+      phase: 'Succeeded',
+    },
+    {
+      name: 'one failed, Never',
+      policy: 'Never',
+      apps: [of('a', end(0)), of('b', end(1))],
+      ended: true,
+      phase: 'Failed',
+    },
+    {
+      name: 'failed, OnFailure restarts',
+      policy: 'OnFailure',
+      apps: [of('a', end(0)), of('b', end(1))],
+      phase: 'Running',
+    },
+    {
+      name: 'taken down while some never started',
+      apps: [of('a', end(0)), of('b', wait)],
+      ended: true,
+      phase: 'Failed',
+    },
+    { name: 'init running', init: i, inits: [of('i', run)], apps: [of('a', wait)], phase: 'Pending' },
+    {
+      name: 'init failing',
+      init: i,
+      inits: [of('i', wait, end(1))],
+      apps: [of('a', wait)],
+      phase: 'Pending',
+    },
+    {
+      name: 'init failed, Never',
+      policy: 'Never',
+      init: i,
+      inits: [of('i', end(1))],
+      apps: [of('a', wait)],
+      ended: true,
+      phase: 'Failed',
+    },
+    {
+      name: 'sidecar not started',
+      init: { ...i, restartPolicy: 'Always' },
+      inits: [of('i', run)],
+      apps: [of('a', wait)],
+      phase: 'Pending',
+    },
+    {
+      name: 'sidecar crashed beside a running container',
+      init: { ...i, restartPolicy: 'Always' },
+      inits: [of('i', wait, end(1))],
+      apps: [of('a', run)],
+      phase: 'Running',
+    },
+  ];
+  it.each(cases)('$name: $phase', (c) => {
+    const pod = testPod({
+      restartPolicy: c.policy ?? 'Always',
+      containers: c.apps.map((s) => ({ name: s.name, image: '' })),
+      ...(c.init === undefined ? {} : { initContainers: [c.init] }),
+    });
+    expect(podPhase(pod, c.inits ?? [], c.apps, c.ended ?? false)).toBe(c.phase);
+  });
+});
+
+function short(state: ContainerStatus['state']): string {
+  if (state?.waiting) return `waiting ${state.waiting.reason}`;
+  if (state?.terminated) return `terminated ${state.terminated.exitCode} ${state.terminated.reason}`;
+  return state?.running ? 'running' : '';
+}
