@@ -20,12 +20,13 @@ export interface Connection {
     request: Request,
     options: CallOptions,
   ): Promise<Response>;
-  /** A call with many answers. Ends when the runtime ends it; fails like `call`. */
+  /** A call with many answers. Settles when the runtime ends it; fails like `call`. */
   stream<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     signal: AbortSignal,
-  ): AsyncIterable<Response>;
+    onMessage: (message: Response) => void,
+  ): Promise<void>;
   close(): void;
 }
 
@@ -38,7 +39,7 @@ export async function connect(endpoint: string): Promise<Connection> {
   const { Client: GrpcClient, credentials, Metadata } = await import('@grpc/grpc-js');
   const client: Client = new GrpcClient(`unix://${path}`, credentials.createInsecure(), {
     'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 800,
+    'grpc.max_reconnect_backoff_ms': 400,
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
     'grpc.enable_channelz': 0,
@@ -75,28 +76,33 @@ export async function connect(endpoint: string): Promise<Connection> {
         signal?.addEventListener('abort', onAbort, { once: true });
       }),
 
-    async *stream(method, request, signal) {
-      signal.throwIfAborted();
-      const call = client.makeServerStreamRequest(
-        method.path,
-        method.encode,
-        method.decode,
-        request,
-        new Metadata(),
-        {},
-      );
-      const onAbort = () => call.cancel();
-      signal.addEventListener('abort', onAbort, { once: true });
-      try {
-        yield* call;
-      } catch (error) {
-        if (signal.aborted) throw cancelled(callName(method.path), signal.reason);
-        throw runtimeError(error as ServiceError, callName(method.path), endpoint);
-      } finally {
-        signal.removeEventListener('abort', onAbort);
-        call.cancel();
-      }
-    },
+    stream: (method, request, signal, onMessage) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) {
+          reject(cancelled(callName(method.path), signal.reason));
+          return;
+        }
+        const call = client.makeServerStreamRequest(
+          method.path,
+          method.encode,
+          method.decode,
+          request,
+          new Metadata(),
+          {},
+        );
+        const onAbort = () => call.cancel();
+        signal.addEventListener('abort', onAbort, { once: true });
+        call.on('data', onMessage);
+        call.once('end', () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        });
+        call.once('error', (error: ServiceError) => {
+          signal.removeEventListener('abort', onAbort);
+          if (signal.aborted) reject(cancelled(callName(method.path), signal.reason));
+          else reject(runtimeError(error, callName(method.path), endpoint));
+        });
+      }),
 
     close: () => client.close(),
   };

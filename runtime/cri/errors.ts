@@ -20,11 +20,16 @@ export function runtimeError(error: ServiceError, call: string, endpoint: string
   if (code === 'Unavailable') {
     return new RuntimeError(
       code,
-      `The container runtime at ${endpoint} does not answer ${call}: ${error.details}`,
+      `The container runtime at ${endpoint} does not answer ${call}: ${connectionFailure(error.details)}`,
       {
         cause: error,
       },
     );
+  }
+  if (code === 'DeadlineExceeded' && error.details.startsWith('Deadline exceeded after')) {
+    return new RuntimeError(code, `The container runtime at ${endpoint} did not answer ${call} in time`, {
+      cause: error,
+    });
   }
   return new RuntimeError(code, withoutGrpcPrefix(error.details) || `${call} failed: ${error.message}`, {
     cause: error,
@@ -36,6 +41,13 @@ export const cancelled = (call: string, reason: unknown): RuntimeError =>
 
 export const hasCode = (error: unknown, code: RuntimeErrorCode): boolean =>
   error instanceof RuntimeError && error.code === code;
+
+/** grpc-js wraps the reason in sentences about itself. */
+function connectionFailure(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? Resolution note: $/, '');
+}
 
 /** Go wraps a status of its own in the text of the next; only the innermost text says something. */
 function withoutGrpcPrefix(details: string): string {

@@ -22,6 +22,7 @@ import {
   encodeSandboxFilter,
 } from './encode.ts';
 import { hasCode } from './errors.ts';
+import { runtimeEvents } from './events.ts';
 import { criImages } from './images.ts';
 import * as methods from './methods.ts';
 import { containerOwners } from './owners.ts';
@@ -73,6 +74,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
         { config: encodeSandboxConfig(config), runtimeHandler },
         within(signal, 2 * requestTimeoutMs),
       );
+      owners.learn(podSandboxId, podSandboxId);
       return podSandboxId;
     },
 
@@ -135,15 +137,13 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
 
     async removeContainer(containerId, signal) {
       await ignoreGone(connection.call(methods.removeContainer, { containerId }, within(signal)));
-      owners.forget(containerId);
     },
 
     async listContainers(filter, signal) {
       const request = { filter: encodeContainerFilter(filter) };
       const response = await connection.call(methods.listContainers, request, within(signal));
-      const containers = response.containers.map(decodeContainer);
-      if (!filter) owners.learnAll(containers);
-      return containers;
+      for (const { id, podSandboxId } of response.containers) owners.learn(id, podSandboxId);
+      return response.containers.map(decodeContainer);
     },
 
     async containerStatus(containerId, signal) {
@@ -207,10 +207,8 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
       return stats.map(decodeStats);
     },
 
-    async *events(signal) {
-      log.debug('events');
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    },
+    events: (signal) =>
+      runtimeEvents({ connection, owners, log, version: (signal) => runtime.version(signal) }, signal),
 
     images: criImages(connection, requestTimeoutMs),
   };

@@ -1,37 +1,58 @@
 /**
- * Which sandbox a container belongs to. CRI says so in lists, not in a container's status nor in containerd's events;
- * the answer never changes, so it is remembered.
+ * Which sandbox a container belongs to. CRI says so in lists, but neither in a container's status nor in containerd's
+ * own events. The answer never changes, so it is remembered. A sandbox belongs to itself.
  */
-import type { Container } from '../runtime.ts';
 import type { Connection } from './connection.ts';
+import { encodeContainerFilter, encodeSandboxFilter } from './encode.ts';
 import * as methods from './methods.ts';
 
 export interface Owners {
-  /** The sandbox of a container, asked from the runtime when not known; '' when the runtime does not know it. */
-  sandboxOf(containerId: string, signal?: AbortSignal): Promise<string>;
-  learn(containerId: string, podSandboxId: string): void;
-  /** A complete list: what is not in it is gone. */
-  learnAll(containers: readonly Container[]): void;
-  forget(containerId: string): void;
+  /** The sandbox of this container or sandbox; asks the runtime when it must. '' when the runtime does not know it. */
+  sandboxOf(id: string, signal?: AbortSignal): Promise<string>;
+  /** The same from memory. */
+  remembered(id: string): string | undefined;
+  learn(id: string, podSandboxId: string): void;
 }
 
-export function containerOwners(connection: Connection, requestTimeoutMs: number): Owners {
-  let owners = new Map<string, string>();
+/** Far more than a node has; the oldest is forgotten first, and asked for again when needed. */
+const maxRemembered = 4096;
+
+export function containerOwners(connection: Connection, timeoutMs: number): Owners {
+  const owners = new Map<string, string>();
+
+  const learn = (id: string, podSandboxId: string) => {
+    owners.set(id, podSandboxId);
+    if (owners.size <= maxRemembered) return;
+    for (const oldest of owners.keys()) {
+      owners.delete(oldest);
+      break;
+    }
+  };
+
+  const ask = async (id: string, signal?: AbortSignal) => {
+    const options = { timeoutMs, signal };
+    const { containers } = await connection.call(
+      methods.listContainers,
+      { filter: encodeContainerFilter({ id }) },
+      options,
+    );
+    const container = containers.find((candidate) => candidate.id === id);
+    if (container) return container.podSandboxId;
+    const { items } = await connection.call(
+      methods.listPodSandbox,
+      { filter: encodeSandboxFilter({ id }) },
+      options,
+    );
+    return items.some((sandbox) => sandbox.id === id) ? id : '';
+  };
+
   return {
-    async sandboxOf(containerId, signal) {
-      const known = owners.get(containerId);
-      if (known !== undefined) return known;
-      const filter = { id: containerId, state: undefined, podSandboxId: '', labelSelector: {} };
-      const options = { timeoutMs: requestTimeoutMs, signal };
-      const { containers } = await connection.call(methods.listContainers, { filter }, options);
-      const found = containers.find((container) => container.id === containerId)?.podSandboxId;
-      if (found !== undefined) owners.set(containerId, found);
-      return found ?? '';
+    async sandboxOf(id, signal) {
+      const known = owners.get(id) ?? (await ask(id, signal));
+      if (known !== '') learn(id, known);
+      return known;
     },
-    learn: (containerId, podSandboxId) => owners.set(containerId, podSandboxId),
-    learnAll: (containers) => {
-      owners = new Map(containers.map((container) => [container.id, container.podSandboxId]));
-    },
-    forget: (containerId) => owners.delete(containerId),
+    remembered: (id) => owners.get(id),
+    learn,
   };
 }

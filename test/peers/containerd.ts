@@ -116,7 +116,9 @@ async function untilReady(daemon: ChildProcess, endpoint: string, logPath: strin
         (status) => status.conditions,
         () => [],
       );
-      if (conditions.length > 0 && conditions.every((condition) => condition.status)) return;
+      const isReady = (type: string) =>
+        conditions.some((condition) => condition.type === type && condition.status);
+      if (isReady('RuntimeReady') && isReady('NetworkReady')) return;
       if (daemon.exitCode !== null || attempts > 600) {
         const tail = readFileSync(logPath, 'utf8').split('\n').slice(-15).join('\n');
         throw new Error(

@@ -1,0 +1,119 @@
+/**
+ * What happens in the runtime, as a hint to look sooner. Two sources, one shape:
+ *
+ * - CRI GetContainerEvents, where each subscriber gets every event: containerd 2, CRI-O.
+ * - containerd's own event service on the same socket for containerd 1: 1.6 has no CRI events, and 1.7 shares them
+ *   between subscribers, so that one which died (an agent that was killed) takes the next event with it.
+ *
+ * A `resync` is told whenever a subscription begins: what happened before it was not seen.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../../src/log.ts';
+import type { RuntimeEvent, RuntimeVersion } from '../runtime.ts';
+import type { Connection } from './connection.ts';
+import { subscribeContainerd } from './containerd-events.ts';
+import { subscribeCri } from './cri-events.ts';
+import { hasCode } from './errors.ts';
+import type { Owners } from './owners.ts';
+
+export interface EventSources {
+  connection: Connection;
+  owners: Owners;
+  log: Logger;
+  version(signal: AbortSignal): Promise<RuntimeVersion>;
+}
+
+export interface Subscription {
+  connection: Connection;
+  owners: Owners;
+  signal: AbortSignal;
+  push(event: RuntimeEvent): void;
+}
+
+export async function* runtimeEvents(
+  sources: EventSources,
+  signal: AbortSignal,
+): AsyncIterable<RuntimeEvent> {
+  const reading = new AbortController();
+  const both = AbortSignal.any([signal, reading.signal]);
+  const queue = eventQueue(both);
+  const subscribing = keepSubscribed(sources, queue.push, both);
+  try {
+    yield* queue.events();
+  } finally {
+    reading.abort();
+    await subscribing;
+  }
+}
+
+export function hasSharedEvents(version: RuntimeVersion): boolean {
+  return version.runtimeName === 'containerd' && /^v?[01]\./.test(version.runtimeVersion);
+}
+
+/** Half to one and a half times 50 ms, doubling up to half a second: a refused unix socket costs next to nothing. */
+export function reconnectDelayMs(failures: number, random: number): number {
+  return Math.min(500, 50 * 2 ** Math.min(failures, 10) * (0.5 + random));
+}
+
+async function keepSubscribed(
+  sources: EventSources,
+  push: (event: RuntimeEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { connection, owners, log } = sources;
+  for (let failures = 0; !signal.aborted; failures++) {
+    const attempt = new AbortController();
+    const subscription = { connection, owners, push, signal: AbortSignal.any([signal, attempt.signal]) };
+    try {
+      const subscribe = hasSharedEvents(await sources.version(signal)) ? subscribeContainerd : subscribeCri;
+      // The runtime does not confirm a subscription; that it answers a later call shows that it has got ours.
+      const begun = async () => {
+        await sources.version(signal);
+        failures = 0;
+        push({ type: 'resync', podSandboxId: '', containerId: '' });
+      };
+      await Promise.all([subscribe(subscription), begun()]);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (hasCode(error, 'Unimplemented')) {
+        log.info(
+          { endpoint: connection.endpoint },
+          'the container runtime has no events; changes are seen by listing',
+        );
+        return;
+      }
+      if (failures === 0)
+        log.warn({ reason: String(error) }, 'runtime events broke off; trying again until they are back');
+    } finally {
+      attempt.abort();
+    }
+    await sleep(reconnectDelayMs(failures, Math.random()), undefined, { signal }).catch(() => {});
+  }
+}
+
+/** More than this unread, and looking at everything is the cheaper answer. */
+const maxQueued = 1000;
+
+function eventQueue(signal: AbortSignal) {
+  let queued: RuntimeEvent[] = [];
+  let wake = () => {};
+  signal.addEventListener('abort', () => wake(), { once: true });
+  return {
+    push: (event: RuntimeEvent) => {
+      if (queued.length >= maxQueued) queued = [{ type: 'resync', podSandboxId: '', containerId: '' }];
+      else queued.push(event);
+      wake();
+    },
+    async *events() {
+      while (!signal.aborted) {
+        const event = queued.shift();
+        if (event) yield event;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    },
+  };
+}
