@@ -27,7 +27,7 @@ export interface AgentOptions {
 
 export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
-const recordKind = 'pods';
+const recordKind = 'pod-records';
 
 /** How long a status may differ from the one on disk. It is only a memory aid: readiness and times of transition. */
 const statusSaveDelayMs = 1000;

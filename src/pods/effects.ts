@@ -9,6 +9,7 @@ import {
   type PodSandboxConfig,
   type Runtime,
   RuntimeError,
+  type RuntimeHandler,
 } from '../../runtime/runtime.ts';
 import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
 import type { EventRecorder, EventType } from '../events.ts';
@@ -18,15 +19,13 @@ import { type Paths, podDir, podLogDir } from '../paths.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
 import { containerResources, type ResourceContext } from '../resources/container.ts';
-import type { ObjectReader } from '../sources/source.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { VolumeError } from '../volumes/volume.ts';
 import { type ActualPod, currentSandbox } from './actual.ts';
 import { crashLoopBackoffAnnotation } from './backoff.ts';
 import { ContainerConfigError } from './config-error.ts';
-import { containerConfig } from './container-config.ts';
+import { type ContainerContext, containerConfig } from './container-config.ts';
 import type { DnsInput } from './dns.ts';
-import type { NodeContext } from './downward.ts';
 import { runHook } from './hooks.ts';
 import { podName, podNamespace, podUid } from './identity.ts';
 import type { Action, Waiting } from './plan.ts';
@@ -42,20 +41,19 @@ type Of<Do extends Action['do']> = Extract<Action, { do: Do }>;
 
 export interface PodEffectsOptions {
   runtime: Runtime;
-  handler: string;
+  /** As the runtime last told of it. */
+  handler: () => RuntimeHandler;
   paths: Paths;
   cgroups: CgroupManager;
   volumes: VolumeManager;
   images: ImageManager;
   probes: ProbeManager;
-  objects: ObjectReader;
+  containers: ContainerContext;
   events: EventRecorder;
-  node: NodeContext;
   resources: ResourceContext;
-  dns: DnsInput;
+  dns: () => DnsInput;
   /** Put on every sandbox and container, so that agents that share a runtime leave each other's alone. */
   ownerLabels: Readonly<Record<string, string>>;
-  seccompDefault: boolean;
 }
 
 export class PodEffects {
@@ -69,7 +67,6 @@ export class PodEffects {
   async createSandbox(
     pod: Pod,
     action: Of<'createSandbox'>,
-    actual: ActualPod,
     signal: AbortSignal,
   ): Promise<Waiting | undefined> {
     const { runtime, handler } = this.#o;
@@ -83,8 +80,8 @@ export class PodEffects {
         );
         for (const id of action.replaces) await runtime.stopPodSandbox(id, signal);
       }
-      const config = await this.#prepare(pod, action.attempt, actual, signal);
-      await runtime.runPodSandbox(config, handler, signal);
+      const config = await this.#prepare(pod, action.attempt, signal);
+      await runtime.runPodSandbox(config, handler().name, signal);
       return undefined;
     } catch (err) {
       if (signal.aborted) throw err;
@@ -108,7 +105,7 @@ export class PodEffects {
     const sandbox = currentSandbox(actual);
     if (container === undefined || sandbox === undefined) return undefined;
     try {
-      const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, actual, signal);
+      const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, signal);
       await this.#start(pod, container, action, sandboxConfig, sandbox.ips, signal);
       return undefined;
     } catch (err) {
@@ -227,8 +224,8 @@ export class PodEffects {
   }
 
   async refreshVolumes(pod: Pod, actual: ActualPod, signal: AbortSignal): Promise<void> {
-    if (actual.sandboxes.length === 0) return;
-    await this.#o.volumes.refresh(pod, this.#podIps(pod, actual), signal);
+    if (actual.containers.length === 0) return;
+    await this.#o.volumes.refresh(pod, signal);
   }
 
   /** Gives back what an ended pod holds of the node. Its records and logs stay. */
@@ -267,19 +264,19 @@ export class PodEffects {
   }
 
   /** What must be there before anything of the pod can run. */
-  async #prepare(
-    pod: Pod,
-    attempt: number,
-    actual: ActualPod,
-    signal: AbortSignal,
-  ): Promise<PodSandboxConfig> {
+  async #prepare(pod: Pod, attempt: number, signal: AbortSignal): Promise<PodSandboxConfig> {
     const { paths, cgroups, volumes } = this.#o;
     const uid = podUid(pod);
     await mkdir(podDir(paths, uid), { recursive: true, mode: 0o750 });
     await mkdir(podLogDir(paths, podNamespace(pod), podName(pod), uid), { recursive: true, mode: 0o755 });
     const cgroupParent = await cgroups.ensurePod(pod);
-    await volumes.setUp(pod, this.#podIps(pod, actual), signal);
-    const { config, warnings } = podSandboxConfig(pod, { attempt, paths, cgroupParent, dns: this.#o.dns });
+    await volumes.setUp(pod, signal);
+    const { config, warnings } = podSandboxConfig(pod, {
+      attempt,
+      paths,
+      cgroupParent,
+      dns: this.#o.dns(),
+    });
     for (const warning of warnings) this.#event(pod, 'Warning', warning.reason, warning.message);
     Object.assign(config.labels, this.#o.ownerLabels);
     return config;
@@ -293,27 +290,23 @@ export class PodEffects {
     sandboxIps: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { runtime, handler, images, paths, volumes, objects, node } = this.#o;
+    const { runtime, handler, images } = this.#o;
     const image =
       runtime.images === null
         ? undefined
         : await images.ensureImage({ pod, container, images: runtime.images, sandboxConfig }, signal);
     const { config, warnings } = await containerConfig(
+      this.#o.containers,
       {
         pod,
         container,
         restartCount: action.restartCount,
-        runtimeHandler: handler,
+        sandboxConfig,
         imageRef: image?.imageRef ?? '',
-        image: image?.image,
-        volumes,
-        paths,
-        node,
-        objects,
+        image: runtime.images === null ? null : (image?.image ?? {}),
+        runtimeHandler: handler(),
         podIps: this.#ips(pod, sandboxIps),
         resources: containerResources(pod, container, this.#o.resources),
-        seccompDefault: this.#o.seccompDefault,
-        sandboxConfig,
       },
       signal,
     );
@@ -359,7 +352,7 @@ export class PodEffects {
   }
 
   #ips(pod: Pod, sandboxIps: readonly string[]): readonly string[] {
-    return pod.spec?.hostNetwork === true ? this.#o.node.hostIps : sandboxIps;
+    return pod.spec?.hostNetwork === true ? this.#o.containers.node().hostIps : sandboxIps;
   }
 
   #event(pod: Pod, type: EventType, reason: string, message: string, fieldPath?: string): void {

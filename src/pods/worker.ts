@@ -259,7 +259,7 @@ export class PodWorker {
         if (failure !== undefined && failure.retryAtMs > this.#deps.now()) continue;
         const failed =
           action.do === 'createSandbox'
-            ? await effects.createSandbox(pod, action, this.#actual, signal)
+            ? await effects.createSandbox(pod, action, signal)
             : await effects.startContainer(pod, action, this.#actual, signal);
         if (failed === undefined) this.#failed.delete(subject);
         else this.#fail(subject, failed);
