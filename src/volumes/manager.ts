@@ -1,0 +1,278 @@
+/**
+ * The volumes of pods on disk, in the kubelet's layout below `pods/<uid>/`:
+ *
+ *     volumes/kubernetes.io~<kind>/<name>/            what containers see
+ *     plugins/kubernetes.io~<kind>/<name>/            notes about it
+ *     volume-subpaths/<volume>/<container>/<index>    bind mounts
+ *
+ * Nothing is remembered: the disk and the mount table are the truth, also after the agent was killed. Calls for one
+ * pod must not overlap; its worker sees to that.
+ */
+import { spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Pod, Volume } from '../api/core.gen.ts';
+import { quantityValue } from '../api/quantity.ts';
+import { podUid } from '../pods/identity.ts';
+import type { ResourceAmounts } from '../resources/amounts.ts';
+import type { ObjectReader } from '../sources/source.ts';
+import { configMapPlugin } from './config-map.ts';
+import { downwardApiPlugin } from './downward-api.ts';
+import { emptyDirPlugin } from './empty-dir.ts';
+import { hostPathPlugin } from './host-path.ts';
+import { mountPoints, mountsBelow, unmount } from './mount.ts';
+import { projectedPlugin } from './projected.ts';
+import { hasCode, removeTree } from './safe-fs.ts';
+import { secretPlugin } from './secret.ts';
+import { bindSubPath, subPathTarget } from './sub-path.ts';
+import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
+
+export interface VolumeManagerOptions {
+  podsDir: string;
+  objects: ObjectReader;
+  /** Of the node, now. */
+  allocatable(): ResourceAmounts;
+}
+
+export interface MountSource {
+  hostPath: string;
+  /** No container may write it. */
+  readOnly: boolean;
+  /** Made for the pod, so that it may be relabelled. */
+  managed: boolean;
+}
+
+export interface EmptyDirUsage {
+  volume: string;
+  usedBytes: number;
+  sizeLimitBytes: number;
+}
+
+export interface VolumeManager {
+  /**
+   * Makes the pod's volumes ready for its containers. Does nothing for those that are.
+   * @throws VolumeError naming everything that is missing.
+   */
+  setUp(pod: Pod, signal: AbortSignal): Promise<void>;
+  /**
+   * Renders anew what the pod's volumes show.
+   * @returns the volumes that changed.
+   * @throws VolumeError after having rendered what it could.
+   */
+  refresh(pod: Pod, signal: AbortSignal): Promise<string[]>;
+  /** Unmounts and removes all that is below the pod's directory. Nothing outside of it is touched. */
+  tearDown(podUid: string, signal: AbortSignal): Promise<void>;
+  /** Of every pod that has a directory. */
+  podUids(): Promise<string[]>;
+  /** Undefined for a volume that the pod does not have, or that the runtime mounts (an image). */
+  source(pod: Pod, volumeName: string): MountSource | undefined;
+  /** Binds a part of a volume for one mount of a container, and returns where. */
+  bindSubPath(
+    pod: Pod,
+    volumeName: string,
+    mount: { container: string; index: number; subPath: string },
+    signal: AbortSignal,
+  ): Promise<string>;
+  /** Of the volumes with a sizeLimit. */
+  emptyDirUsage(pod: Pod, signal: AbortSignal): Promise<EmptyDirUsage[]>;
+}
+
+export function volumeManager(options: VolumeManagerOptions): VolumeManager {
+  const plugins = volumePlugins(options.objects);
+
+  const podDir = (uid: string): string => join(options.podsDir, checkedUid(uid));
+
+  const locate = (pod: Pod, volume: Volume): Located => {
+    const plugin = pluginOf(plugins, volume);
+    const place = [plugin.dirName, volume.name];
+    const dir = podDir(podUid(pod));
+    return {
+      plugin,
+      volume,
+      dir: join(dir, 'volumes', ...place),
+      context: { pod, allocatable: options.allocatable(), metaDir: join(dir, 'plugins', ...place) },
+    };
+  };
+
+  const find = (pod: Pod, name: string): Located | undefined => {
+    const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
+    return volume === undefined || volume.image !== undefined ? undefined : locate(pod, volume);
+  };
+
+  const source = (pod: Pod, name: string): MountSource | undefined => {
+    const located = find(pod, name);
+    if (located === undefined) return undefined;
+    const { plugin, volume, dir } = located;
+    return {
+      hostPath: plugin.hostPath?.(volume) ?? dir,
+      readOnly: plugin.readOnly,
+      managed: plugin.managed,
+    };
+  };
+
+  return {
+    async setUp(pod, signal) {
+      await forEachVolume(mountedVolumes(pod), signal, async (volume) => {
+        const { plugin, dir, context } = locate(pod, volume);
+        await plugin.setUp(context, volume, dir, signal);
+      });
+    },
+
+    async refresh(pod, signal) {
+      const changed: string[] = [];
+      await forEachVolume(mountedVolumes(pod), signal, async (volume) => {
+        const { plugin, dir, context } = locate(pod, volume);
+        if (await plugin.refresh?.(context, volume, dir, signal)) changed.push(volume.name);
+      });
+      return changed;
+    },
+
+    async tearDown(uid, signal) {
+      const dir = podDir(uid);
+      for (const mount of mountsBelow(await mountPoints(), dir)) await unmount(mount.path, signal);
+      await removeTree(dir, signal);
+    },
+
+    async podUids() {
+      try {
+        const entries = await readdir(options.podsDir, { withFileTypes: true });
+        return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+      } catch (error) {
+        if (hasCode(error, 'ENOENT')) return [];
+        throw error;
+      }
+    },
+
+    source,
+
+    async bindSubPath(pod, volumeName, { container, index, subPath }, signal) {
+      const found = source(pod, volumeName);
+      if (found === undefined) throw new VolumeError(volumeName, `pod has no volume ${volumeName}`);
+      const target = subPathTarget(podDir(podUid(pod)), volumeName, container, index);
+      await bindSubPath(found.hostPath, subPath, target, signal);
+      return target;
+    },
+
+    async emptyDirUsage(pod, signal) {
+      const usages: EmptyDirUsage[] = [];
+      for (const volume of pod.spec?.volumes ?? []) {
+        const sizeLimit = volume.emptyDir?.sizeLimit;
+        if (sizeLimit === undefined) continue;
+        usages.push({
+          volume: volume.name,
+          usedBytes: await diskUsage(locate(pod, volume).dir, signal),
+          sizeLimitBytes: quantityValue(sizeLimit),
+        });
+      }
+      return usages;
+    },
+  };
+}
+
+interface Located {
+  plugin: VolumePlugin;
+  volume: Volume;
+  dir: string;
+  context: VolumeContext;
+}
+
+type SupportedKind = 'emptyDir' | 'hostPath' | 'configMap' | 'secret' | 'downwardAPI' | 'projected';
+
+const volumePlugins = (objects: ObjectReader): Record<SupportedKind, VolumePlugin> => ({
+  emptyDir: emptyDirPlugin(),
+  hostPath: hostPathPlugin(),
+  configMap: configMapPlugin(objects),
+  secret: secretPlugin(objects),
+  downwardAPI: downwardApiPlugin(),
+  projected: projectedPlugin(objects),
+});
+
+function pluginOf(plugins: Record<SupportedKind, VolumePlugin>, volume: Volume): VolumePlugin {
+  const kinds = Object.entries(volume)
+    .filter(([field, value]) => field !== 'name' && value !== undefined)
+    .map(([field]) => field);
+  // A volume without a source is an emptyDir.
+  const kind = kinds[0] ?? 'emptyDir';
+  if (!Object.hasOwn(plugins, kind)) {
+    throw new VolumeError(volume.name, `no volume plugin matched: roslet has none for ${kind}`);
+  }
+  return plugins[kind as SupportedKind];
+}
+
+/** Volumes that no container mounts are not made, and so hold nothing up. */
+function mountedVolumes(pod: Pod): Volume[] {
+  const spec = pod.spec;
+  const containers = [
+    ...(spec?.initContainers ?? []),
+    ...(spec?.containers ?? []),
+    ...(spec?.ephemeralContainers ?? []),
+  ];
+  const names = new Set(
+    containers.flatMap(({ volumeMounts = [], volumeDevices = [] }) =>
+      [...volumeMounts, ...volumeDevices].map(({ name }) => name),
+    ),
+  );
+  return (spec?.volumes ?? []).filter(({ name, image }) => names.has(name) && image === undefined);
+}
+
+/** All are tried: a volume that cannot be had must not keep the others' trouble from being told. */
+async function forEachVolume(
+  volumes: readonly Volume[],
+  signal: AbortSignal,
+  work: (volume: Volume) => Promise<void>,
+): Promise<void> {
+  const failures: VolumeError[] = [];
+  await Promise.all(
+    volumes.map(async (volume) => {
+      try {
+        await work(volume);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        failures.push(
+          new VolumeError(volume.name, `MountVolume.SetUp failed for volume "${volume.name}" : ${message}`, {
+            cause: error,
+          }),
+        );
+      }
+    }),
+  );
+  signal.throwIfAborted();
+  const [first] = failures;
+  if (first === undefined) return;
+  if (failures.length === 1) throw first;
+  throw new VolumeError(first.volume, failures.map(({ message }) => message).join('; '), { cause: failures });
+}
+
+/** An empty or dotted uid would name more than one pod's directory. */
+function checkedUid(uid: string): string {
+  if (uid === '' || uid === '.' || uid === '..' || uid.includes('/')) {
+    throw new Error(`'${uid}' is not the uid of a pod`);
+  }
+  return uid;
+}
+
+/** By du: it counts blocks and hard links as the file system does, outside of the agent's event loop. */
+async function diskUsage(dir: string, signal: AbortSignal): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const child = spawn('/usr/bin/du', ['--one-file-system', '--summarize', '--block-size=1', '--', dir], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { LC_ALL: 'C' },
+    signal,
+  });
+  let output = '';
+  let complaint = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text;
+  });
+  child.once('error', reject);
+  child.once('close', () => {
+    // Files that vanish while du looks make it fail, though it counted the rest.
+    const bytes = Number.parseInt(output, 10);
+    if (Number.isNaN(bytes)) reject(new Error(`du ${dir}: ${complaint.trim()}`));
+    else resolve(bytes);
+  });
+  return promise;
+}

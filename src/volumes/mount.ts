@@ -1,0 +1,108 @@
+/**
+ * Mounting, by the system's own mount and umount (Node has no such call), and what is mounted now, from
+ * /proc/self/mountinfo (proc_pid_mountinfo(5)).
+ */
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+
+export interface MountPoint {
+  id: number;
+  path: string;
+  fsType: string;
+}
+
+export class MountError extends Error {
+  override readonly name = 'MountError';
+  readonly target: string;
+  constructor(target: string, message: string) {
+    super(message);
+    this.target = target;
+  }
+}
+
+/** In the order of mounting: a later one at the same path hides an earlier one. */
+export async function mountPoints(): Promise<MountPoint[]> {
+  return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+}
+
+export function parseMountInfo(text: string): MountPoint[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const fields = line.split(' ');
+      const separator = fields.indexOf('-', 6);
+      return {
+        id: Number(fields[0]),
+        path: unescapeOctal(fields[4] ?? ''),
+        fsType: fields[separator + 1] ?? '',
+      };
+    });
+}
+
+/** Those at the directory and below it, the innermost first: the order in which they can be unmounted. */
+export const mountsBelow = (mounts: readonly MountPoint[], dir: string): MountPoint[] =>
+  mounts.filter(({ path }) => path === dir || path.startsWith(`${dir}/`)).reverse();
+
+/** The file system that is seen at the path when it is a mount point. */
+export async function mountedAt(path: string): Promise<MountPoint | undefined> {
+  return (await mountPoints()).findLast((mount) => mount.path === path);
+}
+
+export async function mountFilesystem(
+  fsType: 'tmpfs' | 'hugetlbfs',
+  target: string,
+  options: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const chosen = options.length === 0 ? [] : ['-o', options.join(',')];
+  await run('/bin/mount', ['-t', fsType, ...chosen, fsType, target], target, signal);
+}
+
+/**
+ * Binds what an open file descriptor of ours refers to, whatever has become of its path since.
+ * @param target an existing file or directory of ours.
+ */
+export async function bindDescriptor(fd: number, target: string, signal: AbortSignal): Promise<void> {
+  // Without --no-canonicalize mount would resolve the link to a path, and use that.
+  await run('/bin/mount', ['--no-canonicalize', '--bind', '/proc/self/fd/3', target], target, signal, fd);
+}
+
+/** Takes the uppermost mount off the path, from under those who still use it if need be. */
+export async function unmount(target: string, signal: AbortSignal): Promise<void> {
+  try {
+    await run('/bin/umount', ['--no-canonicalize', target], target, signal);
+  } catch (error) {
+    if (!(error instanceof MountError) || !/busy/.test(error.message)) throw error;
+    // The pod is gone: who still looks into its volume must not keep it on the node.
+    await run('/bin/umount', ['--no-canonicalize', '--lazy', target], target, signal);
+  }
+}
+
+function run(
+  program: string,
+  args: readonly string[],
+  target: string,
+  signal: AbortSignal,
+  inheritedFd?: number,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe', ...(inheritedFd === undefined ? [] : [inheritedFd])],
+    env: { LC_ALL: 'C' },
+    signal,
+  });
+  let complaint = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text;
+  });
+  child.once('error', reject);
+  child.once('close', (code, killedBy) => {
+    if (code === 0) return resolve();
+    reject(new MountError(target, complaint.trim() || `${program} ended with ${killedBy ?? code}`));
+  });
+  return promise;
+}
+
+const unescapeOctal = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));

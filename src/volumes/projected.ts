@@ -1,0 +1,58 @@
+/** Volumes that show config maps, secrets and the downward API in one directory; a later source wins a path. */
+import type { VolumeProjection } from '../api/core.gen.ts';
+import type { ObjectReader } from '../sources/source.ts';
+import { contentPlugin, defaultFileMode } from './content.ts';
+import { downwardPayload, objectPayload } from './payload.ts';
+import type { VolumeContext, VolumePlugin } from './volume.ts';
+import type { PayloadFile } from './writer.ts';
+
+export const projectedPlugin = (objects: ObjectReader): VolumePlugin =>
+  contentPlugin({
+    dirName: 'kubernetes.io~projected',
+    inMemory: true,
+    async payload(context, volume, signal) {
+      const { sources = [], defaultMode = defaultFileMode } = volume.projected ?? {};
+      const files = new Map<string, PayloadFile>();
+      const failures: string[] = [];
+      for (const source of sources) {
+        try {
+          const part = await sourcePayload(source, context, objects, defaultMode, signal);
+          for (const [path, file] of part) files.set(path, file);
+        } catch (error) {
+          signal.throwIfAborted();
+          failures.push(error instanceof Error ? error.message : String(error));
+        }
+      }
+      if (failures.length > 0) {
+        // All at once: whoever mends the first must not find the second only then.
+        throw new Error(failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`);
+      }
+      return files;
+    },
+  });
+
+async function sourcePayload(
+  source: VolumeProjection,
+  { pod, allocatable }: VolumeContext,
+  objects: ObjectReader,
+  defaultMode: number,
+  signal: AbortSignal,
+): Promise<Map<string, PayloadFile>> {
+  if (source.configMap) {
+    const { name = '', items, optional } = source.configMap;
+    return objectPayload(objects, pod, { kind: 'configmap', name, items, optional }, defaultMode, signal);
+  }
+  if (source.secret) {
+    const { name = '', items, optional } = source.secret;
+    return objectPayload(objects, pod, { kind: 'secret', name, items, optional }, defaultMode, signal);
+  }
+  if (source.downwardAPI) {
+    return downwardPayload(pod, source.downwardAPI.items ?? [], allocatable, defaultMode);
+  }
+  const kind = Object.entries(source).find(([, value]) => value !== undefined)?.[0];
+  throw new Error(
+    kind === undefined
+      ? 'a projected source is empty'
+      : `projected source ${kind} needs a cluster, which this node has not joined`,
+  );
+}
