@@ -1,0 +1,166 @@
+/**
+ * The Node object of this machine, kept true: capacity read anew, conditions from what the parts of the agent report.
+ * It is the only place that decides whether the node is Ready.
+ */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type {
+  ContainerImage,
+  Node,
+  NodeAddress,
+  NodeCondition,
+  NodeRuntimeHandler,
+  NodeSystemInfo,
+  Taint,
+} from '../api/core.gen.ts';
+import type { Logger } from '../log.ts';
+import { type ResourceAmounts, toResourceList } from '../resources/amounts.ts';
+import { allocatable, machineCapacity, type Reservations, unreserved } from './capacity.ts';
+import { nodeConditions, type Pressure, sameConditions } from './conditions.ts';
+import { isReadOnly } from './machine-stats.ts';
+import { machineInfo } from './node-info.ts';
+import type { Threshold } from './thresholds.ts';
+
+export interface NodeMonitorOptions {
+  nodeName: string;
+  /** Besides those that every node has. */
+  labels: Readonly<Record<string, string>>;
+  taints: readonly Taint[];
+  addresses: readonly NodeAddress[];
+  /** Of the kubelet API; 0 when it is not served. */
+  kubeletPort: number;
+  agentVersion: string;
+  rootDir: string;
+  maxPods: number;
+  reservations: Reservations;
+  thresholds: readonly Threshold[];
+  /** How often the machine is looked at. */
+  periodMs: number;
+  log: Logger;
+  /** Epoch. */
+  now: () => number;
+}
+
+export interface NodeMonitor {
+  node(): Node;
+  allocatable(): ResourceAmounts;
+  /** What all pods together are held to. */
+  unreserved(): ResourceAmounts;
+  pressures(): readonly Pressure[];
+  /** Something that keeps the node from running pods; undefined: not any more. `source` names who tells. */
+  setProblem(source: string, message: string | undefined): void;
+  setPressures(pressures: ReadonlySet<Pressure>): void;
+  /** `containerd://1.6.20` of the default runtime, and the handlers of all. */
+  setRuntimes(runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] }): void;
+  setImages(images: readonly ContainerImage[]): void;
+  /** Called when anything but a heartbeat changed. Returns the function that ends the subscription. */
+  onChange(listener: () => void): () => void;
+  /** Looks at the machine again and again until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export async function createNodeMonitor(options: NodeMonitorOptions): Promise<NodeMonitor> {
+  const info = await machineInfo(options.agentVersion);
+  const createdAt = new Date(options.now()).toISOString();
+  const listeners = new Set<() => void>();
+  const problems = new Map<string, string>();
+  let capacity = await machineCapacity(options);
+  let pressures: ReadonlySet<Pressure> = new Set();
+  let runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] } = { version: '', handlers: [] };
+  let images: readonly ContainerImage[] = [];
+  let conditions: NodeCondition[] = [];
+
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+  const updateConditions = () => {
+    const last = conditions;
+    conditions = nodeConditions({ pressures, problems: [...problems.values()] }, last, options.now());
+    if (!sameConditions(last, conditions)) changed();
+  };
+  const setProblem = (source: string, message: string | undefined) => {
+    if (problems.get(source) === message) return;
+    if (message === undefined) problems.delete(source);
+    else problems.set(source, message);
+    options.log.info(
+      { source },
+      message === undefined ? 'node problem is over' : `node is not ready: ${message}`,
+    );
+    updateConditions();
+  };
+  const look = async () => {
+    const found = await machineCapacity(options);
+    if (JSON.stringify(found) !== JSON.stringify(capacity)) {
+      capacity = found;
+      changed();
+    }
+    const readOnly = isReadOnly(await readFile('/proc/self/mountinfo', 'utf8'), options.rootDir);
+    setProblem('filesystem', readOnly ? `the file system of ${options.rootDir} is read-only` : undefined);
+    setProblem('machine', undefined);
+    // Also a heartbeat.
+    updateConditions();
+  };
+  updateConditions();
+
+  return {
+    allocatable: () => allocatable(capacity, options.reservations, options.thresholds),
+    unreserved: () => unreserved(capacity, options.reservations),
+    pressures: () => [...pressures],
+    setProblem,
+    setPressures: (found) => {
+      pressures = found;
+      updateConditions();
+    },
+    setRuntimes: (found) => {
+      const same = JSON.stringify(found) === JSON.stringify(runtimes);
+      runtimes = found;
+      if (!same) changed();
+    },
+    setImages: (found) => {
+      images = found;
+    },
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    node: () => ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: {
+        name: options.nodeName,
+        creationTimestamp: createdAt,
+        labels: { ...wellKnownLabels(options.nodeName, info), ...options.labels },
+      },
+      spec: { ...(options.taints.length > 0 && { taints: [...options.taints] }) },
+      status: {
+        addresses: [...options.addresses],
+        capacity: toResourceList(capacity),
+        allocatable: toResourceList(allocatable(capacity, options.reservations, options.thresholds)),
+        conditions,
+        daemonEndpoints: { kubeletEndpoint: { Port: options.kubeletPort } },
+        images: [...images],
+        nodeInfo: { ...info, containerRuntimeVersion: runtimes.version },
+        runtimeHandlers: [...runtimes.handlers],
+      },
+    }),
+    run: async (signal) => {
+      while (!signal.aborted) {
+        try {
+          await look();
+        } catch (error) {
+          setProblem(
+            'machine',
+            `the machine cannot be looked at: ${error instanceof Error ? error.message : error}`,
+          );
+        }
+        await delay(options.periodMs, undefined, { signal }).catch(() => undefined);
+      }
+    },
+  };
+}
+
+const wellKnownLabels = (nodeName: string, info: NodeSystemInfo): Record<string, string> => ({
+  'kubernetes.io/hostname': nodeName,
+  'kubernetes.io/os': info.operatingSystem,
+  'kubernetes.io/arch': info.architecture,
+});

@@ -1,0 +1,53 @@
+/**
+ * Pods that write more to the node's disk than their own limits allow: emptyDir sizeLimit and the ephemeral-storage
+ * limits of containers and pod. Enforced by eviction as in the kubelet, but also for static pods: on a machine without
+ * a control plane these are the users' own, and a limit that they wrote must hold.
+ */
+
+import type { Pod } from '../api/core.gen.ts';
+import { quantityValue } from '../api/quantity.ts';
+import { toAmounts } from '../resources/amounts.ts';
+import { podLimits, systemCriticalPriority } from '../resources/qos.ts';
+import { type Eviction, hardEvictionGraceSeconds } from './eviction.ts';
+import { containerDisk, type PodUsage, type PodWithUsage, podDisk } from './eviction-rank.ts';
+
+export function storageLimitEvictions(pods: readonly PodWithUsage[]): Eviction[] {
+  return pods.flatMap(({ pod, usage }) => {
+    if ((pod.spec?.priority ?? 0) >= systemCriticalPriority) return [];
+    const message = emptyDirExcess(pod, usage) ?? podExcess(pod, usage) ?? containerExcess(pod, usage);
+    return message === undefined ? [] : [{ pod, message, gracePeriodSeconds: hardEvictionGraceSeconds }];
+  });
+}
+
+function emptyDirExcess(pod: Pod, usage: PodUsage): string | undefined {
+  for (const { name, emptyDir } of pod.spec?.volumes ?? []) {
+    const limit = emptyDir?.sizeLimit;
+    if (limit === undefined || quantityValue(limit) === 0) continue;
+    if ((usage.volumes.get(name)?.bytes ?? 0) > quantityValue(limit)) {
+      return `Usage of EmptyDir volume "${name}" exceeds the limit "${limit}". `;
+    }
+  }
+  return undefined;
+}
+
+function podExcess(pod: Pod, usage: PodUsage): string | undefined {
+  const limit = podLimits(pod)[resource];
+  const lacksLimit = pod.spec?.containers.some(
+    ({ resources }) => resources?.limits?.[resource] === undefined,
+  );
+  // The limits of some containers are no limit of the pod.
+  if (limit === undefined || lacksLimit || podDisk(usage).bytes <= limit) return undefined;
+  return `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
+}
+
+function containerExcess(pod: Pod, usage: PodUsage): string | undefined {
+  for (const { name, resources } of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
+    const limit = toAmounts(resources?.limits)[resource];
+    if (limit !== undefined && containerDisk(usage.containers.get(name)).bytes > limit) {
+      return `Container ${name} exceeded its local ephemeral storage limit "${resources?.limits?.[resource]}". `;
+    }
+  }
+  return undefined;
+}
+
+const resource = 'ephemeral-storage';
