@@ -1,0 +1,111 @@
+/** What the servers see of the running agent: reads of actual state, put together from its parts. */
+import type { FilesystemUsage, Runtime } from '../runtime/runtime.ts';
+import type { Agent } from './agent.ts';
+import type { Node, Pod } from './api/core.gen.ts';
+import { currentSandbox } from './pods/actual.ts';
+import { podNameLabel, podNamespaceLabel, podUidLabel } from './pods/identity.ts';
+import type { CgroupManager } from './resources/cgroups.ts';
+import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
+import type { VolumeManager } from './volumes/manager.ts';
+
+export interface ViewOptions {
+  agent: Agent;
+  nodeName: string;
+  runtimes: readonly Runtime[];
+  ownerLabels: Readonly<Record<string, string>>;
+  cgroups: CgroupManager;
+  volumes: VolumeManager;
+  events: EventLog;
+  node(): Node;
+  onNodeChange(listener: () => void): () => void;
+  refusedManifests(): RefusedManifest[];
+  manifestFile(podUid: string): string | undefined;
+  configz(): object;
+  health(): HealthCheck[];
+}
+
+export function agentView(options: ViewOptions): AgentView {
+  const { agent, runtimes, ownerLabels: labels } = options;
+  return {
+    nodeName: options.nodeName,
+    pods: () => agent.pods(),
+    onPodChange: (listener) => agent.onPodChange(listener),
+    node: options.node,
+    onNodeChange: options.onNodeChange,
+    events: options.events,
+    refusedManifests: options.refusedManifests,
+    manifestFile: options.manifestFile,
+    configz: options.configz,
+    health: options.health,
+
+    async runningPods(signal) {
+      const pods = new Map<string, Pod>();
+      for (const runtime of runtimes) {
+        const containers = await runtime.listContainers({ labels, state: 'CONTAINER_RUNNING' }, signal);
+        for (const container of containers) {
+          const uid = container.labels[podUidLabel] ?? '';
+          const pod = pods.get(uid) ?? {
+            apiVersion: 'v1',
+            kind: 'Pod',
+            metadata: {
+              name: container.labels[podNameLabel] ?? '',
+              namespace: container.labels[podNamespaceLabel] ?? '',
+              uid,
+            },
+            spec: { containers: [] },
+          };
+          pod.spec?.containers.push({ name: container.metadata.name, image: container.imageRef });
+          pods.set(uid, pod);
+        }
+      }
+      return [...pods.values()];
+    },
+
+    async container(podUid, containerName) {
+      const worker = agent.worker(podUid);
+      const instance = worker?.actual.containers.find((c) => c.metadata.name === containerName);
+      if (worker === undefined || instance === undefined) return undefined;
+      return { runtime: worker.runtime, containerId: instance.id, podSandboxId: instance.podSandboxId };
+    },
+
+    async sandbox(podUid) {
+      const worker = agent.worker(podUid);
+      const sandbox = worker === undefined ? undefined : currentSandbox(worker.actual);
+      if (worker === undefined || sandbox === undefined) return undefined;
+      return { runtime: worker.runtime, podSandboxId: sandbox.id };
+    },
+
+    async containerLogPath(podUid, containerName, previous) {
+      const ran = agent
+        .worker(podUid)
+        ?.actual.containers.filter(
+          (c) => c.metadata.name === containerName && c.state !== 'CONTAINER_CREATED',
+        );
+      return ran?.[previous ? 1 : 0]?.logPath;
+    },
+
+    async containerStats(signal) {
+      return (await Promise.all(runtimes.map((r) => r.listContainerStats({ labels }, signal)))).flat();
+    },
+
+    async imageFsInfo(signal) {
+      const infos = await Promise.all(
+        runtimes.map(
+          (r): FilesystemUsage[] | Promise<FilesystemUsage[]> => r.images?.imageFsInfo(signal) ?? [],
+        ),
+      );
+      return infos.flat();
+    },
+
+    podUsage: (podUid) => options.cgroups.podStats(podUid),
+
+    podVolumes(podUid) {
+      const pod = agent.worker(podUid)?.pod;
+      return (pod?.spec?.volumes ?? []).flatMap(({ name, hostPath }) => {
+        const source =
+          pod === undefined || hostPath !== undefined ? undefined : options.volumes.source(pod, name);
+        return source === undefined ? [] : [{ name, path: source.hostPath }];
+      });
+    },
+  };
+}
