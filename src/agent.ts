@@ -7,6 +7,7 @@ import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
 import { podKey, podName, podNamespace, podUid } from './pods/identity.ts';
+import { inPlaceChange, sameContent, withUid } from './pods/in-place.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import { time } from './pods/status.ts';
 import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
@@ -20,6 +21,7 @@ export interface AgentOptions {
   now: () => number;
   /** Everything a worker needs that depends on the pod's runtime. @throws RuntimeClassError */
   workerDeps(pod: Pod): Omit<WorkerDeps, 'save' | 'onStatus' | 'onEnd' | 'log' | 'now'>;
+  qosClass: (pod: Pod) => string;
   admissionContext(): NodeAdmissionContext;
   /** The object is not kept any longer: its pod is gone from the machine. */
   finalize(uid: string): Promise<void>;
@@ -55,7 +57,9 @@ export class Agent {
 
   /** The whole set of desired pods, after every change of it. */
   reconcile(desired: readonly Pod[]): void {
-    this.#desired = new Map(desired.map((pod) => [podUid(pod), pod]));
+    const uids = new Set(desired.map(podUid));
+    const pods = desired.map((pod) => this.#takenOver(pod, uids));
+    this.#desired = new Map(pods.map((pod) => [podUid(pod), pod]));
     this.#reconciled = true;
     for (const worker of this.#workers.values()) {
       if (!this.#desired.has(worker.uid)) worker.stop({ remove: true });
@@ -134,14 +138,25 @@ export class Agent {
     }
   }
 
+  /** A static pod that changed keeps its running predecessor's uid where that can take the change over. */
+  #takenOver(pod: Pod, desired: ReadonlySet<string>): Pod {
+    if (!isStaticPod(pod) || this.#workers.has(podUid(pod))) return pod;
+    for (const worker of this.#workers.values()) {
+      if (worker.key !== podKey(pod) || desired.has(worker.uid) || !isStaticPod(worker.pod)) continue;
+      if (worker.record.stop !== undefined) continue;
+      if (inPlaceChange(worker.pod, pod, this.#o.qosClass) !== undefined) return withUid(pod, worker.uid);
+    }
+    return pod;
+  }
+
   #updateWorker(worker: PodWorker, pod: Pod): void {
     if (pod.metadata?.deletionTimestamp !== undefined) {
       const graceSeconds = pod.metadata.deletionGracePeriodSeconds;
       worker.stop({ remove: true, ...(graceSeconds === undefined ? {} : { graceSeconds }) });
     }
-    if (JSON.stringify(withStatus(worker.pod, undefined)) === JSON.stringify(withStatus(pod, undefined)))
-      return;
-    worker.update(withStatus(pod, undefined));
+    if (sameContent(worker.pod, pod)) return;
+    const changed = isStaticPod(pod) ? inPlaceChange(worker.pod, pod, this.#o.qosClass)?.changed : undefined;
+    worker.update(withStatus(pod, undefined), changed);
     this.#tell('changed', withStatus(pod, worker.status));
   }
 

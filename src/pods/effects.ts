@@ -27,7 +27,7 @@ import { ContainerConfigError } from './config-error.ts';
 import { type ContainerContext, containerConfig } from './container-config.ts';
 import type { DnsInput } from './dns.ts';
 import { runHook } from './hooks.ts';
-import { podName, podNamespace, podUid } from './identity.ts';
+import { containerHashAnnotation, podName, podNamespace, podUid } from './identity.ts';
 import type { Action, Waiting } from './plan.ts';
 import { podSandboxConfig } from './sandbox-config.ts';
 import { terminationMessage } from './termination-message.ts';
@@ -314,6 +314,7 @@ export class PodEffects {
       this.#containerEvent(pod, container, 'Warning', warning.reason, warning.message);
     }
     Object.assign(config.labels, this.#o.ownerLabels);
+    config.annotations[containerHashAnnotation] = action.hash;
     config.annotations[crashLoopBackoffAnnotation] = String(action.backoffMs);
     const containerId = await named('CreateContainerError', () =>
       runtime.createContainer(action.podSandboxId, config, sandboxConfig, signal),

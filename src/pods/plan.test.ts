@@ -219,6 +219,11 @@ const cases: Case[] = [
     actions: ['kill a0 changed'],
   },
   {
+    name: 'kills a container that was taken out of the pod',
+    actual: testActual([ready], [running('a'), running('gone')]),
+    actions: ['kill gone0 changed'],
+  },
+  {
     name: 'starts a changed container without back off',
     actual: testActual([ready], [exited('a', 1, { attempt: 3, hash: 'other', ...delay(40_000) })]),
     actions: ['start a app #4 in sb0'],

@@ -30,6 +30,8 @@ export type Action =
       kind: ContainerKind;
       podSandboxId: string;
       restartCount: number;
+      /** Written on the instance, to tell later whether its spec changed. */
+      hash: string;
       /** Delay that will apply when this instance ends. */
       backoffMs: number;
     }
@@ -114,6 +116,18 @@ function planRun(input: PlanInput): Plan {
     if (stale.state === 'SANDBOX_READY') result.actions.push({ do: 'stopSandbox', podSandboxId: stale.id });
   }
 
+  const named = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].map((c) => c.name);
+  for (const instance of actual.containers) {
+    if (isAlive(instance) && !named.includes(instance.metadata.name)) {
+      kill(
+        result,
+        input,
+        instance,
+        'changed',
+        `Container ${instance.metadata.name} is no longer part of the pod`,
+      );
+    }
+  }
   const initialized = planInit(input, sandbox.id, result);
   if (result.end !== undefined) return result;
   if (initialized) planApps(input, sandbox.id, result);
@@ -286,6 +300,7 @@ function start(
     kind,
     podSandboxId,
     restartCount,
+    hash: input.containerHash(container),
     backoffMs,
   });
 }

@@ -8,7 +8,7 @@
  */
 
 import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
-import type { Pod, PodStatus } from '../api/core.gen.ts';
+import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { ProbeResults } from '../probes/results.ts';
 import { type ActualPod, latestInstance, nothingActual } from './actual.ts';
@@ -32,6 +32,8 @@ export interface PodRecord {
   ended: boolean;
   /** The pod is no longer desired: nothing of it may remain. */
   removing: boolean;
+  /** How often a container was changed in place; part of its hash, so that a higher one starts it anew. */
+  revisions?: Record<string, number>;
   status?: PodStatus;
 }
 
@@ -47,7 +49,7 @@ export interface WorkerDeps {
   effects: PodEffects;
   probes: ProbeResults;
   backoff: BackoffConfig;
-  containerHash: (container: NonNullable<Pod['spec']>['containers'][number]) => string;
+  containerHash: (container: Container) => string;
   hostIps: readonly string[];
   qosClass: (pod: Pod) => string;
   log: Logger;
@@ -110,9 +112,13 @@ export class PodWorker {
     return this.#actual;
   }
 
-  /** A newer version of the same pod is desired. */
-  update(pod: Pod): void {
-    this.#record.pod = pod;
+  /** A newer version of the same pod is desired; the containers in `changed` must be started again. */
+  update(pod: Pod, changed: readonly string[] = []): void {
+    const record = this.#record;
+    record.pod = pod;
+    for (const name of changed) {
+      record.revisions = { ...record.revisions, [name]: (record.revisions?.[name] ?? 0) + 1 };
+    }
     this.#saved = false;
     this.retry();
   }
@@ -204,7 +210,7 @@ export class PodWorker {
       actual: this.#actual,
       probes: deps.probes,
       backoff: deps.backoff,
-      containerHash: deps.containerHash,
+      containerHash: (container) => this.#hash(container),
       startedAtMs: record.firstSeenMs,
       nowMs: deps.now(),
     });
@@ -271,6 +277,12 @@ export class PodWorker {
       acted = true;
     }
     return acted;
+  }
+
+  #hash(container: Container): string {
+    const revision = this.#record.revisions?.[container.name] ?? 0;
+    const hash = this.#deps.containerHash(container);
+    return revision === 0 ? hash : `${hash}-${revision}`;
   }
 
   #fail(subject: string, { retryAtMs, ...waiting }: StartFailure): void {
