@@ -32,7 +32,7 @@ export interface DeleteOptions extends WriteOptions {
   preconditions?: { uid?: string; resourceVersion?: string };
 }
 
-export type ObservedPod = { type: 'changed'; pod: Pod } | { type: 'gone'; pod: Pod };
+export type ObservedPod = { type: 'changed' | 'gone'; pod: Pod };
 
 export interface ObjectStore {
   /** What clients see; only reads are meant for callers. */
@@ -84,6 +84,8 @@ export interface ObjectStoreOptions {
 
 const eventLimit = 1000;
 
+const recordKind = (resource: WritableName): string => `api-${resource}`;
+
 const writable: readonly WritableName[] = ['pods', 'configmaps', 'secrets'];
 
 export async function openObjectStore(options: ObjectStoreOptions): Promise<ObjectStore> {
@@ -103,7 +105,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
   const recentEvents = new Set<string>();
 
   for (const resource of writable) {
-    for (const { value } of await store.load<ResourceTypes[typeof resource]>(resource)) {
+    for (const { value } of await store.load<ResourceTypes[typeof resource]>(recordKind(resource))) {
       keptOf(resource).set(objectKey(value), value);
       cache.upsert(resource, withPendingStatus(value));
     }
@@ -127,7 +129,11 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
 
   async function keep<R extends WritableName>(resource: R, object: ResourceTypes[R]): Promise<void> {
     const { status, ...rest } = object as Pod;
-    await store.put(resource, objectKey(object), isTerminal(object as Pod) ? { ...rest, status } : rest);
+    await store.put(
+      recordKind(resource),
+      objectKey(object),
+      isTerminal(object as Pod) ? { ...rest, status } : rest,
+    );
     keptOf(resource).set(objectKey(object), object);
     notify(resource, object);
   }
@@ -136,7 +142,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
     resource: R,
     object: ResourceTypes[R],
   ): Promise<ResourceTypes[R]> {
-    await store.delete(resource, objectKey(object));
+    await store.delete(recordKind(resource), objectKey(object));
     keptOf(resource).delete(objectKey(object));
     const last = cache.remove(resource, objectKey(object)) ?? object;
     notify(resource, object);

@@ -10,7 +10,7 @@ export interface Revisions {
   next(): number;
 }
 
-const kind = 'apimeta';
+const kind = 'api-meta';
 const key = 'resourceVersion';
 const blockSize = 10_000;
 

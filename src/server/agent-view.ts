@@ -38,7 +38,7 @@ export interface AgentView {
   health(): HealthCheck[];
 }
 
-export type PodChange = { type: 'changed'; pod: Pod } | { type: 'gone'; pod: Pod };
+export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
 /** core/v1 Events as the recorder keeps them: bounded, repeated ones aggregated under one name. */
 export interface EventLog {

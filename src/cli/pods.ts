@@ -1,0 +1,127 @@
+/** `roslet pods`: the list, a live view on a terminal, lines as they change elsewhere. */
+import type { Pod } from '../api/core.gen.ts';
+import { columns } from '../apiserver/columns.ts';
+import type { RefusedManifest } from '../server/agent-view.ts';
+import { type Client, resourcePath, withQuery } from './client.ts';
+import { CliError } from './errors.ts';
+import { liveView } from './live-view.ts';
+import { type Cell, formatRow, formatTable, print, statusStyle } from './output.ts';
+import { printObject } from './print-object.ts';
+
+export interface PodsOptions {
+  /** Undefined: all namespaces. */
+  namespace: string | undefined;
+  name?: string;
+  selector: string;
+  output: 'table' | 'wide' | 'json' | 'yaml' | 'name';
+  watch: boolean;
+}
+
+export async function pods(client: Client, options: PodsOptions, signal: AbortSignal): Promise<number> {
+  if (options.watch) return await watchPods(client, options, signal);
+  const query = queryOf(options);
+  const list = await client.json<{ items: Pod[] }>(
+    'GET',
+    withQuery(resourcePath('pods', options.namespace), query),
+  );
+  if (options.name && list.items.length === 0) throw new CliError(`pods "${options.name}" not found`);
+  switch (options.output) {
+    case 'json':
+    case 'yaml':
+      await printObject(options.name ? list.items[0]! : list, options.output);
+      return 0;
+    case 'name':
+      for (const pod of list.items) print(`pod/${pod.metadata?.name}`);
+      return 0;
+    default:
+      if (list.items.length > 0) {
+        for (const line of table(list.items, options)) print(line);
+      } else await explainEmpty(client, options);
+      await tellRefused(client);
+      return 0;
+  }
+}
+
+async function watchPods(client: Client, options: PodsOptions, signal: AbortSignal): Promise<number> {
+  const events = client.watch<Pod>(resourcePath('pods', options.namespace), queryOf(options));
+  const isTable = options.output === 'table' || options.output === 'wide';
+  try {
+    if (isTable && process.stdout.isTTY) await liveView(events, (items) => table(items, options), signal);
+    else await appendChanges(events, options);
+  } catch (err) {
+    if (!signal.aborted) throw err;
+  }
+  return 0;
+}
+
+async function appendChanges(events: ReturnType<Client['watch']>, options: PodsOptions): Promise<void> {
+  let widths: number[] | undefined;
+  for await (const event of events) {
+    if (event.type === 'SYNC') continue;
+    const pod = event.object as Pod;
+    if (options.output === 'json' || options.output === 'yaml') await printObject(pod, options.output);
+    else if (options.output === 'name') print(`pod/${pod.metadata?.name}`);
+    else {
+      const rows = tableRows([pod], options);
+      if (!widths) {
+        widths = rows[0]!.map((cell, index) => Math.max(cell.text.length, rows[1]![index]!.text.length));
+        print(formatRow(rows[0]!, widths));
+      }
+      print(formatRow(rows[1]!, widths));
+    }
+  }
+}
+
+const queryOf = ({ name, selector }: PodsOptions): Record<string, string> => ({
+  labelSelector: selector,
+  fieldSelector: name ? `metadata.name=${name}` : '',
+});
+
+const table = (items: readonly Pod[], options: PodsOptions): string[] =>
+  formatTable(tableRows(items, options));
+
+/** The header and a row a pod. */
+function tableRows(items: readonly Pod[], { namespace, output }: PodsOptions): Cell[][] {
+  const nowMs = Date.now();
+  const shown = columns.pods.filter((column) => output === 'wide' || !column.wide);
+  const withNamespace = namespace === undefined;
+  const header = [
+    ...(withNamespace ? ['NAMESPACE'] : []),
+    ...shown.map((column) => column.name.toUpperCase()),
+  ];
+  const rows = items.map((pod) => [
+    ...(withNamespace ? [{ text: pod.metadata?.namespace ?? '' }] : []),
+    ...shown.map((column): Cell => {
+      const text = String(column.value(pod, nowMs));
+      const style = column.name === 'Status' ? statusStyle(text) : undefined;
+      return style ? { text, style } : { text };
+    }),
+  ]);
+  return [header.map((text): Cell => ({ text, style: 'bold' })), ...rows];
+}
+
+async function explainEmpty(client: Client, { namespace, selector }: PodsOptions): Promise<void> {
+  if (namespace === undefined) {
+    process.stderr.write('No pods found\n');
+    return;
+  }
+  const all = await client.json<{ items: Pod[] }>(
+    'GET',
+    withQuery(resourcePath('pods'), { labelSelector: selector }),
+  );
+  const hint = all.items.length > 0 ? ` (${all.items.length} in other namespaces: add -A)` : '';
+  process.stderr.write(`No pods found in namespace ${namespace}${hint}\n`);
+}
+
+/** A manifest that was refused is no pod, but who looks for the pod must learn why. */
+async function tellRefused(client: Client): Promise<void> {
+  const { items } = await client.json<{ items: RefusedManifest[] }>('GET', '/refusedManifests');
+  if (items.length === 0) return;
+  process.stderr.write(
+    `\n${items.length === 1 ? 'A manifest is' : `${items.length} manifests are`} refused:\n`,
+  );
+  for (const { file, line, field, message } of items) {
+    const place = line === undefined ? file : `${file}:${line}`;
+    process.stderr.write(`  ${place}: ${field ? `${field}: ` : ''}${message}\n`);
+  }
+}

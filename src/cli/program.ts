@@ -1,0 +1,153 @@
+/** The commands with their options and help. What a command does is in the module that its action loads. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { agentPaths, defaultRootDir } from '../paths.ts';
+import { type Client, createClient } from './client.ts';
+import { CliError } from './errors.ts';
+
+/** Runs any command but `run`. Returns the exit code; errors are printed. */
+export async function runProgram(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram(signal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (err) {
+    // Commander has printed its own errors, and help is none.
+    if (err instanceof CommanderError) return err.exitCode;
+    if (signal.aborted) return 130;
+    if (!(err instanceof CliError)) throw err;
+    process.stderr.write(`${program.name()}: ${err.message}\n`);
+    return err.exitCode;
+  }
+}
+
+interface GlobalOptions {
+  rootDir: string;
+  socket?: string;
+}
+
+interface NamespaceOptions {
+  namespace: string;
+  allNamespaces?: boolean;
+}
+
+export function buildProgram(signal: AbortSignal, exit: (code: number) => void): Command {
+  const program = new Command('roslet')
+    .description('Launches and supervises the pods of this machine.')
+    .option('--root-dir <dir>', "the agent's directory; its socket is found there", defaultRootDir)
+    .option('--socket <path>', "the agent's socket, when it is not in its root directory")
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride();
+  const client = (command: Command): Client => {
+    const { rootDir, socket } = command.optsWithGlobals<GlobalOptions>();
+    return createClient(socket ?? agentPaths(rootDir).socketPath, signal);
+  };
+
+  // Only for the help: `run` never comes here, its flags are the agent's to read.
+  program.command('run').description('run the agent (roslet run --help shows its flags)').helpOption(false);
+
+  inNamespace(program.command('pods'))
+    .argument('[name]', 'one pod')
+    .description('list pods')
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .option('-l, --selector <labels>', 'only pods with these labels: app=camera,tier!=test', '')
+    .addOption(
+      new Option('-o, --output <format>', 'how to print')
+        .choices(['wide', 'json', 'yaml', 'name'])
+        .default('table', 'table'),
+    )
+    .option('-w, --watch', 'show changes as they come; redraws in place on a terminal')
+    .addHelpText('after', examples('roslet pods', 'roslet pods -A -w', 'roslet pods camera -o yaml'))
+    .action(async (name: string | undefined, _o, command: Command) => {
+      const o = command.opts<NamespaceOptions & { selector: string; output: 'table'; watch?: boolean }>();
+      const { pods } = await import('./pods.ts');
+      const options = { ...o, name, namespace: namespaceOf(o), watch: o.watch ?? false };
+      exit(await pods(client(command), options, signal));
+    });
+
+  inNamespace(program.command('logs'))
+    .argument('<pod>')
+    .argument('[container]', 'same as -c')
+    .description("print a container's log")
+    .option('-c, --container <name>', 'which container; the first one unless given')
+    .option('-f, --follow', 'print what comes, over rotation and restarts of the container')
+    .option('-p, --previous', "the log of the container's run before")
+    .option('--since <duration>', 'only what is newer: 10s, 5m, 2h', duration)
+    .option('--since-time <time>', 'only what is newer than this time (RFC 3339)')
+    .option('--tail <lines>', 'only the last lines', wholeNumber)
+    .option('--timestamps', 'with the time of each line')
+    .option('--limit-bytes <bytes>', 'at most so much', wholeNumber)
+    .addHelpText(
+      'after',
+      examples('roslet logs camera', 'roslet logs -f --tail 20 camera', 'roslet logs -p camera driver'),
+    )
+    .action(async (pod: string, container: string | undefined, _o, command: Command) => {
+      const { logs } = await import('./logs.ts');
+      const o = command.opts<NamespaceOptions & { container?: string }>();
+      exit(await logs(client(command), { container, ...o, pod }, signal));
+    });
+
+  inNamespace(program.command('apply'))
+    .description('create or change pods, config maps and secrets')
+    .requiredOption('-f, --filename <path...>', 'manifest, directory of manifests or - for standard input')
+    .option('--force', 'delete and create anew what cannot be changed in place')
+    .option('--dry-run', 'check everything, keep nothing')
+    .addHelpText('after', examples('roslet apply -f camera.yaml', 'cat camera.yaml | roslet apply -f -'))
+    .action(async (_o, command: Command) => {
+      const { apply } = await import('./apply.ts');
+      const o = command.opts<NamespaceOptions & { filename: string[]; force?: boolean; dryRun?: boolean }>();
+      exit(await apply(client(command), { force: false, dryRun: false, ...o }, signal));
+    });
+
+  inNamespace(program.command('delete'))
+    .argument('[pod...]')
+    .description('delete pods, or what manifests name')
+    .option('-f, --filename <path...>', 'manifest, directory of manifests or - for standard input')
+    .option('--grace-period <seconds>', 'time for the containers to end by themselves', wholeNumber)
+    .option('--force', 'forget the object at once; the containers are killed')
+    .option('--no-wait', 'return before it is gone')
+    .addHelpText('after', examples('roslet delete camera', 'roslet delete -f camera.yaml --grace-period 5'))
+    .action(async (names: string[], _o, command: Command) => {
+      const { deleteObjects } = await import('./delete.ts');
+      const o = command.opts<
+        NamespaceOptions & { filename?: string[]; gracePeriod?: number; force?: boolean; wait: boolean }
+      >();
+      exit(await deleteObjects(client(command), { force: false, ...o, names }, signal));
+    });
+
+  program
+    .command('version')
+    .description('print the version of the CLI and of the agent')
+    .action(async (_o, command: Command) => {
+      const { version } = await import('./version.ts');
+      exit(await version(client(command)));
+    });
+
+  return program;
+}
+
+const inNamespace = (command: Command): Command =>
+  command.option('-n, --namespace <name>', 'namespace', 'default');
+
+const namespaceOf = (o: NamespaceOptions): string | undefined => (o.allNamespaces ? undefined : o.namespace);
+
+const examples = (...lines: string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+/** Seconds, from `90s`, `5m`, `1h30m` or `2d`. */
+function duration(text: string): number {
+  const units: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text))
+    throw new InvalidArgumentError('Write it like 90s, 5m or 1h30m.');
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  return parts.reduce((sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 0), 0);
+}
