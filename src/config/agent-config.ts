@@ -1,0 +1,237 @@
+/** The configuration as the agent uses it: typed, complete, with units in the names. */
+import { posix } from 'node:path';
+import { quantityValue } from '../api/quantity.ts';
+import type { LogFormat, LogLevel } from '../log.ts';
+import { type ResourceAmounts, toAmounts } from '../resources/amounts.ts';
+import type { KubeletValues } from './kubelet-fields.ts';
+import type { RosletValues, runtimeChoices } from './roslet-fields.ts';
+
+export type RuntimeChoice = (typeof runtimeChoices)[number];
+
+/** A quantity, or a share of the capacity. */
+export type Threshold = { kind: 'quantity'; value: number } | { kind: 'percent'; percent: number };
+
+/** By signal: `memory.available`, `nodefs.available`, … */
+export type Thresholds = Readonly<Record<string, Threshold>>;
+
+export interface AgentConfig {
+  nodeName: string;
+  /** Empty: the addresses of the machine are to be found. */
+  nodeIps: string[];
+  nodeLabels: Record<string, string>;
+  rootDir: string;
+  /** Undefined: below the root directory. */
+  podLogsDir?: string;
+  log: { format: LogFormat; level: LogLevel };
+  /** Group that may use the API socket. */
+  socketGroup: string;
+
+  staticPodPath?: string;
+  fileCheckFrequencyMs: number;
+  syncFrequencyMs: number;
+  nodeStatusUpdateFrequencyMs: number;
+
+  enableServer: boolean;
+  enableDebuggingHandlers: boolean;
+  address: string;
+  port: number;
+  /** 0: not served. */
+  readOnlyPort: number;
+  healthzBindAddress: string;
+  /** 0: not served. */
+  healthzPort: number;
+  streamingConnectionIdleTimeoutMs: number;
+  /** 0: unlimited. */
+  eventRecordQps: number;
+  eventBurst: number;
+
+  /** Handler of pods without a runtimeClassName. `auto`: cri where a container engine is, else process. */
+  runtime: RuntimeChoice;
+  containerRuntimeEndpoint: string;
+  runtimeRequestTimeoutMs: number;
+  /** 0: unlimited. */
+  registryPullQps: number;
+  registryBurst: number;
+  /** 1: one at a time. Undefined: no limit. */
+  maxParallelImagePulls?: number;
+  imageMinimumGcAgeMs: number;
+  /** 0: images are never too old. */
+  imageMaximumGcAgeMs: number;
+  imageGcHighThresholdPercent: number;
+  imageGcLowThresholdPercent: number;
+
+  /** Absolute; `/` for the root of the hierarchies. */
+  cgroupRoot: string;
+  cgroupsPerQos: boolean;
+  cpuCfsQuota: boolean;
+  cpuCfsQuotaPeriodUs: number;
+  maxPods: number;
+  /** 0: no limit. */
+  podsPerCore: number;
+  /** Undefined: no limit. */
+  podPidsLimit?: number;
+  /** `cpu` in thousandths, the rest in its own unit. */
+  systemReserved: ResourceAmounts;
+  kubeReserved: ResourceAmounts;
+  enforceNodeAllocatable: readonly string[];
+  systemReservedCgroup: string;
+  kubeReservedCgroup: string;
+  swapBehavior: 'NoSwap' | 'LimitedSwap';
+  oomScoreAdj: number;
+  seccompDefault: boolean;
+  allowedUnsafeSysctls: readonly string[];
+
+  eviction: EvictionConfig;
+
+  /** Negative: logs are not rotated. */
+  containerLogMaxSizeBytes: number;
+  containerLogMaxFiles: number;
+  containerLogMaxWorkers: number;
+  containerLogMonitorIntervalMs: number;
+  volumeStatsAggPeriodMs: number;
+
+  maxContainerRestartPeriodMs: number;
+  shutdownGracePeriodMs: number;
+  shutdownGracePeriodCriticalPodsMs: number;
+
+  clusterDns: readonly string[];
+  clusterDomain: string;
+  /** Empty: pods get no resolver configuration of the host's. */
+  resolvConf: string;
+}
+
+export interface EvictionConfig {
+  hard: Thresholds;
+  soft: Thresholds;
+  /** Of every signal in `soft`. */
+  softGracePeriodMs: Readonly<Record<string, number>>;
+  minimumReclaim: Thresholds;
+  pressureTransitionPeriodMs: number;
+  maxPodGracePeriodSeconds: number;
+}
+
+/** What comes from neither document. */
+export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir'>;
+
+export function agentConfig(
+  kubelet: KubeletValues,
+  roslet: RosletValues,
+  identity: AgentIdentity,
+): AgentConfig {
+  return {
+    ...identity,
+    podLogsDir: kubelet.podLogsDir || undefined,
+    log: {
+      format: (kubelet['logging.format'] || 'auto') as LogFormat,
+      level: logLevel(kubelet['logging.verbosity']),
+    },
+    socketGroup: roslet.socketGroup,
+
+    staticPodPath: kubelet.staticPodPath || undefined,
+    fileCheckFrequencyMs: kubelet.fileCheckFrequency,
+    syncFrequencyMs: kubelet.syncFrequency,
+    nodeStatusUpdateFrequencyMs: kubelet.nodeStatusUpdateFrequency,
+
+    enableServer: kubelet.enableServer,
+    enableDebuggingHandlers: kubelet.enableDebuggingHandlers,
+    address: kubelet.address,
+    port: kubelet.port,
+    readOnlyPort: kubelet.readOnlyPort,
+    healthzBindAddress: kubelet.healthzBindAddress,
+    healthzPort: kubelet.healthzPort,
+    streamingConnectionIdleTimeoutMs: kubelet.streamingConnectionIdleTimeout,
+    eventRecordQps: kubelet.eventRecordQPS,
+    eventBurst: kubelet.eventBurst,
+
+    runtime: roslet['runtime.default'] as RuntimeChoice,
+    containerRuntimeEndpoint: kubelet.containerRuntimeEndpoint,
+    runtimeRequestTimeoutMs: kubelet.runtimeRequestTimeout,
+    registryPullQps: kubelet.registryPullQPS,
+    registryBurst: kubelet.registryBurst,
+    maxParallelImagePulls: serializeImagePulls(kubelet) ? 1 : kubelet.maxParallelImagePulls,
+    imageMinimumGcAgeMs: kubelet.imageMinimumGCAge,
+    imageMaximumGcAgeMs: kubelet.imageMaximumGCAge,
+    imageGcHighThresholdPercent: kubelet.imageGCHighThresholdPercent,
+    imageGcLowThresholdPercent: kubelet.imageGCLowThresholdPercent,
+
+    cgroupRoot: kubelet.cgroupRoot ? posix.normalize(kubelet.cgroupRoot) : '/',
+    cgroupsPerQos: kubelet.cgroupsPerQOS,
+    cpuCfsQuota: kubelet.cpuCFSQuota,
+    cpuCfsQuotaPeriodUs: kubelet.cpuCFSQuotaPeriod * 1000,
+    maxPods: kubelet.maxPods,
+    podsPerCore: kubelet.podsPerCore,
+    podPidsLimit: kubelet.podPidsLimit > 0 ? kubelet.podPidsLimit : undefined,
+    systemReserved: toAmounts(kubelet.systemReserved),
+    kubeReserved: toAmounts(kubelet.kubeReserved),
+    enforceNodeAllocatable: kubelet.enforceNodeAllocatable.filter((key) => key !== 'none'),
+    systemReservedCgroup: kubelet.systemReservedCgroup,
+    kubeReservedCgroup: kubelet.kubeReservedCgroup,
+    swapBehavior: kubelet['memorySwap.swapBehavior'] === 'LimitedSwap' ? 'LimitedSwap' : 'NoSwap',
+    oomScoreAdj: kubelet.oomScoreAdj,
+    seccompDefault: kubelet.seccompDefault,
+    allowedUnsafeSysctls: kubelet.allowedUnsafeSysctls,
+
+    eviction: {
+      hard: thresholds(evictionHard(kubelet)),
+      soft: thresholds(kubelet.evictionSoft),
+      softGracePeriodMs: kubelet.evictionSoftGracePeriod,
+      minimumReclaim: thresholds(kubelet.evictionMinimumReclaim),
+      pressureTransitionPeriodMs: kubelet.evictionPressureTransitionPeriod,
+      maxPodGracePeriodSeconds: kubelet.evictionMaxPodGracePeriod,
+    },
+
+    containerLogMaxSizeBytes: quantityValue(kubelet.containerLogMaxSize),
+    containerLogMaxFiles: kubelet.containerLogMaxFiles,
+    containerLogMaxWorkers: kubelet.containerLogMaxWorkers,
+    containerLogMonitorIntervalMs: kubelet.containerLogMonitorInterval,
+    volumeStatsAggPeriodMs: kubelet.volumeStatsAggPeriod,
+
+    maxContainerRestartPeriodMs: kubelet['crashLoopBackOff.maxContainerRestartPeriod'],
+    shutdownGracePeriodMs: kubelet.shutdownGracePeriod,
+    shutdownGracePeriodCriticalPodsMs: kubelet.shutdownGracePeriodCriticalPods,
+
+    clusterDns: kubelet.clusterDNS,
+    clusterDomain: kubelet.clusterDomain,
+    resolvConf: kubelet.resolvConf,
+  };
+}
+
+/** True unless parallel pulls are asked for, in one way or the other. */
+export function serializeImagePulls({
+  serializeImagePulls: set,
+  maxParallelImagePulls: max,
+}: KubeletValues): boolean {
+  return set ?? (max === undefined || max < 2);
+}
+
+/** The kubelet's defaults hold where no threshold is set at all, or where they are to be merged. */
+export function evictionHard({
+  evictionHard: set,
+  mergeDefaultEvictionSettings: merge,
+}: KubeletValues): Record<string, string> {
+  return set === undefined || merge ? { ...defaultEvictionHard, ...set } : set;
+}
+
+const defaultEvictionHard = {
+  'memory.available': '100Mi',
+  'nodefs.available': '10%',
+  'nodefs.inodesFree': '5%',
+  'imagefs.available': '15%',
+  'imagefs.inodesFree': '5%',
+};
+
+/** 0 % and 100 % switch a threshold off, as in the kubelet. */
+function thresholds(set: Readonly<Record<string, string>>): Thresholds {
+  const entries = Object.entries(set).flatMap(([signal, text]): [string, Threshold][] => {
+    if (!text.endsWith('%')) return [[signal, { kind: 'quantity', value: quantityValue(text) }]];
+    const percent = Number.parseFloat(text);
+    return percent > 0 && percent < 100 ? [[signal, { kind: 'percent', percent }]] : [];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The kubelet's verbosity: 2 and 3 are for everyday use, 4 is debugging, more is everything. */
+function logLevel(verbosity: number): LogLevel {
+  if (verbosity >= 6) return 'trace';
+  return verbosity >= 4 ? 'debug' : 'info';
+}

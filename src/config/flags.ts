@@ -1,0 +1,156 @@
+/**
+ * The command line of `roslet run`: the kubelet's flags, read as its flag library does (`--name value`,
+ * `--name=value`, `--bool`, `_` for `-`, lists and mappings add up over repetitions), so that a kubelet's command line
+ * works here. Flags win over files.
+ */
+import { nearestName } from '../api/nearest.ts';
+import { knownKubeletFields } from './document.ts';
+import type { ConfigProblem } from './problems.ts';
+import { isZero, limitProblem, mergeMappings, type Settings } from './settings.ts';
+import {
+  type FieldKind,
+  type FieldValue,
+  flagTree,
+  type KindValues,
+  readValue,
+  ValueError,
+} from './values.ts';
+
+export interface ParsedFlags {
+  /** KubeletConfiguration fields set by flags. */
+  settings: Settings;
+  /** Values of the flags that are no fields. */
+  agent: AgentFlags;
+  warnings: string[];
+  problems: ConfigProblem[];
+}
+
+export type AgentFlags = {
+  [Name in keyof typeof agentFlags]?: KindValues[(typeof agentFlags)[Name]];
+};
+
+/** Flags that stand for no configuration field. */
+export const agentFlags = {
+  config: 'string',
+  'config-dir': 'string',
+  'root-dir': 'string',
+  'hostname-override': 'string',
+  'node-ip': 'strings',
+  'node-labels': 'stringMap',
+} as const satisfies Record<string, FieldKind>;
+
+export function parseFlags(argv: readonly string[]): ParsedFlags {
+  const parsed: ParsedFlags = { settings: new Map(), agent: {}, warnings: [], problems: [] };
+  const words = [...argv];
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    const match = /^(?:--([^=]+)|-(v))(?:=(.*))?$/s.exec(word);
+    const name = (match?.[1] ?? match?.[2])?.replaceAll('_', '-');
+    const flag = name === undefined ? undefined : flagByName(name);
+    if (name === undefined) fail(parsed, '', `'${word}' is no flag; roslet run takes only flags`);
+    else if (!flag) {
+      fail(parsed, `--${name}`, unknownFlag(name));
+      // What follows is most likely its value: no problem of its own.
+      if (match?.[3] === undefined && !words[0]?.startsWith('-')) words.shift();
+    } else {
+      const text = match?.[3] ?? (flag.kind === 'bool' ? 'true' : words.shift());
+      if (text === undefined) fail(parsed, `--${name}`, 'needs a value');
+      else apply(parsed, name, flag, text);
+    }
+  }
+  return parsed;
+}
+
+type Flag = { kind: FieldKind } & (
+  | { use: 'field'; path: string }
+  | { use: 'agent' }
+  | { use: 'later' }
+  | { use: 'nodeMode' }
+);
+
+/** Kubelet flags that join a cluster: to go on without one would not be what was asked for. */
+const nodeModeFlags = ['kubeconfig', 'bootstrap-kubeconfig'];
+
+/** Kubelet flags that are known and not followed. */
+const laterFlags: Readonly<Record<string, FieldKind>> = {
+  'cert-dir': 'string',
+  'cloud-provider': 'string',
+  'exit-on-lock-contention': 'bool',
+  'experimental-allocatable-ignore-eviction': 'bool',
+  'experimental-mounter-path': 'string',
+  'image-credential-provider-bin-dir': 'string',
+  'image-credential-provider-config': 'string',
+  'lock-file': 'string',
+  'maximum-dead-containers': 'int',
+  'maximum-dead-containers-per-container': 'int',
+  'minimum-container-ttl-duration': 'duration',
+  'pod-infra-container-image': 'string',
+  'runtime-cgroups': 'string',
+};
+
+const fieldsByFlag: ReadonlyMap<string, string> = new Map(
+  Object.entries(knownKubeletFields).flatMap(([path, { flag }]) => (flag ? [[flag, path] as const] : [])),
+);
+
+function flagByName(name: string): Flag | undefined {
+  const path = fieldsByFlag.get(name);
+  if (path !== undefined) return { use: 'field', path, kind: knownKubeletFields[path]!.kind };
+  if (Object.hasOwn(agentFlags, name)) return { use: 'agent', kind: agentFlags[name as keyof AgentFlags] };
+  if (nodeModeFlags.includes(name)) return { use: 'nodeMode', kind: 'string' };
+  const kind = laterFlags[name];
+  return kind && { use: 'later', kind };
+}
+
+function apply(parsed: ParsedFlags, name: string, flag: Flag, text: string): void {
+  const source = `--${name}`;
+  try {
+    const value: FieldValue = readValue(flag.kind, flagTree(flag.kind, text));
+    switch (flag.use) {
+      case 'field':
+        applyField(parsed, source, flag.path, value);
+        return;
+      case 'agent':
+        Object.assign(parsed.agent, { [name]: addUp(parsed.agent[name as keyof AgentFlags], value) });
+        return;
+      case 'later':
+        parsed.warnings.push(`the flag ${source} is known but not implemented yet; it has no effect`);
+        return;
+      case 'nodeMode':
+        // kubeadm and unit files may pass it empty, which asks for nothing.
+        if (text)
+          fail(parsed, source, 'node mode is not part of this version; leave it out to run standalone');
+    }
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    fail(parsed, source, error.message);
+  }
+}
+
+function applyField(parsed: ParsedFlags, source: string, path: string, value: FieldValue): void {
+  const spec = knownKubeletFields[path]!;
+  const problem = spec.zeroIsValue || !isZero(value) ? limitProblem(spec, value) : undefined;
+  if (problem) fail(parsed, source, problem);
+  const before = parsed.settings.get(path)?.value;
+  parsed.settings.set(path, { value: addUp(before, value), source });
+}
+
+/** A flag given again adds to a list or mapping and replaces anything else. */
+function addUp(before: FieldValue | undefined, value: FieldValue): FieldValue {
+  if (before === undefined) return value;
+  if (Array.isArray(before) && Array.isArray(value)) return [...before, ...value] as FieldValue;
+  return mergeMappings(before, value) ?? value;
+}
+
+function unknownFlag(name: string): string {
+  const known = [
+    ...fieldsByFlag.keys(),
+    ...Object.keys(agentFlags),
+    ...nodeModeFlags,
+    ...Object.keys(laterFlags),
+  ];
+  const meant = nearestName(name, known);
+  return meant ? `is no known flag; did you mean --${meant}?` : 'is no known flag; see roslet run --help';
+}
+
+function fail(parsed: ParsedFlags, source: string, message: string): void {
+  parsed.problems.push({ source, path: '', message });
+}

@@ -1,0 +1,171 @@
+/**
+ * The fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that roslet follows: kind, default, flag and
+ * limits as in the kubelet of Kubernetes 1.36. Nested fields are written with dots. The fields that are known but not
+ * followed are in `later-fields.ts`; together they are all that the type has.
+ */
+import type { FieldKind, KindValues } from './values.ts';
+
+export interface FieldSpec<K extends FieldKind = FieldKind> {
+  kind: K;
+  /** In force when the field is not set. None: unset is a value of its own. */
+  default?: KindValues[K];
+  /** Name of the command line flag that overrides the field. */
+  flag?: string;
+  /** Whether an explicit zero value is meant; elsewhere zero means "not set", as in the Go type. */
+  zeroIsValue?: true;
+  /** Of numbers, and of durations in milliseconds; inclusive. */
+  min?: number;
+  max?: number;
+  oneOf?: readonly string[];
+  /** Relative paths start at the directory of the file that holds them. */
+  isPath?: true;
+}
+
+export const kubeletFields = {
+  staticPodPath: { kind: 'string', flag: 'pod-manifest-path', isPath: true },
+  podLogsDir: { kind: 'string', isPath: true },
+  syncFrequency: { kind: 'duration', default: 60_000, flag: 'sync-frequency' },
+  fileCheckFrequency: { kind: 'duration', default: 20_000, flag: 'file-check-frequency' },
+  address: { kind: 'string', default: '0.0.0.0', flag: 'address' },
+  port: { kind: 'int', default: 10250, flag: 'port', min: 1, max: 65535 },
+  readOnlyPort: { kind: 'int', default: 0, flag: 'read-only-port', min: 0, max: 65535 },
+  healthzBindAddress: { kind: 'string', default: '127.0.0.1', flag: 'healthz-bind-address' },
+  healthzPort: { kind: 'int', default: 10248, flag: 'healthz-port', min: 0, max: 65535, zeroIsValue: true },
+  enableServer: { kind: 'bool', default: true, flag: 'enable-server', zeroIsValue: true },
+  enableDebuggingHandlers: {
+    kind: 'bool',
+    default: true,
+    flag: 'enable-debugging-handlers',
+    zeroIsValue: true,
+  },
+  streamingConnectionIdleTimeout: {
+    kind: 'duration',
+    default: 4 * 3_600_000,
+    flag: 'streaming-connection-idle-timeout',
+  },
+  eventRecordQPS: { kind: 'int', default: 50, flag: 'event-qps', min: 0, zeroIsValue: true },
+  eventBurst: { kind: 'int', default: 100, flag: 'event-burst', min: 0 },
+  oomScoreAdj: {
+    kind: 'int',
+    default: -999,
+    flag: 'oom-score-adj',
+    min: -1000,
+    max: 1000,
+    zeroIsValue: true,
+  },
+  clusterDomain: { kind: 'string', default: '', flag: 'cluster-domain' },
+  clusterDNS: { kind: 'strings', default: [], flag: 'cluster-dns' },
+  resolvConf: {
+    kind: 'string',
+    default: '/etc/resolv.conf',
+    flag: 'resolv-conf',
+    zeroIsValue: true,
+    isPath: true,
+  },
+  nodeStatusUpdateFrequency: { kind: 'duration', default: 10_000, flag: 'node-status-update-frequency' },
+  containerRuntimeEndpoint: {
+    kind: 'string',
+    default: 'unix:///run/containerd/containerd.sock',
+    flag: 'container-runtime-endpoint',
+  },
+  runtimeRequestTimeout: { kind: 'duration', default: 120_000, flag: 'runtime-request-timeout' },
+  registryPullQPS: { kind: 'int', default: 5, flag: 'registry-qps', min: 0, zeroIsValue: true },
+  registryBurst: { kind: 'int', default: 10, flag: 'registry-burst', min: 0 },
+  serializeImagePulls: { kind: 'bool', flag: 'serialize-image-pulls', zeroIsValue: true },
+  maxParallelImagePulls: { kind: 'int', min: 1, zeroIsValue: true },
+  imageMinimumGCAge: { kind: 'duration', default: 120_000, flag: 'minimum-image-ttl-duration' },
+  imageMaximumGCAge: { kind: 'duration', default: 0 },
+  imageGCHighThresholdPercent: {
+    kind: 'int',
+    default: 85,
+    flag: 'image-gc-high-threshold',
+    min: 0,
+    max: 100,
+    zeroIsValue: true,
+  },
+  imageGCLowThresholdPercent: {
+    kind: 'int',
+    default: 80,
+    flag: 'image-gc-low-threshold',
+    min: 0,
+    max: 100,
+    zeroIsValue: true,
+  },
+  volumeStatsAggPeriod: { kind: 'duration', default: 60_000, flag: 'volume-stats-agg-period' },
+  cgroupRoot: { kind: 'string', default: '', flag: 'cgroup-root' },
+  cgroupsPerQOS: { kind: 'bool', default: true, flag: 'cgroups-per-qos', zeroIsValue: true },
+  cgroupDriver: {
+    kind: 'string',
+    default: 'cgroupfs',
+    flag: 'cgroup-driver',
+    oneOf: ['cgroupfs', 'systemd'],
+  },
+  cpuCFSQuota: { kind: 'bool', default: true, flag: 'cpu-cfs-quota', zeroIsValue: true },
+  cpuCFSQuotaPeriod: {
+    kind: 'duration',
+    default: 100,
+    flag: 'cpu-cfs-quota-period',
+    min: 1,
+    max: 1000,
+    zeroIsValue: true,
+  },
+  maxPods: { kind: 'int', default: 110, flag: 'max-pods', min: 0 },
+  podsPerCore: { kind: 'int', default: 0, flag: 'pods-per-core', min: 0 },
+  podPidsLimit: { kind: 'int', default: -1, flag: 'pod-max-pids', zeroIsValue: true },
+  systemReserved: { kind: 'quantityMap', default: {}, flag: 'system-reserved' },
+  kubeReserved: { kind: 'quantityMap', default: {}, flag: 'kube-reserved' },
+  enforceNodeAllocatable: {
+    kind: 'strings',
+    default: ['pods'],
+    flag: 'enforce-node-allocatable',
+    zeroIsValue: true,
+  },
+  systemReservedCgroup: { kind: 'string', default: '', flag: 'system-reserved-cgroup' },
+  kubeReservedCgroup: { kind: 'string', default: '', flag: 'kube-reserved-cgroup' },
+  evictionHard: { kind: 'thresholdMap', flag: 'eviction-hard', zeroIsValue: true },
+  evictionSoft: { kind: 'thresholdMap', default: {}, flag: 'eviction-soft' },
+  evictionSoftGracePeriod: { kind: 'durationMap', default: {}, flag: 'eviction-soft-grace-period' },
+  evictionPressureTransitionPeriod: {
+    kind: 'duration',
+    default: 300_000,
+    flag: 'eviction-pressure-transition-period',
+  },
+  evictionMaxPodGracePeriod: { kind: 'int', default: 0, flag: 'eviction-max-pod-grace-period' },
+  evictionMinimumReclaim: { kind: 'thresholdMap', default: {}, flag: 'eviction-minimum-reclaim' },
+  mergeDefaultEvictionSettings: { kind: 'bool', default: false, zeroIsValue: true },
+  'memorySwap.swapBehavior': { kind: 'string', default: '', oneOf: ['NoSwap', 'LimitedSwap'] },
+  containerLogMaxSize: { kind: 'quantity', default: '10Mi', flag: 'container-log-max-size' },
+  containerLogMaxFiles: {
+    kind: 'int',
+    default: 5,
+    flag: 'container-log-max-files',
+    min: 2,
+    zeroIsValue: true,
+  },
+  containerLogMaxWorkers: { kind: 'int', default: 1, min: 1, zeroIsValue: true },
+  containerLogMonitorInterval: { kind: 'duration', default: 10_000, min: 3000, zeroIsValue: true },
+  allowedUnsafeSysctls: { kind: 'strings', default: [], flag: 'allowed-unsafe-sysctls' },
+  seccompDefault: { kind: 'bool', default: false, flag: 'seccomp-default', zeroIsValue: true },
+  shutdownGracePeriod: { kind: 'duration', default: 0 },
+  shutdownGracePeriodCriticalPods: { kind: 'duration', default: 0 },
+  'crashLoopBackOff.maxContainerRestartPeriod': {
+    kind: 'duration',
+    default: 300_000,
+    min: 1000,
+    max: 300_000,
+    zeroIsValue: true,
+  },
+  'logging.format': { kind: 'string', flag: 'logging-format', oneOf: ['text', 'json'] },
+  'logging.verbosity': { kind: 'int', default: 0, flag: 'v', min: 0 },
+} as const satisfies Record<string, FieldSpec>;
+
+export type KubeletFieldName = keyof typeof kubeletFields;
+
+/** The values of all fields; undefined where a field is not set and has no default. */
+export type KubeletValues = ValuesOf<typeof kubeletFields>;
+
+export type ValuesOf<Table extends Record<string, FieldSpec>> = {
+  [Name in keyof Table]:
+    | KindValues[Table[Name]['kind']]
+    | (Table[Name] extends { default: unknown } ? never : undefined);
+};

@@ -1,0 +1,168 @@
+/** What the kubelet requires of fields beyond their kind and range, most of it between fields. */
+import { isIP } from 'node:net';
+import { isAbsolute, normalize } from 'node:path';
+import { parseQuantity } from '../api/quantity.ts';
+import type { KubeletFieldName, KubeletValues } from './kubelet-fields.ts';
+
+export interface FieldProblem {
+  path: KubeletFieldName;
+  message: string;
+}
+
+export function validateKubeletValues(values: KubeletValues): FieldProblem[] {
+  return checks.flatMap((check) => check(values) ?? []);
+}
+
+type Check = (values: KubeletValues) => FieldProblem | FieldProblem[] | undefined;
+
+/** Signals of eviction thresholds. */
+const signals = [
+  'memory.available',
+  'nodefs.available',
+  'nodefs.inodesFree',
+  'imagefs.available',
+  'imagefs.inodesFree',
+  'containerfs.available',
+  'containerfs.inodesFree',
+  'allocatableMemory.available',
+  'pid.available',
+];
+
+const reservable = ['cpu', 'memory', 'ephemeral-storage', 'pid'];
+
+const enforcements = [
+  'none',
+  'pods',
+  'system-reserved',
+  'system-reserved-compressible',
+  'kube-reserved',
+  'kube-reserved-compressible',
+];
+
+const checks: readonly Check[] = [
+  ipAddress('address'),
+  ipAddress('healthzBindAddress'),
+  ({ clusterDNS }) =>
+    problemsOf('clusterDNS', clusterDNS, (ip) => !isIP(ip) && `holds '${ip}', which is no IP address`),
+  ({ podLogsDir }) =>
+    podLogsDir !== undefined && !/^[\x20-\x7e]*$/.test(podLogsDir)
+      ? { path: 'podLogsDir', message: 'must hold ASCII characters only' }
+      : undefined,
+  ({ cgroupRoot }) =>
+    cgroupRoot && (!isAbsolute(cgroupRoot) || normalize(cgroupRoot) !== cgroupRoot)
+      ? {
+          path: 'cgroupRoot',
+          message: `must be an absolute path without '..', such as /robot, not '${cgroupRoot}'`,
+        }
+      : undefined,
+  ({ cgroupDriver }) =>
+    cgroupDriver === 'systemd'
+      ? { path: 'cgroupDriver', message: 'systemd is not implemented yet; use cgroupfs' }
+      : undefined,
+  ({ imageGCLowThresholdPercent: low, imageGCHighThresholdPercent: high }) =>
+    low >= high
+      ? {
+          path: 'imageGCLowThresholdPercent',
+          message: `must be less than imageGCHighThresholdPercent (${high}), not ${low}`,
+        }
+      : undefined,
+  ({ imageMaximumGCAge: max, imageMinimumGCAge: min }) =>
+    max > 0 && max <= min
+      ? { path: 'imageMaximumGCAge', message: 'must be more than imageMinimumGCAge, or 0' }
+      : undefined,
+  ({ serializeImagePulls, maxParallelImagePulls: max }) =>
+    serializeImagePulls && max !== undefined && max > 1
+      ? {
+          path: 'maxParallelImagePulls',
+          message: 'must not be more than 1 unless serializeImagePulls is false',
+        }
+      : undefined,
+  ({ containerLogMaxSize }) =>
+    parseQuantity(containerLogMaxSize)?.nano === 0n
+      ? { path: 'containerLogMaxSize', message: 'must not be 0; a negative size switches rotation off' }
+      : undefined,
+  atLeastASecondOrZero('shutdownGracePeriod'),
+  atLeastASecondOrZero('shutdownGracePeriodCriticalPods'),
+  ({ shutdownGracePeriod, shutdownGracePeriodCriticalPods }) =>
+    shutdownGracePeriodCriticalPods > shutdownGracePeriod
+      ? {
+          path: 'shutdownGracePeriodCriticalPods',
+          message: 'must not be more than shutdownGracePeriod, of which it is a part',
+        }
+      : undefined,
+  reserved('systemReserved'),
+  reserved('kubeReserved'),
+  knownSignals('evictionHard'),
+  knownSignals('evictionSoft'),
+  knownSignals('evictionSoftGracePeriod'),
+  knownSignals('evictionMinimumReclaim'),
+  ({ evictionSoft, evictionSoftGracePeriod }) =>
+    problemsOf(
+      'evictionSoft',
+      Object.keys(evictionSoft),
+      (signal) =>
+        !evictionSoftGracePeriod[signal] && `needs a period for ${signal} in evictionSoftGracePeriod`,
+    ),
+  checkEnforcements,
+];
+
+function ipAddress(path: 'address' | 'healthzBindAddress'): Check {
+  return (values) =>
+    isIP(values[path]) ? undefined : { path, message: `must be an IP address, not '${values[path]}'` };
+}
+
+function atLeastASecondOrZero(path: 'shutdownGracePeriod' | 'shutdownGracePeriodCriticalPods'): Check {
+  return (values) =>
+    values[path] > 0 && values[path] < 1000 ? { path, message: 'must be 0 or at least 1s' } : undefined;
+}
+
+function reserved(path: 'systemReserved' | 'kubeReserved'): Check {
+  return (values) =>
+    problemsOf(path, Object.entries(values[path]), ([resource, quantity]) => {
+      if (!reservable.includes(resource))
+        return `cannot reserve '${resource}', only ${reservable.join(', ')}`;
+      return quantity.startsWith('-') && `must not be negative, as ${resource} is`;
+    });
+}
+
+function knownSignals(
+  path: 'evictionHard' | 'evictionSoft' | 'evictionSoftGracePeriod' | 'evictionMinimumReclaim',
+): Check {
+  return (values) =>
+    problemsOf(
+      path,
+      Object.keys(values[path] ?? {}),
+      (signal) =>
+        !signals.includes(signal) && `has the unknown signal '${signal}'; known are ${signals.join(', ')}`,
+    );
+}
+
+function checkEnforcements(values: KubeletValues): FieldProblem[] {
+  const path = 'enforceNodeAllocatable';
+  const keys = values.enforceNodeAllocatable;
+  const cgroups = { system: values.systemReservedCgroup, kube: values.kubeReservedCgroup };
+  return problemsOf(path, keys, (key, index) => {
+    if (!enforcements.includes(key))
+      return `has the unknown value '${key}'; known are ${enforcements.join(', ')}`;
+    if (keys.indexOf(key) !== index) return `has '${key}' twice`;
+    if (key === 'none') return keys.length > 1 && `must hold nothing else beside 'none'`;
+    if (!values.cgroupsPerQOS) return `'${key}' needs cgroupsPerQOS: true`;
+    const [, owner, compressible] = /^(system|kube)-reserved(-compressible)?$/.exec(key) ?? [];
+    if (!owner) return false;
+    if (compressible && keys.includes(`${owner}-reserved`))
+      return `must not hold both '${owner}-reserved' and '${key}'`;
+    return !cgroups[owner as keyof typeof cgroups] && `'${key}' needs ${owner}ReservedCgroup`;
+  });
+}
+
+/** A problem for each item that has one. */
+function problemsOf<T>(
+  path: KubeletFieldName,
+  items: readonly T[],
+  problem: (item: T, index: number) => string | false,
+): FieldProblem[] {
+  return items.flatMap((item, index) => {
+    const message = problem(item, index);
+    return message ? [{ path, message }] : [];
+  });
+}
