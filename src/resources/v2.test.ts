@@ -1,0 +1,94 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cgroupV2 } from './v2.ts';
+
+// What is written where. That the kernel takes it is shown by test/cgroups.test.ts.
+describe('cgroup v2 files', () => {
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'roslet-v2-'));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  const driver = (controllers = ['cpu', 'memory', 'pids', 'hugetlb']) =>
+    cgroupV2({ version: 2, hierarchies: [{ dir: root, controllers }] });
+  const file = (path: string) => readFile(join(root, path), 'utf8');
+  const given = async (path: string, files: Record<string, string>) => {
+    await mkdir(join(root, path), { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(root, path, name), text);
+  };
+
+  it('writes limits in the terms of v2', async () => {
+    await given('pod', {});
+    await driver().apply('/pod', {
+      cpuShares: 1024,
+      cpuQuotaUs: 50_000,
+      cpuPeriodUs: 100_000,
+      memoryLimitBytes: 4096,
+      pidsLimit: 10,
+      hugepageLimits: [{ pageSize: '2MB', limitBytes: 0 }],
+    });
+    expect(await file('pod/cpu.weight')).toBe('39');
+    expect(await file('pod/cpu.max')).toBe('50000 100000');
+    expect(await file('pod/memory.max')).toBe('4096');
+    expect(await file('pod/pids.max')).toBe('10');
+    expect(await file('pod/hugetlb.2MB.max')).toBe('0');
+  });
+
+  it('writes max where there is no limit', async () => {
+    await given('pod', {});
+    await driver().apply('/pod', {
+      cpuQuotaUs: -1,
+      cpuPeriodUs: 100_000,
+      memoryLimitBytes: -1,
+      pidsLimit: -1,
+    });
+    expect(await file('pod/cpu.max')).toBe('max 100000');
+    expect(await file('pod/memory.max')).toBe('max');
+    expect(await file('pod/pids.max')).toBe('max');
+  });
+
+  it('leaves alone what it is not told and what the machine lacks', async () => {
+    await given('pod', {});
+    await driver(['cpu']).apply('/pod', { memoryLimitBytes: 4096 });
+    await expect(file('pod/memory.max')).rejects.toThrow('ENOENT');
+    await expect(file('pod/cpu.weight')).rejects.toThrow('ENOENT');
+  });
+
+  it('passes a controller on from the top down, where it is to be had and not passed on yet', async () => {
+    await given('', { 'cgroup.controllers': 'cpu memory', 'cgroup.subtree_control': 'cpu' });
+    await given('kubepods', { 'cgroup.controllers': 'cpu', 'cgroup.subtree_control': '' });
+    await driver().create('/kubepods/pod');
+    expect(await file('cgroup.subtree_control')).toBe('+memory');
+    expect(await file('kubepods/cgroup.subtree_control')).toBe('+cpu');
+  });
+
+  it('reads what a cgroup uses', async () => {
+    await given('pod', {
+      'memory.current': '1000\n',
+      'memory.stat': 'anon 300\nfile 600\ninactive_file 400\npgfault 7\npgmajfault 1\n',
+      'cpu.stat': 'usage_usec 5\nuser_usec 3\n',
+      'pids.current': '2\n',
+    });
+    expect(await driver().stats('/pod')).toMatchObject({
+      cpuUsageCoreNanoSeconds: 5000n,
+      memoryUsageBytes: 1000,
+      memoryWorkingSetBytes: 600,
+      memoryRssBytes: 300,
+      pageFaults: 7,
+      majorPageFaults: 1,
+      processCount: 2,
+    });
+  });
+
+  it('has no numbers of a cgroup that is not there', async () => {
+    const { memoryUsageBytes, cpuUsageCoreNanoSeconds, processCount } = await driver().stats('/gone');
+    expect([memoryUsageBytes, cpuUsageCoreNanoSeconds, processCount]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
