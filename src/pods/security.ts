@@ -170,7 +170,8 @@ function fromField(profile: AppArmorProfile): SecurityProfile {
     case 'Unconfined':
       return { type: profile.type };
     case 'Localhost':
-      return { type: 'Localhost', localhostRef: profile.localhostProfile };
+      if (profile.localhostProfile) return { type: 'Localhost', localhostRef: profile.localhostProfile };
+      throw new ContainerConfigError('localhostProfile must be set if appArmorProfile type is Localhost.');
     default:
       throw new ContainerConfigError(`appArmorProfile.type '${profile.type}' is not one that roslet knows`);
   }

@@ -2,7 +2,7 @@
 import type { Volume } from '../api/core.gen.ts';
 import { ensureTmpfs, makeDirectory } from './directory.ts';
 import type { VolumeContext, VolumePlugin } from './volume.ts';
-import { type Payload, writePayload } from './writer.ts';
+import { isRendered, type Payload, writePayload } from './writer.ts';
 
 export interface ContentKind {
   dirName: string;
@@ -27,7 +27,12 @@ export function contentPlugin(kind: ContentKind): VolumePlugin {
     readOnly: true,
     managed: true,
     async setUp(context, volume, dir, signal) {
-      await render(context, volume, dir, signal);
+      try {
+        await render(context, volume, dir, signal);
+      } catch (error) {
+        // A container may start again on what its volume showed until now; the refresh tells of the trouble.
+        if (signal.aborted || !(await isRendered(dir))) throw error;
+      }
     },
     refresh: render,
   };

@@ -20,7 +20,7 @@ import { configMapPlugin } from './config-map.ts';
 import { downwardApiPlugin } from './downward-api.ts';
 import { emptyDirPlugin } from './empty-dir.ts';
 import { hostPathPlugin } from './host-path.ts';
-import { mountPoints, mountsBelow, unmount } from './mount.ts';
+import { unmountBelow } from './mount.ts';
 import { projectedPlugin } from './projected.ts';
 import { hasCode, removeTree } from './safe-fs.ts';
 import { secretPlugin } from './secret.ts';
@@ -60,8 +60,10 @@ export interface VolumeManager {
    * @throws VolumeError after having rendered what it could.
    */
   refresh(pod: Pod, signal: AbortSignal): Promise<string[]>;
-  /** Unmounts and removes all that is below the pod's directory. Nothing outside of it is touched. */
+  /** Unmounts and removes the pod's volumes. What else is in its directory stays. */
   tearDown(podUid: string, signal: AbortSignal): Promise<void>;
+  /** Unmounts and removes all that is below the pod's directory, and it. Nothing outside of it is touched. */
+  removePodDir(podUid: string, signal: AbortSignal): Promise<void>;
   /** Of every pod that has a directory. */
   podUids(): Promise<string[]>;
   /** Undefined for a volume that the pod does not have, or that the runtime mounts (an image). */
@@ -129,7 +131,13 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
 
     async tearDown(uid, signal) {
       const dir = podDir(uid);
-      for (const mount of mountsBelow(await mountPoints(), dir)) await unmount(mount.path, signal);
+      await unmountBelow(dir, signal);
+      for (const part of ['volume-subpaths', 'volumes', 'plugins']) await removeTree(join(dir, part), signal);
+    },
+
+    async removePodDir(uid, signal) {
+      const dir = podDir(uid);
+      await unmountBelow(dir, signal);
       await removeTree(dir, signal);
     },
 

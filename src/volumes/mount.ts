@@ -3,7 +3,9 @@
  * /proc/self/mountinfo (proc_pid_mountinfo(5)).
  */
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { hasCode } from './safe-fs.ts';
 
 export interface MountPoint {
   id: number;
@@ -40,13 +42,17 @@ export function parseMountInfo(text: string): MountPoint[] {
     });
 }
 
-/** Those at the directory and below it, the innermost first: the order in which they can be unmounted. */
-export const mountsBelow = (mounts: readonly MountPoint[], dir: string): MountPoint[] =>
-  mounts.filter(({ path }) => path === dir || path.startsWith(`${dir}/`)).reverse();
-
 /** The file system that is seen at the path when it is a mount point. */
 export async function mountedAt(path: string): Promise<MountPoint | undefined> {
-  return (await mountPoints()).findLast((mount) => mount.path === path);
+  const real = await realPath(path);
+  return (await mountPoints()).findLast((mount) => mount.path === real);
+}
+
+/** Unmounts what is mounted at the directory and below it, the innermost first. */
+export async function unmountBelow(dir: string, signal: AbortSignal): Promise<void> {
+  const real = await realPath(dir);
+  const below = (await mountPoints()).filter(({ path }) => path === real || path.startsWith(`${real}/`));
+  for (const { path } of below.reverse()) await unmount(path, signal);
 }
 
 export async function mountFilesystem(
@@ -102,6 +108,16 @@ function run(
     reject(new MountError(target, complaint.trim() || `${program} ended with ${killedBy ?? code}`));
   });
   return promise;
+}
+
+/** As the mount table names it: the agent's root directory may be behind a link. The last part never is. */
+async function realPath(path: string): Promise<string> {
+  try {
+    return join(await realpath(dirname(path)), basename(path));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return path;
+    throw error;
+  }
 }
 
 const unescapeOctal = (text: string): string =>

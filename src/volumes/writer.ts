@@ -19,6 +19,7 @@ import {
   readFile,
   readlink,
   rename,
+  stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
@@ -58,6 +59,16 @@ export async function writePayload(
   await linkVisible(dir, visible);
   await prune(dir, new Set([...visible, dataLink, generation]), signal);
   return changed;
+}
+
+/** Whether the directory shows a whole payload. */
+export async function isRendered(dir: string): Promise<boolean> {
+  try {
+    return (await stat(join(dir, dataLink))).isDirectory();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
 }
 
 const dataLink = '..data';
