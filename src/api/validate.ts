@@ -1,0 +1,176 @@
+/**
+ * The rules that the API server holds a core/v1 Pod, ConfigMap or Secret against when it is created. Objects come
+ * here decoded and defaulted. What is valid but not supported by roslet is the matter of support.ts.
+ */
+import { hostProcessRuntimeClass } from '../pods/identity.ts';
+import type { ConfigMap, Pod, PodSpec, Secret } from './core.gen.ts';
+import { child, type FieldError, index } from './errors.ts';
+import { FieldErrors } from './field-errors.ts';
+import { configMapKey, dns1123Subdomain, qualifiedName } from './names.ts';
+import { validateContainers } from './validate/containers.ts';
+import { validateMetadata } from './validate/metadata.ts';
+import { validateNetwork } from './validate/network.ts';
+import { validateOverhead } from './validate/resources.ts';
+import { validateScheduling } from './validate/scheduling.ts';
+import { validatePodSecurity } from './validate/security.ts';
+import { validateVolumes } from './validate/volumes.ts';
+
+export function validatePod(pod: Pod): FieldError[] {
+  const errors = new FieldErrors();
+  validateMetadata(pod.metadata ?? {}, dns1123Subdomain, errors);
+  if (pod.spec === undefined) errors.required('spec', 'say what the pod runs');
+  else validateSpec(pod.spec, 'spec', errors);
+  return errors.items;
+}
+
+/** 1 MiB: what an object may hold in a cluster's store. */
+export const maxDataBytes = 2 ** 20;
+
+export function validateConfigMap(configMap: ConfigMap): FieldError[] {
+  const errors = new FieldErrors();
+  const { binaryData = {}, data = {}, metadata = {} } = configMap;
+  validateMetadata(metadata, dns1123Subdomain, errors);
+  let sizeBytes = 0;
+  for (const [key, text] of Object.entries(data)) {
+    errors.check(index('data', key), key, configMapKey);
+    if (key in binaryData) errors.invalid(index('data', key), key, 'must not be in binaryData as well');
+    sizeBytes += Buffer.byteLength(text);
+  }
+  for (const [key, base64] of Object.entries(binaryData)) {
+    errors.check(index('binaryData', key), key, configMapKey);
+    sizeBytes += base64Bytes(base64);
+  }
+  checkSize(sizeBytes, errors);
+  return errors.items;
+}
+
+export function validateSecret(secret: Secret): FieldError[] {
+  const errors = new FieldErrors();
+  const { data = {}, metadata = {}, type = 'Opaque' } = secret;
+  validateMetadata(metadata, dns1123Subdomain, errors);
+  let sizeBytes = 0;
+  for (const [key, base64] of Object.entries(data)) {
+    errors.check(index('data', key), key, configMapKey);
+    sizeBytes += base64Bytes(base64);
+  }
+  checkSize(sizeBytes, errors);
+  validateSecretType(type, secret, data, errors);
+  return errors.items;
+}
+
+const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
+const MAX_INT32 = 2 ** 31 - 1;
+
+function validateSpec(spec: PodSpec, path: string, errors: FieldErrors): void {
+  const {
+    activeDeadlineSeconds,
+    os,
+    overhead,
+    readinessGates = [],
+    restartPolicy = '',
+    securityContext,
+  } = spec;
+  const volumes = validateVolumes(spec.volumes ?? [], child(path, 'volumes'), errors);
+  const isHostProcess = spec.runtimeClassName === hostProcessRuntimeClass;
+  validateContainers({ spec, volumes, isHostProcess }, path, errors);
+  if (!RESTART_POLICIES.includes(restartPolicy)) {
+    errors.notSupported(child(path, 'restartPolicy'), restartPolicy, RESTART_POLICIES);
+  }
+  validateNetwork(spec, path, errors);
+  validateNamespaces(spec, path, errors);
+  if (securityContext !== undefined) {
+    validatePodSecurity(securityContext, spec, child(path, 'securityContext'), errors);
+  }
+  validateScheduling(spec, path, errors);
+  for (const [position, { conditionType }] of readinessGates.entries()) {
+    const gatePath = child(index(child(path, 'readinessGates'), position), 'conditionType');
+    errors.check(gatePath, conditionType, qualifiedName);
+  }
+  for (const field of ['serviceAccountName', 'nodeName', 'priorityClassName'] as const) {
+    const name = spec[field];
+    if (name) errors.check(child(path, field), name, dns1123Subdomain);
+  }
+  if (spec.runtimeClassName !== undefined) {
+    errors.check(child(path, 'runtimeClassName'), spec.runtimeClassName, dns1123Subdomain);
+  }
+  if (
+    activeDeadlineSeconds !== undefined &&
+    (activeDeadlineSeconds < 1 || activeDeadlineSeconds > MAX_INT32)
+  ) {
+    const message = `must be between 1 and ${MAX_INT32}`;
+    errors.invalid(child(path, 'activeDeadlineSeconds'), activeDeadlineSeconds, message);
+  }
+  const { preemptionPolicy } = spec;
+  if (preemptionPolicy !== undefined && !['PreemptLowerPriority', 'Never'].includes(preemptionPolicy)) {
+    const allowed = ['PreemptLowerPriority', 'Never'];
+    errors.notSupported(child(path, 'preemptionPolicy'), preemptionPolicy, allowed);
+  }
+  if (overhead !== undefined) validateOverhead(overhead, child(path, 'overhead'), errors);
+  if (os !== undefined && !['linux', 'windows'].includes(os.name)) {
+    errors.notSupported(child(path, 'os.name'), os.name, ['linux', 'windows']);
+  }
+}
+
+function validateNamespaces(spec: PodSpec, path: string, errors: FieldErrors): void {
+  if (spec.shareProcessNamespace === true && spec.hostPID === true) {
+    errors.invalid(
+      child(path, 'shareProcessNamespace'),
+      true,
+      'must not be set with hostPID: the host has one for all',
+    );
+  }
+  if (spec.hostUsers !== false) return;
+  for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const) {
+    if (spec[field] === true) errors.forbidden(child(path, field), 'must not be set when hostUsers is false');
+  }
+}
+
+/** Keys that a secret of a type must have; of those in brackets one is enough. */
+const TYPE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  'kubernetes.io/dockercfg': ['.dockercfg'],
+  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
+  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
+  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
+};
+const SERVICE_ACCOUNT_ANNOTATION = 'kubernetes.io/service-account.name';
+
+function validateSecretType(
+  type: string,
+  { metadata }: Secret,
+  data: Record<string, string>,
+  errors: FieldErrors,
+): void {
+  for (const key of TYPE_KEYS[type] ?? []) {
+    const isMissing = !(key in data) || (type === 'kubernetes.io/ssh-auth' && data[key] === '');
+    if (isMissing) errors.required(index('data', key), `a secret of type ${type} has it`);
+    else if (key.startsWith('.') && !isJsonObject(data[key]!)) {
+      errors.invalid(index('data', key), '(hidden)', 'must be a JSON object');
+    }
+  }
+  if (type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data)) {
+    errors.required(index('data', 'username'), `a secret of type ${type} has username or password`);
+  }
+  const account = metadata?.annotations?.[SERVICE_ACCOUNT_ANNOTATION];
+  if (type === 'kubernetes.io/service-account-token' && !account) {
+    errors.required(
+      index('metadata.annotations', SERVICE_ACCOUNT_ANNOTATION),
+      `a secret of type ${type} has it`,
+    );
+  }
+}
+
+function isJsonObject(base64: string): boolean {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(base64, 'base64').toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+function checkSize(sizeBytes: number, errors: FieldErrors): void {
+  if (sizeBytes <= maxDataBytes) return;
+  errors.tooLong('data', `must be at most ${maxDataBytes} bytes in all, it is ${sizeBytes}`);
+}
+
+const base64Bytes = (text: string): number => Buffer.byteLength(text, 'base64');
