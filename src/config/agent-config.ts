@@ -2,17 +2,12 @@
 import { posix } from 'node:path';
 import { quantityValue } from '../api/quantity.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
-import { type ResourceAmounts, toAmounts } from '../resources/amounts.ts';
+import type { Reservations } from '../node/capacity.ts';
+import { parseThresholds, type Threshold } from '../node/thresholds.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
 import type { RosletValues, runtimeChoices } from './roslet-fields.ts';
 
 export type RuntimeChoice = (typeof runtimeChoices)[number];
-
-/** A quantity, or a share of the capacity. */
-export type Threshold = { kind: 'quantity'; value: number } | { kind: 'percent'; percent: number };
-
-/** By signal: `memory.available`, `nodefs.available`, … */
-export type Thresholds = Readonly<Record<string, Threshold>>;
 
 export interface AgentConfig {
   nodeName: string;
@@ -71,8 +66,8 @@ export interface AgentConfig {
   /** Undefined: no limit. */
   podPidsLimit?: number;
   /** `cpu` in thousandths, the rest in its own unit. */
-  systemReserved: ResourceAmounts;
-  kubeReserved: ResourceAmounts;
+  /** As written. */
+  reservations: Reservations;
   enforceNodeAllocatable: readonly string[];
   systemReservedCgroup: string;
   kubeReservedCgroup: string;
@@ -91,6 +86,8 @@ export interface AgentConfig {
   volumeStatsAggPeriodMs: number;
 
   maxContainerRestartPeriodMs: number;
+  /** Delay before the second restart of a container that crashes; it doubles from there. */
+  crashLoopInitialMs: number;
   shutdownGracePeriodMs: number;
   shutdownGracePeriodCriticalPodsMs: number;
 
@@ -101,11 +98,7 @@ export interface AgentConfig {
 }
 
 export interface EvictionConfig {
-  hard: Thresholds;
-  soft: Thresholds;
-  /** Of every signal in `soft`. */
-  softGracePeriodMs: Readonly<Record<string, number>>;
-  minimumReclaim: Thresholds;
+  thresholds: readonly Threshold[];
   pressureTransitionPeriodMs: number;
   maxPodGracePeriodSeconds: number;
 }
@@ -161,8 +154,7 @@ export function agentConfig(
     maxPods: kubelet.maxPods,
     podsPerCore: kubelet.podsPerCore,
     podPidsLimit: kubelet.podPidsLimit > 0 ? kubelet.podPidsLimit : undefined,
-    systemReserved: toAmounts(kubelet.systemReserved),
-    kubeReserved: toAmounts(kubelet.kubeReserved),
+    reservations: { systemReserved: kubelet.systemReserved, kubeReserved: kubelet.kubeReserved },
     enforceNodeAllocatable: kubelet.enforceNodeAllocatable.filter((key) => key !== 'none'),
     systemReservedCgroup: kubelet.systemReservedCgroup,
     kubeReservedCgroup: kubelet.kubeReservedCgroup,
@@ -172,10 +164,12 @@ export function agentConfig(
     allowedUnsafeSysctls: kubelet.allowedUnsafeSysctls,
 
     eviction: {
-      hard: thresholds(evictionHard(kubelet)),
-      soft: thresholds(kubelet.evictionSoft),
-      softGracePeriodMs: kubelet.evictionSoftGracePeriod,
-      minimumReclaim: thresholds(kubelet.evictionMinimumReclaim),
+      thresholds: parseThresholds({
+        evictionHard: evictionHard(kubelet),
+        evictionSoft: kubelet.evictionSoft,
+        evictionSoftGracePeriodMs: kubelet.evictionSoftGracePeriod,
+        evictionMinimumReclaim: kubelet.evictionMinimumReclaim,
+      }),
       pressureTransitionPeriodMs: kubelet.evictionPressureTransitionPeriod,
       maxPodGracePeriodSeconds: kubelet.evictionMaxPodGracePeriod,
     },
@@ -186,6 +180,7 @@ export function agentConfig(
     containerLogMonitorIntervalMs: kubelet.containerLogMonitorInterval,
     volumeStatsAggPeriodMs: kubelet.volumeStatsAggPeriod,
 
+    crashLoopInitialMs: roslet['crashLoopBackOff.initialPeriod'],
     maxContainerRestartPeriodMs: kubelet['crashLoopBackOff.maxContainerRestartPeriod'],
     shutdownGracePeriodMs: kubelet.shutdownGracePeriod,
     shutdownGracePeriodCriticalPodsMs: kubelet.shutdownGracePeriodCriticalPods,
@@ -219,16 +214,6 @@ const defaultEvictionHard = {
   'imagefs.available': '15%',
   'imagefs.inodesFree': '5%',
 };
-
-/** 0 % and 100 % switch a threshold off, as in the kubelet. */
-function thresholds(set: Readonly<Record<string, string>>): Thresholds {
-  const entries = Object.entries(set).flatMap(([signal, text]): [string, Threshold][] => {
-    if (!text.endsWith('%')) return [[signal, { kind: 'quantity', value: quantityValue(text) }]];
-    const percent = Number.parseFloat(text);
-    return percent > 0 && percent < 100 ? [[signal, { kind: 'percent', percent }]] : [];
-  });
-  return Object.fromEntries(entries);
-}
 
 /** The kubelet's verbosity: 2 and 3 are for everyday use, 4 is debugging, more is everything. */
 function logLevel(verbosity: number): LogLevel {

@@ -6,6 +6,7 @@ export const runtimeChoices = ['auto', 'process', 'cri'] as const;
 export const rosletFields = {
   nodeName: { kind: 'string' },
   'runtime.default': { kind: 'string', default: 'auto', oneOf: runtimeChoices },
+  'crashLoopBackOff.initialPeriod': { kind: 'duration', default: 10_000, min: 1 },
   socketGroup: { kind: 'string', default: 'roslet' },
 } as const satisfies Record<string, FieldSpec>;
 

@@ -62,6 +62,10 @@ function content(pod: Pod): unknown {
     ...annotations
   } = pod.metadata?.annotations ?? {};
   return JSON.parse(
-    JSON.stringify({ ...pod, status: undefined, metadata: { ...pod.metadata, uid: undefined, annotations } }),
+    JSON.stringify({
+      ...pod,
+      status: undefined,
+      metadata: { ...pod.metadata, uid: undefined, creationTimestamp: undefined, annotations },
+    }),
   );
 }

@@ -27,6 +27,14 @@ export class RuntimeSet {
     return [this.#options.process, this.#options.cri].filter((r) => r !== undefined);
   }
 
+  /** The one that runs pods without a runtimeClassName. */
+  get default(): Runtime {
+    const { default: kind, ...runtimes } = this.#options;
+    const runtime = runtimes[kind];
+    if (runtime === undefined) throw new TypeError(`the default runtime ${kind} is not there`);
+    return runtime;
+  }
+
   /** @throws RuntimeClassError when the node has no such runtime. */
   forPod(pod: Pod): RuntimeChoice {
     const name = pod.spec?.runtimeClassName ?? '';

@@ -32,6 +32,8 @@ export interface ObjectReader {
 export const configSourceAnnotation = 'kubernetes.io/config.source';
 export const configHashAnnotation = 'kubernetes.io/config.hash';
 export const configSeenAnnotation = 'kubernetes.io/config.seen';
+/** Ours: the manifest that a static pod was read from. */
+export const manifestFileAnnotation = 'roslet.dev/manifest-file';
 export const configMirrorAnnotation = 'kubernetes.io/config.mirror';
 
 export const isStaticPod = (pod: Pod): boolean =>

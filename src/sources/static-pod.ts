@@ -4,7 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { Pod, Toleration } from '../api/core.gen.ts';
-import { configHashAnnotation, configSeenAnnotation, configSourceAnnotation } from './source.ts';
+import {
+  configHashAnnotation,
+  configSeenAnnotation,
+  configSourceAnnotation,
+  manifestFileAnnotation,
+} from './source.ts';
 
 export interface StaticPodOrigin {
   /** Absolute path of the manifest. */
@@ -33,6 +38,7 @@ export function staticPod(pod: Pod, { file, nodeName, seenAtMs }: StaticPodOrigi
         [configSourceAnnotation]: 'file',
         [configHashAnnotation]: hash,
         [configSeenAnnotation]: seenAt.toISOString(),
+        [manifestFileAnnotation]: file,
       },
     },
     ...(spec === undefined

@@ -1,0 +1,390 @@
+/** The composition root: the only place that knows every implementation. Configuration in, a running agent out. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, realpath } from 'node:fs/promises';
+import { homedir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Runtime } from '../runtime/runtime.ts';
+import { Agent } from './agent.ts';
+import { openObjectStore } from './apiserver/object-store.ts';
+import { cliMain } from './cli/index.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { loadConfig } from './config/load.ts';
+import { createEventLog } from './events/recorder.ts';
+import { runHousekeeping } from './housekeeping.ts';
+import { createCredentialSource, dockerConfigPaths } from './images/credentials.ts';
+import { createImageManager, defaultImageBackoff } from './images/manager.ts';
+import { createLogger, type Logger } from './log.ts';
+import { machineAddresses } from './node/addresses.ts';
+import { machineHugepages } from './node/capacity.ts';
+import { createNodeMonitor } from './node/node.ts';
+import { agentPaths, type Paths } from './paths.ts';
+import { ActualReader } from './pods/actual-reader.ts';
+import { containerHash } from './pods/container-config.ts';
+import { parseResolvConf } from './pods/dns.ts';
+import { PodEffects } from './pods/effects.ts';
+import { hostProcessRuntimeClass } from './pods/identity.ts';
+import { type RotatableLog, runLogRotation } from './pods/log-rotation.ts';
+import { uses } from './pods/references.ts';
+import { RuntimeWatch } from './pods/runtime-watch.ts';
+import { RuntimeSet } from './pods/runtimes.ts';
+import type { PodWorker } from './pods/worker.ts';
+import { createProbeManager } from './probes/manager.ts';
+import { createCgroupManager } from './resources/cgroups.ts';
+import type { ResourceContext } from './resources/container.ts';
+import { qosClass } from './resources/qos.ts';
+import { runtimeHealth } from './runtime-health.ts';
+import { createMetrics } from './server/metrics.ts';
+import { startServer } from './server/server.ts';
+import { DesiredState } from './sources/desired.ts';
+import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
+import { manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
+import { acquireLock } from './store/lock.ts';
+import { openStore } from './store/store.ts';
+import { systemdNotifier } from './systemd.ts';
+import { agentView } from './view.ts';
+import { volumeManager } from './volumes/manager.ts';
+
+const relistMs = 5000;
+const housekeepingMs = 5000;
+const runtimeCheckMs = 10_000;
+const agentVersion = process.env.ROSLET_VERSION ?? 'dev';
+
+process.exitCode = await cliMain(process.argv.slice(2), { run });
+
+/** Returns the exit code. */
+async function run(argv: string[], signal: AbortSignal): Promise<number> {
+  const { config, warnings, configz } = await loadConfig(argv);
+  const log = createLogger(config.log);
+  for (const warning of warnings) log.warn(warning);
+  await mkdir(config.rootDir, { recursive: true, mode: 0o755 });
+  const lock = await acquireLock(agentPaths(config.rootDir).lockPath);
+  const ending = new AbortController();
+  try {
+    await runAgent(config, configz, log, AbortSignal.any([signal, ending.signal]));
+    return 0;
+  } finally {
+    ending.abort();
+    await lock.release();
+  }
+}
+
+/** Runs until the signal aborts. Pods go on without the agent. */
+async function runAgent(
+  config: AgentConfig,
+  configz: object,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const { nodeName } = config;
+  const now = Date.now;
+  const paths = agentPaths(config.rootDir, config.podLogsDir);
+  const hostIps = config.nodeIps.length > 0 ? config.nodeIps : machineAddresses();
+  const ownerLabels = { 'roslet.dev/agent': await ownerOf(config.rootDir) };
+
+  const store = await openStore(paths.storeDir, log);
+  const events = createEventLog({
+    component: 'roslet',
+    nodeName,
+    nowMs: now,
+    monotonicMs: () => performance.now(),
+  });
+  const metrics = createMetrics();
+  const desired = new DesiredState();
+  const runtimes = await openRuntimes(config, paths, log, signal);
+
+  const node = await createNodeMonitor({
+    nodeName,
+    labels: config.nodeLabels,
+    taints: [],
+    addresses: [
+      ...hostIps.map((address) => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: nodeName },
+    ],
+    kubeletPort: 0,
+    agentVersion,
+    rootDir: config.rootDir,
+    maxPods: config.maxPods,
+    reservations: config.reservations,
+    thresholds: config.eviction.thresholds,
+    periodMs: config.nodeStatusUpdateFrequencyMs,
+    log,
+    now,
+  });
+  const health = runtimeHealth({
+    runtimes: runtimes.all(),
+    periodMs: runtimeCheckMs,
+    log,
+    onProblem: (runtime, message) => node.setProblem(`runtime ${runtime.name}`, message),
+    onChange: () => {
+      node.setRuntimes({
+        version: health.version(runtimes.default),
+        handlers: health.handlers().map(({ name, ...features }) => ({ name, features })),
+      });
+      agent.nodeChanged();
+    },
+  });
+
+  const hugepages = await machineHugepages();
+  const resources: Omit<ResourceContext, 'cgroupVersion'> = {
+    memoryCapacityBytes: totalmem(),
+    hugepageSizes: hugepages.map((h) => h.pageBytes),
+    cpuCfsQuota: config.cpuCfsQuota,
+    cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
+    singleProcessOomKill: false,
+    swapAccounting: false,
+  };
+  const cgroups = await createCgroupManager({
+    cgroupRoot: config.cgroupRoot,
+    cgroupsPerQos: config.cgroupsPerQos,
+    podPidsLimit: config.podPidsLimit ?? -1,
+    context: resources,
+    log,
+  });
+  await cgroups.ensureNode(config.enforceNodeAllocatable.includes('pods') ? node.unreserved() : undefined);
+
+  const volumes = volumeManager({ podsDir: paths.podsDir, objects: desired, allocatable: node.allocatable });
+  const images = createImageManager({
+    log,
+    events,
+    credentials: createCredentialSource({
+      objects: desired,
+      configPaths: dockerConfigPaths(config.rootDir, { HOME: homedir(), ...process.env }),
+    }),
+    serializeImagePulls: config.maxParallelImagePulls === 1,
+    maxParallelImagePulls: config.maxParallelImagePulls,
+    registryPullQps: config.registryPullQps,
+    registryBurst: config.registryBurst,
+    backoff: defaultImageBackoff,
+    now,
+  });
+  using probes = createProbeManager({ log, events, onResult: (uid) => agent.worker(uid)?.wake(false) });
+
+  const resolvConf =
+    config.resolvConf === '' ? '' : await readFile(config.resolvConf, 'utf8').catch(() => '');
+  const dns = {
+    host: parseResolvConf(resolvConf),
+    clusterDns: config.clusterDns,
+    clusterDomain: config.clusterDomain,
+  };
+  const reader = new ActualReader(ownerLabels);
+  const agent = new Agent({
+    store,
+    events,
+    log,
+    now,
+    qosClass,
+    workerDeps: (pod) => {
+      const { runtime, handler } = runtimes.forPod(pod);
+      return {
+        runtime,
+        reader,
+        probes,
+        qosClass,
+        hostIps,
+        containerHash,
+        backoff: { initialMs: config.crashLoopInitialMs, maxMs: config.maxContainerRestartPeriodMs },
+        effects: new PodEffects({
+          runtime,
+          handler: () => health.handler(runtime, handler),
+          paths,
+          cgroups,
+          volumes,
+          images,
+          probes,
+          events,
+          ownerLabels,
+          resources: { ...resources, cgroupVersion: cgroups.version },
+          dns: () => dns,
+          containers: {
+            paths,
+            volumes,
+            objects: desired,
+            node: () => ({ nodeName, hostIps, allocatable: node.allocatable() }),
+            clusterDomain: config.clusterDomain,
+            seccompRoot: join(config.rootDir, 'seccomp'),
+            seccompDefault: config.seccompDefault,
+          },
+        }),
+      };
+    },
+    admissionContext: () => ({
+      name: nodeName,
+      labels: node.node().metadata?.labels ?? {},
+      taints: [],
+      allocatable: node.allocatable(),
+      runtimeClasses: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
+      allowedUnsafeSysctls: config.allowedUnsafeSysctls,
+      pressures: node.pressures(),
+      shuttingDown: false,
+    }),
+    finalize: (uid) => objects.finalizeDeletion(uid),
+  });
+
+  let refused: RefusedManifest[] = [];
+  const manifestFile = (uid: string) =>
+    agent.worker(uid)?.pod.metadata?.annotations?.[manifestFileAnnotation];
+  const objects = await openObjectStore({ store, nodeName, manifestFile, log });
+  const watches = runtimes.all().map(
+    (runtime) =>
+      new RuntimeWatch({
+        runtime,
+        ownerLabels,
+        relistMs,
+        log,
+        onPodChange: (uid) => agent.worker(uid)?.wake(),
+        onHealth: (error) => {
+          if (error !== undefined)
+            node.setProblem(`runtime ${runtime.name}`, `container runtime is down: ${error.message}`);
+        },
+      }),
+  );
+
+  // What ran before is taken up before anything new is desired.
+  await health.check(signal);
+  await agent.start(signal);
+
+  let manifestsRead = config.staticPodPath === undefined;
+  const reconcile = () => {
+    // Before the first look at the manifests their pods would seem unwanted.
+    if (manifestsRead) agent.reconcile(desired.pods());
+  };
+  desired.onPodsChange(reconcile);
+  desired.onObjectChange((ref) => {
+    for (const worker of agent.workers()) if (uses(worker.pod, ref)) worker.retry();
+  });
+  desired.set('api', objects.snapshot());
+  objects.onChange(() => desired.set('api', objects.snapshot()));
+  node.onChange(() => agent.nodeChanged());
+  reconcile();
+
+  const view = agentView({
+    agent,
+    nodeName,
+    runtimes: runtimes.all(),
+    ownerLabels,
+    cgroups,
+    volumes,
+    events,
+    node: node.node,
+    onNodeChange: node.onChange,
+    refusedManifests: () =>
+      refused.map(({ file, line, path, message }) => ({ file, line, field: path, message })),
+    manifestFile,
+    configz: () => configz,
+    health: () => [{ name: 'ping' }, { name: 'syncloop' }],
+  });
+  const server = await startServer(
+    {
+      agent: view,
+      objects,
+      metrics,
+      log,
+      socketPath: paths.socketPath,
+      socketGroup: config.socketGroup,
+      healthz: { address: config.healthzBindAddress, port: config.healthzPort },
+    },
+    signal,
+  );
+  using systemd = systemdNotifier({ env: process.env, log, healthy: () => true });
+
+  const loops: Promise<void>[] = [
+    ...watches.map((watch) => watch.run(signal)),
+    health.run(signal),
+    node.run(signal),
+    runHousekeeping(
+      {
+        paths,
+        cgroups,
+        volumes,
+        periodMs: housekeepingMs,
+        log,
+        isSettled: () => manifestsRead && watches.every((w) => w.lastRelistMs > 0),
+        isOwned: (uid) => agent.worker(uid) !== undefined,
+      },
+      signal,
+    ),
+    runLogRotation(
+      {
+        maxSizeBytes: config.containerLogMaxSizeBytes,
+        maxFiles: config.containerLogMaxFiles,
+        periodMs: config.containerLogMonitorIntervalMs,
+        logs: async () => [...agent.workers()].flatMap(runningLogs),
+        now,
+        log,
+      },
+      signal,
+    ),
+  ];
+  if (config.staticPodPath !== undefined) {
+    const sink = {
+      set: (source: 'file', snapshot: SourceSnapshot) => {
+        manifestsRead = true;
+        desired.set(source, snapshot);
+        reconcile();
+      },
+      refused: (items: RefusedManifest[]) => {
+        refused = items;
+      },
+    };
+    const { staticPodPath: dir, fileCheckFrequencyMs: recheckMs } = config;
+    loops.push(manifestSource({ dir, nodeName, recheckMs, log, events }).run(sink, signal));
+  }
+  await systemd.ready();
+  log.info(
+    { nodeName, rootDir: config.rootDir, runtimes: runtimes.all().map((r) => r.name) },
+    'roslet is up',
+  );
+
+  await Promise.all(loops);
+  await systemd.stopping();
+  await server.close();
+  await agent.flush();
+  log.info('roslet ends; pods go on');
+}
+
+async function openRuntimes(
+  config: AgentConfig,
+  paths: Paths,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<RuntimeSet> {
+  const endpoint = config.containerRuntimeEndpoint;
+  const socket = endpoint.replace(/^unix:\/\//, '');
+  const useCri = config.runtime === 'cri' || (config.runtime === 'auto' && existsSync(socket));
+  let cri: Runtime | undefined;
+  if (useCri) {
+    const { criRuntime } = await import('../runtime/cri/index.ts');
+    cri = await criRuntime({ endpoint, log, requestTimeoutMs: config.runtimeRequestTimeoutMs, signal });
+  }
+  const { processRuntime } = await import('../runtime/process/index.ts');
+  const process = processRuntime({ stateDir: paths.processDir, ociPath: ociProgram(), log });
+  return new RuntimeSet({ process, cri, default: useCri ? 'cri' : 'process' });
+}
+
+/** Beside the bundle; in a checkout that runs from source, where the build puts it. */
+function ociProgram(): string {
+  const candidates = ['./roslet-oci', '../dist/roslet-oci'].map((p) =>
+    fileURLToPath(new URL(p, import.meta.url)),
+  );
+  return candidates.find((p) => existsSync(p)) ?? candidates[0]!;
+}
+
+/** The same for every life of an agent of this root directory, also when its store was lost. */
+async function ownerOf(rootDir: string): Promise<string> {
+  return createHash('sha256')
+    .update(await realpath(rootDir))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+function runningLogs(worker: PodWorker): RotatableLog[] {
+  return worker.actual.containers
+    .filter((c) => c.state === 'CONTAINER_RUNNING' && c.logPath !== '')
+    .map((c) => ({
+      containerId: c.id,
+      path: c.logPath,
+      reopen: (signal) => worker.runtime.reopenContainerLog(c.id, signal),
+    }));
+}

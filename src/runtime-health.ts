@@ -1,0 +1,75 @@
+/**
+ * What the runtimes say of themselves: whether they and their network are ready, and which handlers they offer. The
+ * last answer holds until the next.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Runtime, RuntimeHandler } from '../runtime/runtime.ts';
+import type { Logger } from './log.ts';
+
+export interface RuntimeHealthOptions {
+  runtimes: readonly Runtime[];
+  periodMs: number;
+  log: Logger;
+  /** Undefined: no problem any more. */
+  onProblem(runtime: Runtime, message: string | undefined): void;
+  /** Version or handlers are known, or are others than before. */
+  onChange(): void;
+}
+
+export interface RuntimeHealth {
+  handler(runtime: Runtime, name: string): RuntimeHandler;
+  handlers(): RuntimeHandler[];
+  /** `containerd://1.6.20`; '' before the runtime has answered. */
+  version(runtime: Runtime): string;
+  /** Asks once. A runtime that does not answer is a problem, not an error. */
+  check(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
+  const known = new Map<Runtime, { version: string; handlers: RuntimeHandler[] }>();
+
+  async function checkOne(runtime: Runtime, signal: AbortSignal): Promise<void> {
+    try {
+      const [{ runtimeVersion }, status] = await Promise.all([
+        runtime.version(signal),
+        runtime.status(signal),
+      ]);
+      const now = { version: `${runtime.name}://${runtimeVersion}`, handlers: status.runtimeHandlers };
+      const changed = JSON.stringify(known.get(runtime)) !== JSON.stringify(now);
+      known.set(runtime, now);
+      const failed = status.conditions.filter((c) => !c.status);
+      const message = failed.map((c) => `${c.type}=false reason:${c.reason} message:${c.message}`).join('; ');
+      options.onProblem(runtime, message === '' ? undefined : `container runtime not ready: ${message}`);
+      if (changed) options.onChange();
+    } catch (err) {
+      if (signal.aborted) return;
+      options.onProblem(
+        runtime,
+        `container runtime is down: ${err instanceof Error ? err.message : String(err)}`,
+      );
+    }
+  }
+
+  const check = async (signal: AbortSignal) => {
+    await Promise.all(options.runtimes.map((runtime) => checkOne(runtime, signal)));
+  };
+
+  return {
+    check,
+    version: (runtime) => known.get(runtime)?.version ?? '',
+    handlers: () => [...known.values()].flatMap((k) => k.handlers),
+    handler: (runtime, name) =>
+      known.get(runtime)?.handlers.find((h) => h.name === name) ?? {
+        name,
+        recursiveReadOnlyMounts: false,
+        userNamespaces: false,
+      },
+    async run(signal) {
+      while (!signal.aborted) {
+        await check(signal);
+        await delay(options.periodMs, undefined, { signal }).catch(() => undefined);
+      }
+    },
+  };
+}
