@@ -27,6 +27,7 @@ import { criImages } from './images.ts';
 import * as methods from './methods.ts';
 import { containerOwners } from './owners.ts';
 import { runtimeStatus } from './status.ts';
+import { streamCommand, streamPort, wantedStreams } from './streaming.ts';
 
 export interface CriOptions {
   /** `unix:///run/containerd/containerd.sock` */
@@ -179,14 +180,22 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
       return { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr), exitCode };
     },
 
-    exec() {
-      throw new RuntimeError('Unimplemented', 'exec');
+    async exec(containerId, options, signal) {
+      const request = { containerId, cmd: [...options.command], tty: options.tty, ...wantedStreams(options) };
+      const { url } = await connection.call(methods.exec, request, within(signal));
+      return streamCommand(url, options, signal);
     },
-    attach() {
-      throw new RuntimeError('Unimplemented', 'attach');
+
+    async attach(containerId, options, signal) {
+      const request = { containerId, tty: options.tty, ...wantedStreams(options) };
+      const { url } = await connection.call(methods.attach, request, within(signal));
+      return streamCommand(url, options, signal);
     },
-    portForward() {
-      throw new RuntimeError('Unimplemented', 'portForward');
+
+    async portForward(podSandboxId, port, signal) {
+      const request = { podSandboxId, port: [port] };
+      const { url } = await connection.call(methods.portForward, request, within(signal));
+      return streamPort(url, port, signal);
     },
 
     async containerStats(containerId, signal) {

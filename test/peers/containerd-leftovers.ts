@@ -3,7 +3,7 @@
  * network, cgroups, files. Everything is found by the test's own directory or names, never by what looks alike.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,8 +19,7 @@ interface Owner {
 export async function sweepAbandoned(prefix: string): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const dir = join(tmpdir(), name);
-    const owner = readOwner(dir);
-    if (owner === undefined || !existsSync(`/proc/${owner.pid}`)) await removeLeftovers(dir);
+    if (isAbandoned(dir)) await removeLeftovers(dir);
   }
 }
 
@@ -39,6 +38,14 @@ export async function removeLeftovers(dir: string): Promise<void> {
     for (const cgroup of cgroupDirs(owner.cgroupParent)) removeCgroup(cgroup);
   }
   rmSync(dir, { recursive: true, force: true });
+}
+
+/** A directory without an owner is one that is just being made, unless it has been so for a while. */
+function isAbandoned(dir: string): boolean {
+  const owner = readOwner(dir);
+  if (owner) return !existsSync(`/proc/${owner.pid}`);
+  const made = statSync(dir, { throwIfNoEntry: false });
+  return made !== undefined && Date.now() - made.mtimeMs > 60_000;
 }
 
 function readOwner(dir: string): Owner | undefined {

@@ -1,0 +1,176 @@
+/**
+ * Exec, attach and port-forward: CRI answers with the URL of the runtime's streaming server, and the streams run there
+ * over SPDY/3.1 by Kubernetes' remote command protocol (v4.channel.k8s.io) and port-forward protocol.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import { Duplex, Readable } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
+import {
+  type AttachOptions,
+  type ExecSession,
+  type PortForwardSession,
+  RuntimeError,
+  type TerminalSize,
+} from '../runtime.ts';
+import { cancelled } from './errors.ts';
+import { type SpdySession, spdySession } from './spdy.ts';
+
+/** Which streams the runtime was asked for; the two ends must agree. */
+export function wantedStreams(options: AttachOptions): { stdin: boolean; stdout: boolean; stderr: boolean } {
+  return {
+    stdin: options.stdin !== undefined,
+    stdout: options.stdout !== undefined,
+    stderr: options.stderr !== undefined && !options.tty,
+  };
+}
+
+/** One command, or an attachment: both speak the same protocol. */
+export async function streamCommand(
+  url: string,
+  options: AttachOptions,
+  signal: AbortSignal | undefined,
+): Promise<ExecSession> {
+  const session = await upgrade(url, 'v4.channel.k8s.io', signal);
+  const onAbort = () => session.close();
+  signal?.addEventListener('abort', onAbort, { once: true });
+
+  const status = session.open({ streamtype: 'error' });
+  const wanted = wantedStreams(options);
+  const stdin = wanted.stdin ? session.open({ streamtype: 'stdin' }) : undefined;
+  const outputs = [
+    wanted.stdout && pipeline(session.open({ streamtype: 'stdout' }), options.stdout!, { end: false }),
+    wanted.stderr && pipeline(session.open({ streamtype: 'stderr' }), options.stderr!, { end: false }),
+  ];
+  const resize = options.tty ? session.open({ streamtype: 'resize' }) : undefined;
+  resize?.on('error', () => {}); // Resizing a terminal that has gone changes nothing.
+  const setSize = ({ columns, rows }: TerminalSize) => {
+    resize?.write(JSON.stringify({ Width: columns, Height: rows }));
+  };
+  if (options.initialSize) setSize(options.initialSize);
+  const detachStdin = stdin && options.stdin ? feed(options.stdin, stdin) : () => {};
+
+  const run = async () => {
+    try {
+      const [answer] = await Promise.all([text(status), ...outputs]);
+      return exitCode(answer);
+    } catch (error) {
+      if (signal?.aborted) throw cancelled('the command', signal.reason);
+      if (error instanceof RuntimeError) throw error;
+      throw new RuntimeError('Unknown', `the command's streams broke off: ${String(error)}`, {
+        cause: error,
+      });
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      detachStdin();
+      session.close();
+    }
+  };
+  return { resize: setSize, exitCode: run() };
+}
+
+export async function streamPort(
+  url: string,
+  port: number,
+  signal: AbortSignal | undefined,
+): Promise<PortForwardSession> {
+  const session = await upgrade(url, 'portforward.k8s.io', signal);
+  const onAbort = () => session.close();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const headers = { port: String(port), requestid: '0' };
+  const failure = session.open({ ...headers, streamtype: 'error' });
+  failure.end();
+  const data = session.open({ ...headers, streamtype: 'data' });
+  const stream = Duplex.from({ readable: Readable.from(forwarded(data, failure, port)), writable: data });
+  finished(stream)
+    .catch(() => {}) // The user of the stream sees its error there.
+    .finally(() => {
+      signal?.removeEventListener('abort', onAbort);
+      session.close();
+    });
+  return { stream };
+}
+
+/** What comes back, and after it why nothing did. */
+async function* forwarded(data: Readable, failure: Readable, port: number): AsyncIterable<Buffer> {
+  yield* data;
+  const message = await text(failure);
+  if (message !== '') throw new RuntimeError('Unknown', `port ${port}: ${message.trim()}`);
+}
+
+/** Passes input on until either end is through, and leaves the source as it is. Returns how to stop early. */
+function feed(source: NodeJS.ReadableStream, stdin: Duplex): () => void {
+  const endInput = () => stdin.end();
+  stdin.on('error', () => {}); // Input for a command that has gone is lost; its end is told by its exit code.
+  source.pipe(stdin);
+  source.once('error', endInput);
+  source.once('close', endInput);
+  return () => {
+    source.unpipe(stdin);
+    source.off('error', endInput);
+    source.off('close', endInput);
+  };
+}
+
+function upgrade(url: string, protocol: string, signal: AbortSignal | undefined): Promise<SpdySession> {
+  return new Promise((resolve, reject) => {
+    const secure = url.startsWith('https:');
+    const request = (secure ? https : http).request(url, {
+      method: 'POST',
+      signal,
+      headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': protocol },
+      agent: false,
+      // The URL with its one-time token came over the runtime's own socket; its certificate is self-signed.
+      ...(secure ? { rejectUnauthorized: false } : {}),
+    });
+    request.on('upgrade', (_response, socket, head) => resolve(spdySession(socket, head)));
+    request.on('response', (response) => {
+      text(response).then((body) => {
+        reject(
+          new RuntimeError(
+            'Unknown',
+            `the runtime's streaming server refused (${response.statusCode}): ${body.trim()}`,
+          ),
+        );
+      }, reject);
+    });
+    request.on('error', (error) => {
+      if (signal?.aborted) reject(cancelled('the stream', signal.reason));
+      else
+        reject(
+          new RuntimeError(
+            'Unavailable',
+            `the runtime's streaming server does not answer at ${new URL(url).origin}: ${error.message}`,
+            {
+              cause: error,
+            },
+          ),
+        );
+    });
+    request.end();
+  });
+}
+
+async function text(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString();
+}
+
+interface CommandStatus {
+  status?: string;
+  reason?: string;
+  message?: string;
+  details?: { causes?: { reason?: string; message?: string }[] };
+}
+
+/** The last word on the error stream is a metav1.Status. */
+export function exitCode(answer: string): number {
+  if (answer === '') throw new RuntimeError('Unknown', 'the runtime ended the streams without an exit code');
+  const status = JSON.parse(answer) as CommandStatus;
+  if (status.status === 'Success') return 0;
+  const cause = status.details?.causes?.find(({ reason }) => reason === 'ExitCode');
+  const code = Number(cause?.message);
+  if (status.reason === 'NonZeroExitCode' && Number.isInteger(code)) return code;
+  throw new RuntimeError('Unknown', status.message ?? `the command failed: ${answer}`);
+}
