@@ -6,17 +6,24 @@
  * Writes run one after the other. What the agent observes (statuses, static pods, events, its node) only goes to the
  * watch cache: it is the agent's to remember. Only the status of a pod that has ended is kept.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { ConfigMap, Event, Node, Pod, PodStatus, Secret, StatusCause } from '../api/core.gen.ts';
+import type { ConfigMap, Event, Node, Pod, Secret } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
-import { ApiError, alreadyExists, conflict, invalid, notFound } from '../server/errors.ts';
+import { ApiError, alreadyExists, notFound } from '../server/errors.ts';
 import type { ObjectRef, SourceSnapshot } from '../sources/source.ts';
 import { isStaticPod } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
-import { isTerminal, podUpdateErrors } from './pod-update.ts';
+import {
+  checkPreconditions,
+  marking,
+  newObject,
+  type Preconditions,
+  typed,
+  updated,
+} from './object-rules.ts';
+import { isTerminal } from './pod-update.ts';
 import type { ResourceTypes, WritableName } from './resources.ts';
-import { keyOf, objectKey, resources } from './resources.ts';
+import { keyOf, objectKey } from './resources.ts';
 import { openRevisions } from './revisions.ts';
 import type { WatchCache } from './watch-cache.ts';
 import { createWatchCache } from './watch-cache.ts';
@@ -29,7 +36,7 @@ export interface WriteOptions {
 export interface DeleteOptions extends WriteOptions {
   /** Undefined: the pod's own terminationGracePeriodSeconds. 0 drops the object at once. */
   gracePeriodSeconds?: number;
-  preconditions?: { uid?: string; resourceVersion?: string };
+  preconditions?: Preconditions;
 }
 
 export type ObservedPod = { type: 'changed' | 'gone'; pod: Pod };
@@ -247,7 +254,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
       inTurn(async () => {
         const old = present(resource, namespace, name);
         refuseStatic(resource, old, 'remove');
-        checkPreconditions(resource, old, o);
+        checkPreconditions(resource, old, o.preconditions ?? {});
         const marked = marking(resource, old, o.gracePeriodSeconds, nowMs());
         if (o.dryRun) return { object: marked ?? old, gone: marked === undefined };
         if (!marked) return { object: await drop(resource, old), gone: true };
@@ -267,10 +274,6 @@ function oneAtATime(): <T>(task: () => Promise<T>) => Promise<T> {
   };
 }
 
-function typed<R extends keyof ResourceTypes>(resource: R, object: ResourceTypes[R]): ResourceTypes[R] {
-  return { ...object, apiVersion: 'v1', kind: resources[resource].kind };
-}
-
 function withPendingStatus<T extends ConfigMap | Secret | Pod>(object: T): T {
   return object.kind === 'Pod'
     ? { ...object, status: { phase: 'Pending', ...(object as Pod).status } }
@@ -282,173 +285,3 @@ function refOf(resource: WritableName, object: ConfigMap | Secret | Pod): Object
   const { namespace = 'default', name = '' } = object.metadata ?? {};
   return { kind: resource === 'secrets' ? 'Secret' : 'ConfigMap', namespace, name };
 }
-
-/** Metadata as the API server fills it in; what a client may not say is dropped. */
-function newObject<R extends WritableName>(
-  resource: R,
-  object: ResourceTypes[R],
-  nodeName: string,
-  nowMs: number,
-): ResourceTypes[R] {
-  const { generateName, name, namespace, labels, annotations, finalizers, ownerReferences } =
-    object.metadata ?? {};
-  const made = {
-    ...typed(resource, object),
-    metadata: {
-      name: name || `${generateName ?? ''}${nameSuffix()}`,
-      ...(generateName && { generateName }),
-      namespace,
-      uid: randomUUID(),
-      creationTimestamp: timestamp(nowMs),
-      ...(resource === 'pods' && { generation: 1 }),
-      ...(labels && { labels }),
-      ...(annotations && { annotations }),
-      ...(finalizers && { finalizers }),
-      ...(ownerReferences && { ownerReferences }),
-    },
-  };
-  if (resource !== 'pods') return made;
-  const { status: _, ...pod } = made as Pod;
-  if (!pod.spec) throw invalid('Pod', made.metadata.name, [{ field: 'spec', message: 'Required value' }]);
-  if (pod.spec.nodeName && pod.spec.nodeName !== nodeName) {
-    const message = `Invalid value: "${pod.spec.nodeName}": this machine is node "${nodeName}"; leave it out`;
-    throw invalid('Pod', made.metadata.name, [{ field: 'spec.nodeName', message }]);
-  }
-  return { ...pod, spec: { ...pod.spec, nodeName } } as ResourceTypes[R];
-}
-
-/** The new object with everything that an update cannot change taken from the old one. */
-function updated<R extends WritableName>(
-  resource: R,
-  old: ResourceTypes[R],
-  wanted: ResourceTypes[R],
-): ResourceTypes[R] {
-  const name = old.metadata?.name ?? '';
-  const { resourceVersion, uid, name: newName, namespace: newNamespace } = wanted.metadata ?? {};
-  if (newName !== undefined && newName !== name) {
-    throw new ApiError('BadRequest', `the name of the object (${newName}) does not match the URL (${name})`);
-  }
-  if (newNamespace !== undefined && newNamespace !== old.metadata?.namespace) {
-    throw new ApiError('BadRequest', `the namespace of the object (${newNamespace}) does not match the URL`);
-  }
-  if (resourceVersion && resourceVersion !== old.metadata?.resourceVersion) {
-    throw conflict(
-      resource,
-      name,
-      'the object has been modified; please apply your changes to the latest version and try again',
-    );
-  }
-  checkPreconditions(resource, old, { preconditions: { uid } });
-  const causes = [...finalizerErrors(old, wanted), ...immutabilityErrors(resource, old, wanted)];
-  if (causes.length > 0) throw invalid(resources[resource].kind, name, causes);
-
-  const { labels, annotations, finalizers, ownerReferences } = wanted.metadata ?? {};
-  const metadata = withoutUndefined({ ...old.metadata, labels, annotations, finalizers, ownerReferences });
-  const next = { ...typed(resource, wanted), metadata };
-  if (resource !== 'pods') return next;
-  const pod = old as Pod;
-  const specChanged = !isDeepStrictEqual((next as Pod).spec, pod.spec);
-  return {
-    ...next,
-    metadata: specChanged ? { ...metadata, generation: (metadata.generation ?? 1) + 1 } : metadata,
-    status: pod.status as PodStatus,
-  } as ResourceTypes[R];
-}
-
-function finalizerErrors(
-  old: ResourceTypes[WritableName],
-  wanted: ResourceTypes[WritableName],
-): StatusCause[] {
-  if (!old.metadata?.deletionTimestamp) return [];
-  const known = new Set(old.metadata.finalizers);
-  const added = (wanted.metadata?.finalizers ?? []).filter((each) => !known.has(each));
-  if (added.length === 0) return [];
-  const message = `Forbidden: no new finalizers can be added while the object is being deleted: ${added.join(', ')}`;
-  return [{ field: 'metadata.finalizers', message, reason: 'FieldValueForbidden' }];
-}
-
-function immutabilityErrors<R extends WritableName>(
-  resource: R,
-  old: ResourceTypes[R],
-  wanted: ResourceTypes[R],
-): StatusCause[] {
-  if (resource === 'pods') return podUpdateErrors(old as Pod, wanted as Pod);
-  const before = old as Secret;
-  const after = wanted as Secret;
-  const causes: StatusCause[] = [];
-  if (resource === 'secrets' && after.type !== before.type) {
-    const message = `Invalid value: "${after.type}": field is immutable`;
-    causes.push({ field: 'type', message, reason: 'FieldValueInvalid' });
-  }
-  if (!before.immutable) return causes;
-  for (const field of ['data', 'binaryData', 'immutable'] as const) {
-    const [was, is] = [(old as ConfigMap)[field], (wanted as ConfigMap)[field]];
-    if (isDeepStrictEqual(was, is)) continue;
-    causes.push({
-      field,
-      message: 'Forbidden: field is immutable when `immutable` is set',
-      reason: 'FieldValueForbidden',
-    });
-  }
-  return causes;
-}
-
-function checkPreconditions(
-  resource: WritableName,
-  object: ResourceTypes[WritableName],
-  { preconditions = {} }: Pick<DeleteOptions, 'preconditions'>,
-): void {
-  const { uid, resourceVersion, name = '' } = object.metadata ?? {};
-  if (preconditions.uid && preconditions.uid !== uid) {
-    throw conflict(
-      resource,
-      name,
-      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid}`,
-    );
-  }
-  if (preconditions.resourceVersion && preconditions.resourceVersion !== resourceVersion) {
-    const versions = `${preconditions.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`;
-    throw conflict(resource, name, `Precondition failed: ResourceVersion in precondition: ${versions}`);
-  }
-}
-
-/** The object marked for deletion; undefined when it goes at once. A second request may only shorten the time. */
-function marking<R extends WritableName>(
-  resource: R,
-  object: ResourceTypes[R],
-  wantedSeconds: number | undefined,
-  nowMs: number,
-): ResourceTypes[R] | undefined {
-  const metadata = object.metadata ?? {};
-  const hasFinalizers = (metadata.finalizers?.length ?? 0) > 0;
-  const pod = resource === 'pods' ? (object as Pod) : undefined;
-  const immediate = !pod || isTerminal(pod) || wantedSeconds === 0;
-  if (immediate && !hasFinalizers) return undefined;
-
-  const graceSeconds = immediate ? 0 : (wantedSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30);
-  if (metadata.deletionTimestamp) {
-    const left = metadata.deletionGracePeriodSeconds ?? 0;
-    if (wantedSeconds === undefined || graceSeconds >= left) return object;
-  }
-  return {
-    ...object,
-    metadata: {
-      ...metadata,
-      deletionTimestamp: timestamp(nowMs + graceSeconds * 1000),
-      deletionGracePeriodSeconds: graceSeconds,
-      ...(metadata.generation !== undefined &&
-        !metadata.deletionTimestamp && { generation: metadata.generation + 1 }),
-    },
-  };
-}
-
-/** Five characters that make no words, as the API server appends to generateName. */
-function nameSuffix(): string {
-  const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
-  return [...randomBytes(5)].map((byte) => alphabet[byte % alphabet.length]).join('');
-}
-
-const timestamp = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-
-const withoutUndefined = <T extends object>(object: T): T =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;

@@ -1,4 +1,6 @@
 /** The Kubernetes REST paths of core/v1: what a method and a path ask for, and how the answer is written. */
+
+import { sendContainerLog } from '../server/container-logs.ts';
 import { ApiError, badRequest, notFound } from '../server/errors.ts';
 import {
   boolParam,
@@ -9,6 +11,7 @@ import {
   routePath,
   sendJson,
 } from '../server/http.ts';
+import { defaultContainer, findPod } from '../server/pod-lookup.ts';
 import type { LocalApi } from '../server/server.ts';
 import { decodeBody, type FieldValidation } from './decode-body.ts';
 import {
@@ -28,7 +31,7 @@ import { fieldSelector, labelSelector, type Selector } from './selectors.ts';
 import { type IncludeObject, tableOf } from './table.ts';
 import { streamWatch } from './watch-stream.ts';
 
-export function apiRoutes({ objects }: LocalApi): Route[] {
+export function apiRoutes({ agent, objects }: LocalApi): Route[] {
   const get = (path: string, answer: () => object): Route => ({
     methods: ['GET'],
     path: routePath(path),
@@ -60,6 +63,16 @@ export function apiRoutes({ objects }: LocalApi): Route[] {
       path: routePath('/api/v1/namespaces/{namespace}/pods/{name}/status'),
       handle: (exchange) =>
         getObject({ ...exchange, params: { ...exchange.params, resource: 'pods' } }, objects),
+    },
+    {
+      methods: ['GET'],
+      path: routePath('/api/v1/namespaces/{namespace}/pods/{name}/log'),
+      handle: async (exchange) => {
+        const { namespace = '', name = '' } = exchange.params;
+        const pod = findPod(agent, namespace, name);
+        const container = exchange.query.get('container') || defaultContainer(pod);
+        await sendContainerLog(exchange, agent, pod, container);
+      },
     },
   ];
 }

@@ -29,7 +29,14 @@ export function createClient(socketPath: string, signal: AbortSignal): Client {
   ): Promise<IncomingMessage> {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const headers = text === undefined ? {} : { 'Content-Type': contentType ?? 'application/json' };
+      const headers =
+        text === undefined
+          ? {}
+          : {
+              'Content-Type': contentType ?? 'application/json',
+              // Said aloud: Node frames no body of a DELETE by itself.
+              'Content-Length': Buffer.byteLength(text),
+            };
       const sent = request({ socketPath, method, path, headers, signal, agent: false }, resolve);
       sent.on('error', (err) => reject(signal.aborted ? err : connectError(socketPath, err)));
       sent.end(text);
@@ -50,8 +57,12 @@ export function createClient(socketPath: string, signal: AbortSignal): Client {
       'GET',
       withQuery(path, { ...query, watch: 'true', allowWatchBookmarks: 'true' }),
     );
-    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-      yield JSON.parse(line) as RawEvent<T>;
+    try {
+      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+        yield JSON.parse(line) as RawEvent<T>;
+      }
+    } finally {
+      response.destroy();
     }
   }
 
