@@ -1,0 +1,36 @@
+/** Streams to and from a container's main process, by conmon's attach socket and its control pipe. */
+import { join } from 'node:path';
+import { type AttachOptions, type ExecSession, RuntimeError, type TerminalSize } from '../runtime.ts';
+import { type Containers, writeControl } from './containers.ts';
+import type { Context } from './context.ts';
+import { hasCode } from './files.ts';
+import { startHelper } from './helper.ts';
+
+export async function attach(
+  context: Context,
+  containers: Containers,
+  containerId: string,
+  options: AttachOptions,
+  signal?: AbortSignal,
+): Promise<ExecSession> {
+  const { record } = await containers.running(containerId);
+  if (options.tty !== record.config.tty)
+    throw new RuntimeError('InvalidArgument', `the container has ${record.config.tty ? 'a' : 'no'} terminal`);
+  const directory = context.store.containers.directory(containerId);
+  const resize = ({ columns, rows }: TerminalSize): void => {
+    writeControl(join(directory, 'ctl'), `1 ${rows} ${columns}\n`).catch((err: unknown) => {
+      // ENXIO, ENOENT: the container ended meanwhile.
+      if (!hasCode(err, 'ENXIO', 'ENOENT'))
+        context.log.warn({ err, containerId }, 'cannot resize a terminal');
+    });
+  };
+  const stdin = record.config.stdin ? options.stdin : undefined;
+  const session = await startHelper(
+    context.ociPath,
+    ['attach', ...(stdin ? ['--stdin'] : []), directory],
+    { ...options, stdin },
+    signal,
+  );
+  if (options.initialSize) resize(options.initialSize);
+  return { resize, exitCode: session.exitCode };
+}

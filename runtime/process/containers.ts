@@ -1,0 +1,314 @@
+/**
+ * Containers: one host process (and its children) each, supervised by conmon. Creating writes a record and makes the
+ * cgroup, so that its files can still be set; starting runs conmon, which runs `roslet-oci create`.
+ */
+
+import { constants } from 'node:fs';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  type Container,
+  type ContainerConfig,
+  type ContainerFilter,
+  type ContainerStatus,
+  type LinuxContainerResources,
+  RuntimeError,
+} from '../runtime.ts';
+import { containerEntries, signalNumber } from './container-entries.ts';
+import { type Context, mustFindContainer, mustFindSandbox, sandboxCgroup } from './context.ts';
+import { hasCode } from './files.ts';
+import { matchesLabels } from './filter.ts';
+import { identityOf } from './identity.ts';
+import type { ProcessRef } from './processes.ts';
+import { writeEntries } from './record.ts';
+import { runDetached } from './run-program.ts';
+import { hasOwnHostname, type Sandboxes } from './sandboxes.ts';
+import { type ContainerState, launchLock, type StateReader } from './state.ts';
+import { type ContainerRecord, newId, type SandboxRecord } from './store.ts';
+import { checkContainer } from './support.ts';
+
+export interface Containers {
+  create(podSandboxId: string, config: ContainerConfig): Promise<string>;
+  start(id: string, signal: AbortSignal | undefined): Promise<void>;
+  stop(id: string, timeoutSeconds: number, signal: AbortSignal | undefined): Promise<void>;
+  remove(id: string): Promise<void>;
+  list(filter: ContainerFilter | undefined): Promise<Container[]>;
+  status(id: string): Promise<ContainerStatus>;
+  updateResources(id: string, resources: LinuxContainerResources): Promise<void>;
+  reopenLog(id: string): Promise<void>;
+  /** @throws RuntimeError when it does not run. */
+  running(id: string): Promise<{ record: ContainerRecord; process: ProcessRef }>;
+}
+
+const launchedByAnother = 3;
+
+export function containers(context: Context, states: StateReader, pods: Sandboxes): Containers {
+  const { store, cgroups } = context;
+  const directory = (id: string): string => store.containers.directory(id);
+
+  async function running(id: string): Promise<{ record: ContainerRecord; process: ProcessRef }> {
+    const record = await mustFindContainer(context, id);
+    const state = await states.read(record);
+    if (state.name !== 'CONTAINER_RUNNING')
+      throw new RuntimeError('FailedPrecondition', `container ${id} is not running (${state.name})`);
+    return { record, process: state.process };
+  }
+
+  async function prepare(record: ContainerRecord, sandbox: SandboxRecord): Promise<void> {
+    const { targetId, pid } = record.config.securityContext.namespaceOptions;
+    const target = pid === 'TARGET' ? (await running(targetId ?? '')).process : undefined;
+    const sandboxFile = (name: string): string => join(store.sandboxes.directory(sandbox.id), name);
+    const ownHostname = hasOwnHostname(sandbox.config);
+    const entries = containerEntries(record.config, {
+      directory: directory(record.id),
+      outcomePath: join(store.startsDir, record.id),
+      cgroupDirectories: cgroups.directories(record.cgroup),
+      holder: await pods.holder(sandbox),
+      ...(target && { target }),
+      ownHostname,
+      hostname: ownHostname ? sandbox.config.hostname : hostname(),
+      files: {
+        ...(sandbox.config.dnsConfig && { resolvConf: sandboxFile('resolv.conf') }),
+        ...(ownHostname && { hostname: sandboxFile('hostname') }),
+      },
+      user: record.user,
+    });
+    await writeEntries(join(directory(record.id), 'spec'), entries);
+    cgroups.create(record.cgroup);
+    await mkdir(dirname(record.logPath), { recursive: true });
+  }
+
+  async function launch(record: ContainerRecord, sandbox: SandboxRecord): Promise<void> {
+    const joins = cgroups.directories(sandboxCgroup(sandbox)).flatMap((path) => ['--cgroup', path]);
+    const conmon = conmonCommand(context, record);
+    const command = ['launch', ...joins, '--lock', launchLock(context, record.id), '--', ...conmon];
+    const { exitCode, stderr } = await runDetached(context.ociPath, command);
+    if (exitCode !== 0 && exitCode !== launchedByAnother)
+      throw new RuntimeError('Unknown', `cannot start conmon: ${stderr || `exit code ${exitCode}`}`);
+  }
+
+  const started = (record: ContainerRecord, signal: AbortSignal | undefined): Promise<ContainerState> =>
+    context.starts.until(
+      record.id,
+      async () => {
+        const state = await states.read(record);
+        return state.name === 'CONTAINER_CREATED' ? undefined : state;
+      },
+      signal,
+    );
+
+  async function exited(record: ContainerRecord, signal: AbortSignal | undefined): Promise<void> {
+    await context.exits.until(
+      record.id,
+      async () => ((await states.read(record)).name === 'CONTAINER_EXITED' ? true : undefined),
+      signal,
+    );
+  }
+
+  async function stop(
+    record: ContainerRecord,
+    timeoutSeconds: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const state = await states.read(record);
+    if (state.name === 'CONTAINER_EXITED') return;
+    if (state.name === 'CONTAINER_RUNNING' && timeoutSeconds > 0) {
+      sendSignal(state.process, signalNumber(record.config.stopSignal));
+      const grace = AbortSignal.timeout(timeoutSeconds * 1000);
+      try {
+        await exited(record, signal ? AbortSignal.any([signal, grace]) : grace);
+        return;
+      } catch (error) {
+        if (!grace.aborted || signal?.aborted) throw error;
+      }
+    }
+    await cgroups.kill(record.cgroup);
+    // A created container has no process, and stays created.
+    if ((await states.read(record)).name !== 'CONTAINER_CREATED') await exited(record, signal);
+  }
+
+  return {
+    running,
+    async create(podSandboxId, config) {
+      checkContainer(config);
+      const sandbox = await mustFindSandbox(context, podSandboxId);
+      await pods.holder(sandbox);
+      const { name, attempt } = config.metadata;
+      const taken = (await store.containers.list()).find(
+        (other) =>
+          other.podSandboxId === podSandboxId &&
+          other.config.metadata.name === name &&
+          other.config.metadata.attempt === attempt,
+      );
+      if (taken)
+        throw new RuntimeError(
+          'AlreadyExists',
+          `container ${taken.id} already is attempt ${attempt} of ${name}`,
+        );
+      const id = newId();
+      const record: ContainerRecord = {
+        version: 1,
+        id,
+        bootId: context.bootId,
+        createdAtMs: Date.now(),
+        podSandboxId,
+        config,
+        user: await identityOf(config.securityContext),
+        cgroup: `${sandbox.config.cgroupParent}/${id}`,
+        logPath: config.logPath === '' ? '' : join(sandbox.config.logDirectory, config.logPath),
+      };
+      await store.containers.create(record);
+      try {
+        cgroups.create(record.cgroup);
+        cgroups.apply(record.cgroup, config.resources);
+      } catch (error) {
+        await discard(record);
+        throw error;
+      }
+      context.emit({ type: 'created', podSandboxId, containerId: id });
+      return id;
+    },
+    async start(id, signal) {
+      const record = await mustFindContainer(context, id);
+      const before = await states.read(record);
+      if (before.name !== 'CONTAINER_CREATED')
+        throw new RuntimeError('FailedPrecondition', `container ${id} was started before (${before.name})`);
+      const sandbox = await mustFindSandbox(context, record.podSandboxId);
+      await prepare(record, sandbox);
+      await launch(record, sandbox);
+      const state = await started(record, signal);
+      if (state.name === 'CONTAINER_EXITED' && state.final.startedAtMs === 0)
+        throw new RuntimeError(
+          'Unknown',
+          `cannot start container ${record.config.metadata.name}: ${state.final.message}`,
+        );
+    },
+    async stop(id, timeoutSeconds, signal) {
+      const record = await store.containers.get(id);
+      if (record) await stop(record, timeoutSeconds, signal);
+    },
+    async remove(id) {
+      const record = await store.containers.get(id);
+      if (!record) return;
+      await discard(record);
+      context.emit({ type: 'deleted', podSandboxId: record.podSandboxId, containerId: id });
+    },
+    async list(filter) {
+      const records = (await store.containers.list()).filter(
+        ({ id, podSandboxId, config }) =>
+          (!filter?.id || id === filter.id) &&
+          (!filter?.podSandboxId || podSandboxId === filter.podSandboxId) &&
+          matchesLabels(config.labels, filter?.labels),
+      );
+      const found = await Promise.all(
+        records.map(async (record) => describe(record, await states.read(record))),
+      );
+      return found.filter(({ state }) => !filter?.state || state === filter.state);
+    },
+    async status(id) {
+      const record = await mustFindContainer(context, id);
+      return statusOf(record, await states.read(record));
+    },
+    async updateResources(id, resources) {
+      const { record } = await running(id);
+      cgroups.apply(record.cgroup, resources);
+      const config = { ...record.config, resources: { ...record.config.resources, ...resources } };
+      await store.containers.update({ ...record, config });
+    },
+    async reopenLog(id) {
+      await running(id);
+      await writeControl(join(directory(id), 'ctl'), '2 0 0\n');
+    },
+  };
+
+  async function discard(record: ContainerRecord): Promise<void> {
+    await cgroups.kill(record.cgroup);
+    // conmon still writes the exit code: nothing may appear after all is removed.
+    await context.exits.until(
+      record.id,
+      async () => ((await states.isSupervised(record)) ? undefined : true),
+      undefined,
+    );
+    await cgroups.remove(record.cgroup);
+    await rm(join(store.startsDir, record.id), { force: true });
+    await rm(join(store.exitsDir, record.id), { force: true });
+    await store.containers.remove(record.id);
+    states.forget(record.id);
+  }
+}
+
+function conmonCommand(context: Context, { id, config, logPath }: ContainerRecord): string[] {
+  const directory = context.store.containers.directory(id);
+  return [
+    context.conmonPath,
+    ...['--api-version', '1'],
+    ...['--cid', id],
+    ...['--cuuid', id],
+    ...['--name', config.metadata.name],
+    ...['--runtime', context.ociPath],
+    ...['--bundle', directory],
+    ...['--container-pidfile', join(directory, 'pid')],
+    ...['--conmon-pidfile', join(directory, 'conmon.pid')],
+    ...['--exit-dir', context.store.exitsDir],
+    ...['--log-path', logPath === '' ? 'off' : `k8s-file:${logPath}`],
+    '--full-attach',
+    '--no-sync-log',
+    ...(config.tty ? ['--terminal'] : []),
+    ...(config.stdin ? ['--stdin'] : []),
+    ...(config.stdin && !config.stdinOnce ? ['--leave-stdin-open'] : []),
+  ];
+}
+
+function sendSignal({ pid }: ProcessRef, number: number): void {
+  try {
+    process.kill(pid, number);
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
+}
+
+/** conmon's control pipe. Never waits for a reader: without one conmon is gone. */
+export async function writeControl(path: string, message: string): Promise<void> {
+  const pipe = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  try {
+    await pipe.write(message);
+  } finally {
+    await pipe.close();
+  }
+}
+
+function describe(record: ContainerRecord, state: ContainerState): Container {
+  const { id, podSandboxId, config, createdAtMs } = record;
+  return {
+    id,
+    podSandboxId,
+    metadata: config.metadata,
+    image: config.image,
+    imageRef: config.image,
+    state: state.name,
+    createdAtMs,
+    labels: config.labels,
+    annotations: config.annotations,
+  };
+}
+
+function statusOf(record: ContainerRecord, state: ContainerState): ContainerStatus {
+  const { config, user, logPath } = record;
+  const final = state.name === 'CONTAINER_EXITED' ? state.final : undefined;
+  const running = state.name === 'CONTAINER_RUNNING' ? state : undefined;
+  return {
+    ...describe(record, state),
+    startedAtMs: final?.startedAtMs ?? running?.startedAtMs ?? 0,
+    finishedAtMs: final?.finishedAtMs ?? 0,
+    exitCode: final?.exitCode ?? 0,
+    reason: final?.reason ?? '',
+    message: final?.message ?? running?.warnings.join('; ') ?? '',
+    logPath,
+    imageId: config.image,
+    mounts: config.mounts,
+    resources: config.resources,
+    user: { uid: user.uid, gid: user.gid, supplementalGroups: user.supplementalGroups },
+    ...(config.stopSignal && { stopSignal: config.stopSignal }),
+  };
+}

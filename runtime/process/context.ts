@@ -1,0 +1,36 @@
+/** What the parts of the process runtime share. */
+import type { Logger } from '../../src/log.ts';
+import { RuntimeError, type RuntimeEvent } from '../runtime.ts';
+import type { Cgroups } from './cgroups.ts';
+import type { ContainerRecord, SandboxRecord, Store } from './store.ts';
+import type { DirectoryWatch } from './watch.ts';
+
+export interface Context {
+  store: Store;
+  cgroups: Cgroups;
+  starts: DirectoryWatch;
+  exits: DirectoryWatch;
+  bootId: string;
+  ociPath: string;
+  conmonPath: string;
+  cniConfDir: string;
+  cniBinDirs: readonly string[];
+  log: Logger;
+  emit(event: RuntimeEvent): void;
+}
+
+/** conmon and the pause process live here, so that killing a container's cgroup leaves its supervisor alone. */
+export const sandboxCgroup = (sandbox: SandboxRecord): string =>
+  `${sandbox.config.cgroupParent}/${sandbox.id}`;
+
+export async function mustFindSandbox(context: Context, id: string): Promise<SandboxRecord> {
+  const record = await context.store.sandboxes.get(id);
+  if (!record) throw new RuntimeError('NotFound', `there is no sandbox ${id}`);
+  return record;
+}
+
+export async function mustFindContainer(context: Context, id: string): Promise<ContainerRecord> {
+  const record = await context.store.containers.get(id);
+  if (!record) throw new RuntimeError('NotFound', `there is no container ${id}`);
+  return record;
+}

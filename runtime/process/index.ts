@@ -1,0 +1,208 @@
+/**
+ * The embedded runtime: pods of host processes, with no daemon and no images. Each container is a process under conmon,
+ * which writes its log and its exit code and outlives the agent; roslet-oci (native/) puts it into namespaces and
+ * cgroups. docs/process-runtime.md tells what a host process sees and what is refused.
+ */
+import { access, constants, readdir, rm } from 'node:fs/promises';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from '../../src/log.ts';
+import { type Runtime, type RuntimeCondition, RuntimeError } from '../runtime.ts';
+import { attach } from './attach.ts';
+import { cgroups } from './cgroups.ts';
+import { type Containers, containers } from './containers.ts';
+import { type Context, mustFindContainer } from './context.ts';
+import { eventHub } from './events.ts';
+import { exec, execSync } from './exec.ts';
+import { network } from './network.ts';
+import { portForward } from './port-forward.ts';
+import { currentBootId } from './processes.ts';
+import { type Sandboxes, sandboxes } from './sandboxes.ts';
+import { stateReader } from './state.ts';
+import { readStats } from './stats.ts';
+import { openStore } from './store.ts';
+import { watchDirectory } from './watch.ts';
+
+export interface ProcessRuntimeOptions {
+  stateDir: string;
+  /** The compiled roslet-oci. */
+  ociPath: string;
+  /** Looked for where distributions put it when not given. */
+  conmonPath?: string;
+  log: Logger;
+  cniConfDir?: string;
+  cniBinDirs?: string[];
+}
+
+interface Parts {
+  context: Context;
+  containers: Containers;
+  sandboxes: Sandboxes;
+}
+
+const conmonPlaces = [
+  '/usr/bin/conmon',
+  '/usr/local/bin/conmon',
+  '/usr/libexec/podman/conmon',
+  '/usr/libexec/crio/conmon',
+];
+
+export function processRuntime(options: ProcessRuntimeOptions): Runtime {
+  const hub = eventHub();
+  let opened: Promise<Parts> | undefined;
+  /** Opened at the first call, and tried again while it fails: the disk may be full just now. */
+  const parts = (): Promise<Parts> => {
+    opened ??= open(options, hub.emit).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+
+  async function stopAll({ containers }: Parts, podSandboxId: string, signal?: AbortSignal): Promise<void> {
+    const listed = await containers.list({ podSandboxId });
+    await Promise.all(listed.map(({ id }) => containers.stop(id, 0, signal)));
+  }
+
+  return {
+    name: 'process',
+    images: null,
+    version: async () => ({ runtimeName: 'process', runtimeVersion: release(), runtimeApiVersion: 'v1' }),
+    async status() {
+      return {
+        conditions: [
+          await readiness(options),
+          { type: 'NetworkReady', status: true, reason: '', message: '' },
+        ],
+        runtimeHandlers: [{ name: '', recursiveReadOnlyMounts: true, userNamespaces: false }],
+        cgroupDriver: 'cgroupfs',
+      };
+    },
+    async runPodSandbox(config, runtimeHandler) {
+      return (await parts()).sandboxes.run(config, runtimeHandler);
+    },
+    async stopPodSandbox(id, signal) {
+      const all = await parts();
+      await all.sandboxes.stop(id, () => stopAll(all, id, signal));
+    },
+    async removePodSandbox(id) {
+      const { containers, sandboxes } = await parts();
+      const listed = await containers.list({ podSandboxId: id });
+      await Promise.all(listed.map((container) => containers.remove(container.id)));
+      await sandboxes.remove(id);
+    },
+    podSandboxStatus: async (id) => (await parts()).sandboxes.status(id),
+    listPodSandbox: async (filter) => (await parts()).sandboxes.list(filter),
+    createContainer: async (id, config) => (await parts()).containers.create(id, config),
+    startContainer: async (id, signal) => (await parts()).containers.start(id, signal),
+    stopContainer: async (id, timeout, signal) => (await parts()).containers.stop(id, timeout, signal),
+    removeContainer: async (id) => (await parts()).containers.remove(id),
+    listContainers: async (filter) => (await parts()).containers.list(filter),
+    containerStatus: async (id) => (await parts()).containers.status(id),
+    updateContainerResources: async (id, resources) =>
+      (await parts()).containers.updateResources(id, resources),
+    reopenContainerLog: async (id) => (await parts()).containers.reopenLog(id),
+    async execSync(id, command, timeoutMs, signal) {
+      const { context, containers } = await parts();
+      return execSync(context, containers, id, command, timeoutMs, signal);
+    },
+    async exec(id, execOptions, signal) {
+      const { context, containers } = await parts();
+      return exec(context, containers, id, execOptions, signal);
+    },
+    async attach(id, attachOptions, signal) {
+      const { context, containers } = await parts();
+      return attach(context, containers, id, attachOptions, signal);
+    },
+    async portForward(id, port, signal) {
+      const { context, sandboxes } = await parts();
+      return portForward(context, sandboxes, id, port, signal);
+    },
+    async containerStats(id) {
+      const { context } = await parts();
+      return readStats(context.cgroups, await mustFindContainer(context, id));
+    },
+    async listContainerStats(filter) {
+      const { context, containers } = await parts();
+      const listed = await containers.list(filter);
+      const records = await Promise.all(listed.map(({ id }) => context.store.containers.get(id)));
+      return records.flatMap((record) => (record ? [readStats(context.cgroups, record)] : []));
+    },
+    async *events(signal) {
+      await parts();
+      yield* hub.listen(signal);
+    },
+  };
+}
+
+async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Promise<Parts> {
+  const { stateDir, ociPath, log } = options;
+  const store = await openStore(stateDir, log);
+  const context: Context = {
+    store,
+    cgroups: cgroups(),
+    starts: watchDirectory(store.startsDir, log),
+    exits: watchDirectory(store.exitsDir, log),
+    bootId: currentBootId(),
+    ociPath,
+    conmonPath: (await findConmon(options)) ?? conmonPlaces[0] ?? '',
+    cniConfDir: options.cniConfDir ?? '/etc/cni/net.d',
+    cniBinDirs: options.cniBinDirs ?? ['/opt/cni/bin', '/usr/lib/cni'],
+    log,
+    emit,
+  };
+  await dropOrphans(context);
+  const emitFor = (type: 'started' | 'stopped') => (id: string) => {
+    context.store.containers.get(id).then(
+      (record) => record && emit({ type, podSandboxId: record.podSandboxId, containerId: id }),
+      (err: unknown) => log.error({ err, id }, 'cannot read the record of a container that changed'),
+    );
+  };
+  context.starts.onChange(emitFor('started'));
+  context.exits.onChange(emitFor('stopped'));
+  const pods = sandboxes(context, network(context));
+  return { context, sandboxes: pods, containers: containers(context, stateReader(context), pods) };
+}
+
+/** Files of containers that were removed while conmon still wrote. */
+async function dropOrphans({ store }: Context): Promise<void> {
+  const known = new Set((await store.containers.list()).map(({ id }) => id));
+  for (const directory of [store.startsDir, store.exitsDir])
+    for (const name of await readdir(directory))
+      if (!known.has(name)) await rm(join(directory, name), { force: true });
+}
+
+async function readiness(options: ProcessRuntimeOptions): Promise<RuntimeCondition> {
+  const condition = (status: boolean, reason: string, message: string): RuntimeCondition => ({
+    type: 'RuntimeReady',
+    status,
+    reason,
+    message,
+  });
+  if (!(await findConmon(options)))
+    return condition(false, 'ConmonNotFound', 'conmon is not installed: install the package conmon');
+  if (!(await isExecutable(options.ociPath)))
+    return condition(
+      false,
+      'OciRuntimeNotFound',
+      `${options.ociPath} cannot be run: build it with make build`,
+    );
+  try {
+    cgroups();
+  } catch (error) {
+    if (error instanceof RuntimeError) return condition(false, 'NoCgroups', error.message);
+    throw error;
+  }
+  return condition(true, '', '');
+}
+
+async function findConmon({ conmonPath }: ProcessRuntimeOptions): Promise<string | undefined> {
+  for (const path of conmonPath ? [conmonPath] : conmonPlaces) if (await isExecutable(path)) return path;
+  return undefined;
+}
+
+const isExecutable = (path: string): Promise<boolean> =>
+  access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,38 @@
+/*
+ * `launch --cgroup DIR... --lock FILE -- PROGRAM ARG...`: moves itself into cgroups and becomes PROGRAM. The agent
+ * starts supervisors with it so that they are never in the agent's own cgroup, not even for an instant. The lock file
+ * is made at the last moment and only once: whoever loses exits with 3 and starts nothing.
+ */
+#define _GNU_SOURCE
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_ALREADY_LAUNCHED = 3 };
+
+int command_launch(int argc, char **argv) {
+  const char *lock = NULL;
+  int i = 1;
+  for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
+    if (strcmp(argv[i], "--cgroup") == 0) join_cgroup(argv[i + 1]);
+    else if (strcmp(argv[i], "--lock") == 0) lock = argv[i + 1];
+    else failx(EXIT_CANNOT_START, "launch: unknown option %s", argv[i]);
+  }
+  if (i + 1 >= argc) failx(EXIT_CANNOT_START, "launch: no program given");
+  if (lock != NULL) {
+    int fd = open(lock, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) return EXIT_ALREADY_LAUNCHED;
+    if (fd < 0 || dprintf(fd, "%d %llu\n", (int)getpid(), process_start_time(getpid())) < 0)
+      fail(EXIT_CANNOT_START, "cannot make %s", lock);
+  }
+  execv(argv[i + 1], argv + i + 1);
+  int number = errno;
+  if (lock != NULL) unlink(lock);
+  errno = number;
+  fail(EXIT_CANNOT_START, "cannot run %s", argv[i + 1]);
+}

@@ -1,0 +1,94 @@
+/**
+ * The network of a sandbox. Loopback is up as soon as the namespace is made; the rest is the business of CNI plugins,
+ * where they are configured. What was added is kept beside the sandbox, so that it can be deleted by any later agent,
+ * also when the configuration has changed since.
+ */
+import { join } from 'node:path';
+import { RuntimeError } from '../runtime.ts';
+import {
+  type Attachment,
+  addNetwork,
+  type CniResult,
+  deleteNetwork,
+  loadNetworkList,
+  type NetworkList,
+} from './cni.ts';
+import type { Context } from './context.ts';
+import { readIfPresent, writeAtomically } from './files.ts';
+import type { ProcessRef } from './processes.ts';
+import type { SandboxRecord } from './store.ts';
+
+export interface Network {
+  attach(record: SandboxRecord, holder: ProcessRef): Promise<void>;
+  detach(record: SandboxRecord, holder: ProcessRef | undefined): Promise<void>;
+  ips(record: SandboxRecord): Promise<string[]>;
+}
+
+interface Kept {
+  list: NetworkList;
+  /** Not there when the agent was killed while plugins worked. */
+  result?: CniResult;
+}
+
+export function network(context: Context): Network {
+  const path = (record: SandboxRecord): string =>
+    join(context.store.sandboxes.directory(record.id), 'cni.json');
+
+  async function read(record: SandboxRecord): Promise<Kept | undefined> {
+    const text = await readIfPresent(path(record));
+    return text ? (JSON.parse(text) as Kept) : undefined;
+  }
+
+  return {
+    async attach(record, holder) {
+      const list = await loadNetworkList(context.cniConfDir);
+      if (!list) {
+        if (record.config.portMappings.some(({ hostPort }) => hostPort > 0))
+          throw new RuntimeError(
+            'FailedPrecondition',
+            `host ports need a CNI network in ${context.cniConfDir}`,
+          );
+        return;
+      }
+      await writeAtomically(path(record), JSON.stringify({ list } satisfies Kept));
+      const result = await addNetwork(list, attachmentOf(record, holder), context.cniBinDirs);
+      await writeAtomically(path(record), JSON.stringify({ list, result } satisfies Kept));
+    },
+    async detach(record, holder) {
+      const kept = await read(record);
+      if (!kept) return;
+      await deleteNetwork(kept.list, attachmentOf(record, holder), kept.result, context.cniBinDirs);
+      await writeAtomically(path(record), '');
+    },
+    async ips(record) {
+      const kept = await read(record);
+      return (kept?.result?.ips ?? []).map(({ address }) => address.split('/')[0] ?? '').filter(Boolean);
+    },
+  };
+}
+
+function attachmentOf({ id, config }: SandboxRecord, holder: ProcessRef | undefined): Attachment {
+  const { namespace, name, uid } = config.metadata;
+  const portMappings = config.portMappings
+    .filter(({ hostPort }) => hostPort > 0)
+    .map(({ hostPort, containerPort, protocol, hostIp }) => ({
+      hostPort,
+      containerPort,
+      protocol: protocol.toLowerCase(),
+      hostIP: hostIp,
+    }));
+  return {
+    containerId: id,
+    netns: holder ? `/proc/${holder.pid}/ns/net` : '',
+    args: Object.entries({
+      IgnoreUnknown: '1',
+      K8S_POD_NAMESPACE: namespace,
+      K8S_POD_NAME: name,
+      K8S_POD_INFRA_CONTAINER_ID: id,
+      K8S_POD_UID: uid,
+    })
+      .map(([key, value]) => `${key}=${value}`)
+      .join(';'),
+    runtimeConfig: { ...(portMappings.length > 0 && { portMappings }) },
+  };
+}

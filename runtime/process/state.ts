@@ -1,0 +1,167 @@
+/**
+ * What state a container is in, read from what was left on disk and in /proc. An exit is settled once: what the kernel
+ * counted is read, what the process left running is killed, the cgroup goes, and `final.json` keeps the result.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerStateName } from '../runtime.ts';
+import type { Context } from './context.ts';
+import { readIfPresent, writeAtomically } from './files.ts';
+import {
+  countOomKills,
+  exitReason,
+  type FinalState,
+  parseExit,
+  parseStart,
+  type StartOutcome,
+} from './outcome.ts';
+import { isAlive, isRunningProgram, type ProcessRef, parseProcess } from './processes.ts';
+import type { ContainerRecord } from './store.ts';
+
+export type ContainerState =
+  | { name: 'CONTAINER_CREATED' }
+  | { name: 'CONTAINER_RUNNING'; startedAtMs: number; process: ProcessRef; warnings: string[] }
+  | { name: 'CONTAINER_EXITED'; final: FinalState };
+
+export interface StateReader {
+  read(record: ContainerRecord): Promise<ContainerState>;
+  /** True while conmon may still write for the container. */
+  isSupervised(record: ContainerRecord): Promise<boolean>;
+  forget(id: string): void;
+}
+
+/** Codes as containerd gives them to what it lost. */
+const lostExitCode = 255;
+
+export function stateReader(context: Context): StateReader {
+  const finals = new Map<string, FinalState>();
+  const starts = new Map<string, StartOutcome>();
+  const settling = new Map<string, Promise<FinalState>>();
+
+  async function read(record: ContainerRecord): Promise<ContainerState> {
+    const final = finals.get(record.id) ?? (await readFinal(record));
+    if (final) return { name: 'CONTAINER_EXITED', final };
+    const exit = await readExit(record);
+    const start = await readStart(record);
+    if (exit) return settle(record, () => ended(record, exit, start));
+    if (record.bootId !== context.bootId) return settle(record, () => lost('Unknown', rebooted, start));
+    if (!start) return readUnstarted(record);
+    if (start.kind === 'failed') return settle(record, () => neverRan(start.exitCode, start.message));
+    if (isAlive(start.process) || (await hasSupervisor(record))) {
+      const { startedAtMs, process, warnings } = start;
+      return { name: 'CONTAINER_RUNNING', startedAtMs, process, warnings };
+    }
+    // The process ended and conmon with it: either it wrote the exit code just now, or it never will.
+    const late = await readExit(record);
+    return settle(record, () => (late ? ended(record, late, start) : lost('Error', supervisorGone, start)));
+  }
+
+  async function readUnstarted(record: ContainerRecord): Promise<ContainerState> {
+    const launched = await readIfPresent(launchLock(context, record.id));
+    if (launched === undefined || (await hasSupervisor(record))) return { name: 'CONTAINER_CREATED' };
+    if (await readStart(record)) return read(record);
+    return settle(record, () => neverRan(128, 'conmon ended before the container was started'));
+  }
+
+  async function settle(record: ContainerRecord, result: () => FinalState): Promise<ContainerState> {
+    let settled = settling.get(record.id);
+    if (!settled) {
+      settled = settleOnce(record, result()).finally(() => settling.delete(record.id));
+      settling.set(record.id, settled);
+    }
+    return { name: 'CONTAINER_EXITED', final: await settled };
+  }
+
+  async function settleOnce(record: ContainerRecord, final: FinalState): Promise<FinalState> {
+    await context.cgroups.remove(record.cgroup);
+    await writeAtomically(finalPath(record), JSON.stringify(final));
+    finals.set(record.id, final);
+    return final;
+  }
+
+  function ended(
+    record: ContainerRecord,
+    exit: { exitCode: number; atMs: number },
+    start: StartOutcome | undefined,
+  ): FinalState {
+    const file = context.cgroups.isUnified('memory') ? 'memory.events' : 'memory.oom_control';
+    const oomKilled = countOomKills(context.cgroups.read(record.cgroup, 'memory', file)) > 0;
+    return {
+      exitCode: exit.exitCode,
+      reason: exitReason(exit.exitCode, oomKilled),
+      message: '',
+      startedAtMs: start?.kind === 'started' ? start.startedAtMs : 0,
+      finishedAtMs: exit.atMs,
+    };
+  }
+
+  async function readFinal(record: ContainerRecord): Promise<FinalState | undefined> {
+    const text = await readIfPresent(finalPath(record));
+    if (text === undefined) return undefined;
+    const final = JSON.parse(text) as FinalState;
+    finals.set(record.id, final);
+    return final;
+  }
+
+  async function readStart(record: ContainerRecord): Promise<StartOutcome | undefined> {
+    const known = starts.get(record.id);
+    if (known) return known;
+    const text = await readIfPresent(join(context.store.startsDir, record.id));
+    const outcome = text === undefined ? undefined : parseStart(text);
+    if (outcome) starts.set(record.id, outcome);
+    return outcome;
+  }
+
+  async function readExit(record: ContainerRecord): Promise<{ exitCode: number; atMs: number } | undefined> {
+    const path = join(context.store.exitsDir, record.id);
+    const exitCode = parseExit((await readIfPresent(path)) ?? '');
+    return exitCode === undefined ? undefined : { exitCode, atMs: Math.round((await stat(path)).mtimeMs) };
+  }
+
+  async function hasSupervisor(record: ContainerRecord): Promise<boolean> {
+    const launched = await readIfPresent(launchLock(context, record.id));
+    if (launched === undefined || record.bootId !== context.bootId) return false;
+    const launcher = parseProcess(launched);
+    // An empty lock was made this instant.
+    if (!launcher || isAlive(launcher)) return true;
+    const pid = await readIfPresent(join(context.store.containers.directory(record.id), 'conmon.pid'));
+    return pid !== undefined && isRunningProgram(Number(pid), record.id);
+  }
+
+  const finalPath = (record: ContainerRecord): string =>
+    join(context.store.containers.directory(record.id), 'final.json');
+
+  return {
+    read,
+    isSupervised: async (record) => (await readExit(record)) === undefined && (await hasSupervisor(record)),
+    forget(id) {
+      finals.delete(id);
+      starts.delete(id);
+    },
+  };
+}
+
+/** Made by the one launcher that may start the container. */
+export const launchLock = (context: Context, id: string): string =>
+  join(context.store.containers.directory(id), 'launched');
+
+export const stateName = (state: ContainerState): ContainerStateName => state.name;
+
+const rebooted = 'the machine was restarted while the container existed';
+const supervisorGone = 'conmon was killed, so the exit code of the container is not known';
+
+const lost = (reason: string, message: string, start: StartOutcome | undefined): FinalState => ({
+  exitCode: lostExitCode,
+  reason,
+  message,
+  startedAtMs: start?.kind === 'started' ? start.startedAtMs : 0,
+  finishedAtMs: Date.now(),
+});
+
+const neverRan = (exitCode: number, message: string): FinalState => ({
+  exitCode,
+  reason: 'ContainerCannotRun',
+  message,
+  startedAtMs: 0,
+  finishedAtMs: Date.now(),
+});
