@@ -7,7 +7,7 @@ import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
 import { podKey, podName, podNamespace, podUid } from './pods/identity.ts';
-import { inPlaceChange, sameContent, withUid } from './pods/in-place.ts';
+import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import { time } from './pods/status.ts';
 import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
@@ -144,7 +144,7 @@ export class Agent {
     for (const worker of this.#workers.values()) {
       if (worker.key !== podKey(pod) || desired.has(worker.uid) || !isStaticPod(worker.pod)) continue;
       if (worker.record.stop !== undefined) continue;
-      if (inPlaceChange(worker.pod, pod, this.#o.qosClass) !== undefined) return withUid(pod, worker.uid);
+      if (inPlaceChange(worker.pod, pod, this.#o.qosClass) !== undefined) return continuing(pod, worker.pod);
     }
     return pod;
   }

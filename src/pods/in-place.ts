@@ -29,9 +29,10 @@ export function inPlaceChange(
   return { changed: changed.map((c) => c.name) };
 }
 
-/** The pod under the uid of the one that takes its place, with what identifies its content. */
-export function withUid(pod: Pod, uid: string): Pod {
-  return { ...pod, metadata: { ...pod.metadata, uid } };
+/** The changed pod as the continuation of the one that runs: its uid and its age. */
+export function continuing(pod: Pod, running: Pod): Pod {
+  const { uid, creationTimestamp } = running.metadata ?? {};
+  return { ...pod, metadata: { ...pod.metadata, uid, creationTimestamp } };
 }
 
 /** What cannot change in place: all of the spec but containers and what is only read when it is needed. */

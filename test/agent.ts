@@ -1,0 +1,317 @@
+/**
+ * A real agent for tests: the built bundle, in a root directory and a cgroup of its own, with its manifests and the
+ * client of its socket. `remove` takes all pods down and then looks whether anything at all is left.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, openSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Event, Pod } from '../src/api/core.gen.ts';
+
+const bundle = new URL('../dist/roslet.js', import.meta.url).pathname;
+export const nodeName = 'robot';
+
+export interface TestAgentOptions {
+  /** Lines of KubeletConfiguration. */
+  config?: string;
+  /** Endpoint of a CRI runtime; without one pods run as host processes. */
+  criEndpoint?: string;
+  args?: string[];
+  env?: Record<string, string>;
+}
+
+export class TestAgent {
+  readonly dir: string;
+  readonly root: string;
+  readonly manifests: string;
+  readonly cgroup: string;
+  readonly #options: TestAgentOptions;
+  #child: ChildProcess | undefined;
+
+  private constructor(dir: string, options: TestAgentOptions) {
+    this.dir = dir;
+    this.root = join(dir, 'root');
+    this.manifests = join(dir, 'manifests');
+    this.cgroup = `/roslet-test-${dir.slice(-6)}`;
+    this.#options = options;
+  }
+
+  static async create(options: TestAgentOptions = {}): Promise<TestAgent> {
+    if (!existsSync(bundle)) throw new Error(`${bundle} is not built: run make build`);
+    const agent = new TestAgent(await mkdtemp(join(tmpdir(), 'rt-')), options);
+    await mkdir(agent.manifests);
+    await agent.configure(options.config ?? '');
+    return agent;
+  }
+
+  async configure(config: string): Promise<void> {
+    const { criEndpoint } = this.#options;
+    await writeFile(
+      join(this.dir, 'config.yaml'),
+      `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+staticPodPath: ${this.manifests}
+cgroupRoot: ${this.cgroup}
+healthzPort: 0
+evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
+${criEndpoint === undefined ? '' : `containerRuntimeEndpoint: ${criEndpoint}\n`}${config}
+---
+apiVersion: roslet.dev/v1alpha1
+kind: RosletConfiguration
+nodeName: ${nodeName}
+runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
+`,
+    );
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error('the agent does not run');
+    return this.#child.pid;
+  }
+
+  get log(): string {
+    return readFileSync(join(this.dir, 'agent.log'), 'utf8');
+  }
+
+  /** Starts the agent and waits until it answers. */
+  async start(): Promise<void> {
+    this.spawn();
+    await until('the agent answers', async () => (await this.get('/healthz')) === 'ok');
+  }
+
+  /** Starts the agent without waiting. */
+  spawn(): void {
+    const log = openSync(join(this.dir, 'agent.log'), 'a');
+    const args = [bundle, 'run', '--config', join(this.dir, 'config.yaml'), '--root-dir', this.root];
+    this.#child = spawn(process.execPath, [...args, ...(this.#options.args ?? [])], {
+      stdio: ['ignore', log, log],
+      detached: true,
+      env: { ...process.env, ...this.#options.env },
+    });
+  }
+
+  /** Ends the agent; its pods go on. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? null;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+    return child.exitCode;
+  }
+
+  async apply(file: string, text: string): Promise<void> {
+    // As a careful editor does it: the agent never sees half a file.
+    await writeFile(join(this.manifests, `.${file}.new`), text);
+    await rename(join(this.manifests, `.${file}.new`), join(this.manifests, file));
+  }
+
+  async unapply(file: string): Promise<void> {
+    await rm(join(this.manifests, file));
+  }
+
+  get(path: string): Promise<string> {
+    return http(join(this.root, 'roslet.sock'), 'GET', path);
+  }
+
+  async send(method: string, path: string, body: unknown): Promise<unknown> {
+    return JSON.parse(await http(join(this.root, 'roslet.sock'), method, path, JSON.stringify(body)));
+  }
+
+  async pods(): Promise<Pod[]> {
+    return (JSON.parse(await this.get('/pods')) as { items: Pod[] }).items;
+  }
+
+  /** By its name in the manifest. */
+  async pod(name: string): Promise<Pod | undefined> {
+    return (await this.pods()).find((p) => [name, `${name}-${nodeName}`].includes(p.metadata?.name ?? ''));
+  }
+
+  /** Waits until the pod is as `condition` says, and returns it. */
+  async podUntil(
+    name: string,
+    what: string,
+    condition: (pod: Pod) => boolean,
+    timeoutMs = 30_000,
+  ): Promise<Pod> {
+    let last: Pod | undefined;
+    try {
+      return await until(
+        `pod ${name} ${what}`,
+        async () => {
+          last = await this.pod(name).catch(() => undefined);
+          return last !== undefined && condition(last) ? last : undefined;
+        },
+        timeoutMs,
+      );
+    } catch (err) {
+      throw new Error(
+        `${(err as Error).message}; it is ${JSON.stringify(last?.status, undefined, 1)}\n${this.log.slice(-4000)}`,
+      );
+    }
+  }
+
+  ready(name: string): Promise<Pod> {
+    return this.podUntil(name, 'is ready', isReady);
+  }
+
+  async events(): Promise<Event[]> {
+    return (JSON.parse(await this.get('/api/v1/events')) as { items: Event[] }).items;
+  }
+
+  /** Runs the CLI; throws with its output when it fails. */
+  async cli(...args: string[]): Promise<string> {
+    const { code, output } = await this.tryCli(...args);
+    if (code !== 0) throw new Error(`roslet ${args.join(' ')} ended with ${code}: ${output}`);
+    return output;
+  }
+
+  async tryCli(...args: string[]): Promise<{ code: number | null; output: string }> {
+    const child = spawn(process.execPath, [bundle, '--root-dir', this.root, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, output };
+  }
+
+  /** Takes every pod down, ends the agent, and returns what it left behind. */
+  async remove(): Promise<string[]> {
+    try {
+      if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null)
+        await this.start();
+      for (const file of readdirSync(this.manifests))
+        await rm(join(this.manifests, file), { recursive: true });
+      for (const pod of await this.pods()) {
+        const { namespace, name, annotations } = pod.metadata ?? {};
+        if (annotations?.['kubernetes.io/config.source'] === 'file') continue;
+        await this.send('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0 });
+      }
+      await until('all pods are gone', async () => (await this.pods()).length === 0, 60_000);
+      await until('housekeeping is done', async () => this.leftovers().length === 0, 15_000).catch(
+        () => undefined,
+      );
+      return this.leftovers();
+    } finally {
+      await this.stop();
+      removeCgroups(this.cgroup);
+      await rm(this.dir, { recursive: true, force: true });
+    }
+  }
+
+  /** Processes, pod cgroups, mounts and files that no pod accounts for any more. */
+  leftovers(): string[] {
+    const found: string[] = [];
+    for (const cgroup of cgroupsBelow(this.cgroup)) {
+      if (/\/pod[^/]+/.test(cgroup)) found.push(`cgroup ${cgroup}`);
+      for (const pid of pidsOf(cgroup)) found.push(`process ${pid} in ${cgroup}: ${commandOf(pid)}`);
+    }
+    for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+      const path = line.split(' ')[4];
+      if (path?.startsWith(`${this.root}/`)) found.push(`mount ${path}`);
+    }
+    for (const dir of ['pods', 'log/pods', 'store/pod-records', 'process/sandboxes', 'process/containers']) {
+      const path = join(this.root, dir);
+      if (existsSync(path)) for (const entry of readdirSync(path)) found.push(`file ${join(path, entry)}`);
+    }
+    return found;
+  }
+}
+
+export const isReady = (pod: Pod): boolean =>
+  pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
+
+/** Polls until `probe` gives something. */
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false>,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const result = await probe();
+      if (result !== undefined && result !== false) return result;
+    } catch (err) {
+      last = err;
+    }
+    await sleep(20);
+  }
+  throw new Error(`not within ${timeoutMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`);
+}
+
+/** Directories of a cgroup and all below it, in every hierarchy. */
+export function cgroupsBelow(path: string): string[] {
+  const roots = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => line.split(' ')[4]!);
+  const walk = (dir: string): string[] =>
+    existsSync(dir)
+      ? [
+          ...readdirSync(dir, { withFileTypes: true })
+            .filter((e) => e.isDirectory())
+            .flatMap((e) => walk(join(dir, e.name))),
+          dir,
+        ]
+      : [];
+  return roots.flatMap((root) => walk(join(root, path)));
+}
+
+function removeCgroups(path: string): void {
+  for (const dir of cgroupsBelow(path)) {
+    try {
+      // rmdir: only an empty cgroup goes.
+      rmdirSync(dir);
+    } catch {
+      // `remove` has told what is in it.
+    }
+  }
+}
+
+export function pidsOf(cgroupDir: string): number[] {
+  try {
+    return readFileSync(join(cgroupDir, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return 'gone';
+  }
+}
+
+function http(socketPath: string, method: string, path: string, body?: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers =
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const req = request({ socketPath, method, path, headers, timeout: 10_000 }, (res) => {
+      let text = '';
+      res.setEncoding('utf8');
+      res.on('data', (chunk: string) => (text += chunk));
+      res.on('end', () => {
+        if ((res.statusCode ?? 500) < 400) resolve(text);
+        else reject(new Error(`${method} ${path}: ${res.statusCode} ${text}`));
+      });
+      res.on('error', reject);
+    });
+    req.on('timeout', () => req.destroy(new Error(`${method} ${path}: no answer`)));
+    req.on('error', reject);
+    req.end(body);
+  });
+}

@@ -1,0 +1,221 @@
+/** What a user of one machine sees: manifests in, supervised containers out. The same pods on every runtime. */
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ContainerStatus, Pod } from '../src/api/core.gen.ts';
+import { isReady, TestAgent, until } from './agent.ts';
+import { startContainerd, type TestContainerd } from './peers/containerd.ts';
+
+let containerd: TestContainerd;
+beforeAll(async () => {
+  containerd = await startContainerd('1.6');
+});
+afterAll(async () => {
+  await containerd.stop();
+});
+
+const runtimes = [
+  {
+    name: 'host processes',
+    pod: 'runtimeClassName: host-process, hostNetwork: true',
+    endpoint: () => undefined,
+  },
+  { name: 'containerd', pod: 'hostNetwork: true', endpoint: () => containerd.endpoint },
+];
+
+describe.each(runtimes)('pods of $name', (runtime) => {
+  let agent: TestAgent;
+  beforeEach(async () => {
+    const criEndpoint = runtime.endpoint();
+    agent = await TestAgent.create(criEndpoint === undefined ? {} : { criEndpoint });
+    await agent.start();
+  });
+  afterEach(async () => {
+    expect(await agent.remove()).toEqual([]);
+  });
+
+  /** `spec` and `container` are flow-style YAML fields. */
+  const manifest = (
+    name: string,
+    command: string,
+    { spec = '', container = '', more = '' } = {},
+  ) => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  ${[`{terminationGracePeriodSeconds: 2, ${runtime.pod}`, spec].filter(Boolean).join(', ')}, containers: [{name: main, image: 'docker.io/library/busybox:local', ${container === '' ? '' : `${container}, `}command: [sh, -c, ${JSON.stringify(command)}]}${more}]}
+`;
+  const main = (pod: Pod): ContainerStatus => pod.status!.containerStatuses!.find((c) => c.name === 'main')!;
+
+  it('come up, are listed, and go with their manifest', async () => {
+    await agent.apply('a.yaml', manifest('hello', 'echo hello world; exec sleep 1000'));
+    const pod = await agent.ready('hello');
+    expect(pod.status?.phase).toBe('Running');
+    expect(await agent.cli('pods')).toMatch(/hello-robot +1\/1 +Running +0/);
+    expect(await agent.cli('logs', 'hello-robot')).toBe('hello world\n');
+    await agent.unapply('a.yaml');
+    await until('it is gone', async () => (await agent.pods()).length === 0);
+  });
+
+  it('restart when they crash, and back off when they do it again', async () => {
+    await agent.apply('a.yaml', manifest('crash', 'echo again; exit 3'));
+    const pod = await agent.podUntil(
+      'crash',
+      'backs off',
+      (p) => main(p).state?.waiting?.reason === 'CrashLoopBackOff',
+    );
+    expect(main(pod)).toMatchObject({
+      restartCount: 1,
+      lastState: { terminated: { exitCode: 3, reason: 'Error' } },
+    });
+    expect(pod.status?.phase).toBe('Running');
+    await until('the event', async () => (await agent.events()).find((e) => e.reason === 'BackOff'));
+  });
+
+  it('end for good with restartPolicy Never', async () => {
+    await agent.apply(
+      'a.yaml',
+      manifest('once', 'echo done > /dev/termination-log', { spec: 'restartPolicy: Never' }),
+    );
+    const pod = await agent.podUntil('once', 'succeeded', (p) => p.status?.phase === 'Succeeded');
+    expect(main(pod).state?.terminated).toMatchObject({
+      exitCode: 0,
+      reason: 'Completed',
+      message: 'done\n',
+    });
+    await agent.stop('SIGKILL');
+    await agent.start();
+    const again = await agent.podUntil('once', 'is still known', (p) => p.status?.phase === 'Succeeded');
+    expect(main(again).restartCount).toBe(0);
+  });
+
+  it('run init containers in order, with a volume between them', async () => {
+    await agent.apply(
+      'a.yaml',
+      `apiVersion: v1
+kind: Pod
+metadata: {name: staged}
+spec:
+  ${runtime.pod.replaceAll(', ', '\n  ')}
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: work, emptyDir: {}}]
+  initContainers:
+  - {name: one, image: 'docker.io/library/busybox:local', command: [sh, -c, 'echo one >> /work/order'], volumeMounts: [{name: work, mountPath: /work}]}
+  - {name: two, image: 'docker.io/library/busybox:local', command: [sh, -c, 'echo two >> /work/order'], volumeMounts: [{name: work, mountPath: /work}]}
+  containers:
+  - {name: main, image: 'docker.io/library/busybox:local', command: [sh, -c, 'cat /work/order; exec sleep 1000'], volumeMounts: [{name: work, mountPath: /work}]}
+`,
+    );
+    await agent.ready('staged');
+    expect(await agent.cli('logs', 'staged-robot', '-c', 'main')).toBe('one\ntwo\n');
+  });
+
+  it('get config maps as files and variables, and see files change', async () => {
+    const config = (value: string) => `apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {mode: ${value}}
+`;
+    await agent.apply('settings.yaml', config('slow'));
+    await agent.apply(
+      'a.yaml',
+      manifest('configured', 'echo $MODE; while sleep 0.2; do cat /etc/settings/mode; echo; done', {
+        spec: 'volumes: [{name: settings, configMap: {name: settings}}]',
+        container:
+          'env: [{name: MODE, valueFrom: {configMapKeyRef: {name: settings, key: mode}}}], volumeMounts: [{name: settings, mountPath: /etc/settings}]',
+      }),
+    );
+    await agent.ready('configured');
+    await until('the old value', async () =>
+      (await agent.cli('logs', 'configured-robot')).startsWith('slow\nslow\n'),
+    );
+    await agent.apply('settings.yaml', config('fast'));
+    await until('the new value', async () =>
+      (await agent.cli('logs', 'configured-robot', '--tail', '2')).includes('fast'),
+    );
+    expect(main(await agent.ready('configured')).restartCount).toBe(0);
+  });
+
+  it('are restarted when their liveness probe fails, and not ready before their readiness probe succeeds', async () => {
+    await agent.apply(
+      'a.yaml',
+      manifest(
+        'probed',
+        'trap "exit 0" TERM; sleep 0.7; touch /tmp/up; sleep 1.5; rm /tmp/up; while sleep 0.1; do :; done',
+        {
+          spec: 'volumes: [{name: tmp, emptyDir: {}}]',
+          container:
+            'volumeMounts: [{name: tmp, mountPath: /tmp}], readinessProbe: {exec: {command: [cat, /tmp/up]}, periodSeconds: 1}, ' +
+            'livenessProbe: {exec: {command: [cat, /tmp/up]}, initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 1}',
+        },
+      ),
+    );
+    await agent.podUntil(
+      'probed',
+      'runs but is not ready',
+      (p) => main(p)?.state?.running !== undefined && !isReady(p),
+    );
+    await agent.podUntil('probed', 'was restarted', (p) => main(p).restartCount > 0);
+    const events = await agent.events();
+    expect(events.some((e) => e.reason === 'Unhealthy' && e.message?.includes('Liveness probe failed'))).toBe(
+      true,
+    );
+    expect(events.some((e) => e.reason === 'Killing' && e.message?.includes('failed liveness probe'))).toBe(
+      true,
+    );
+  });
+
+  it('change in place: only the container that changed is started again', async () => {
+    const two = (word: string) =>
+      manifest('two', 'exec sleep 1000', {
+        more: `, {name: other, image: 'docker.io/library/busybox:local', command: [sh, -c, 'echo ${word}; exec sleep 1000']}`,
+      });
+    await agent.apply('a.yaml', two('before'));
+    const before = await agent.ready('two');
+    await agent.apply('a.yaml', two('after'));
+    const after = await agent.podUntil(
+      'two',
+      'has restarted the other container',
+      (p) => isReady(p) && p.status?.containerStatuses?.find((c) => c.name === 'other')?.restartCount === 1,
+    );
+    expect(main(after).containerID).toBe(main(before).containerID);
+    expect(after.metadata?.uid).toBe(before.metadata?.uid);
+    expect(await agent.cli('logs', 'two-robot', '-c', 'other')).toBe('after\n');
+  });
+
+  it('are not touched by the death of the agent', async () => {
+    await agent.apply('a.yaml', manifest('steady', 'while sleep 0.1; do echo tick; done'));
+    const before = await agent.ready('steady');
+    await agent.stop('SIGKILL');
+    await agent.start();
+    const after = await agent.ready('steady');
+    expect(main(after)).toEqual(main(before));
+    expect(after.status?.startTime).toBe(before.status?.startTime);
+  });
+
+  it('are taken down when their manifest went while the agent was dead', async () => {
+    await agent.apply('a.yaml', manifest('orphan', 'exec sleep 1000'));
+    await agent.ready('orphan');
+    await agent.stop('SIGKILL');
+    await rm(`${agent.manifests}/a.yaml`);
+    await agent.start();
+    await until('it is gone', async () => (await agent.pods()).length === 0);
+  });
+
+  it('run their hooks', async () => {
+    await agent.apply(
+      'a.yaml',
+      manifest('hooked', 'trap "exit 0" TERM; while sleep 0.1; do :; done', {
+        spec: `volumes: [{name: out, hostPath: {path: ${agent.dir}}}]`,
+        container:
+          'volumeMounts: [{name: out, mountPath: /out}], lifecycle: {postStart: {exec: {command: [sh, -c, echo start >> /out/hooks]}}, preStop: {exec: {command: [sh, -c, echo stop >> /out/hooks]}}}',
+      }),
+    );
+    await agent.ready('hooked');
+    const hooks = () => readFileSync(`${agent.dir}/hooks`, 'utf8');
+    expect(hooks()).toBe('start\n');
+    await agent.unapply('a.yaml');
+    await until('it is gone', async () => (await agent.pods()).length === 0);
+    expect(hooks()).toBe('start\nstop\n');
+  });
+});
