@@ -27,7 +27,7 @@ export class LockError extends Error {
   }
 }
 
-/** @throws LockError at once (well, within a second) when another process holds the lock. */
+/** @throws LockError within about a second when another process holds the lock. */
 export async function acquireLock(path: string): Promise<Lock> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   for (;;) {

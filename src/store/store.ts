@@ -25,7 +25,7 @@ export interface Store {
   put(kind: string, key: string, value: unknown): Promise<void>;
   /** Resolves when the record is gone from disk; succeeds when there is none. */
   delete(kind: string, key: string): Promise<void>;
-  /** Every readable record of a kind. The caller vouches for T: it wrote them. */
+  /** Every readable record of a kind, in the order of their file names. The caller vouches for T: it wrote them. */
   load<T>(kind: string): Promise<StoreRecord<T>[]>;
 }
 
@@ -210,7 +210,8 @@ async function removeTemporaryFiles(dir: string, log: Logger): Promise<void> {
 /** Empty when the directory does not exist. */
 async function listDir(path: string): Promise<Dirent[]> {
   try {
-    return await readdir(path, { withFileTypes: true });
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw new StoreError('read', path, error);
