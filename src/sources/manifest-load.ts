@@ -7,6 +7,7 @@ import {
 } from '../api/decode.ts';
 import { defaultConfigMap, defaultPod, defaultSecret } from '../api/defaults.ts';
 import { formatFieldError } from '../api/errors.ts';
+import { objectErrors } from '../api/lint.ts';
 import { staticPod, staticPodName } from './static-pod.ts';
 
 export interface RefusedManifest {
@@ -43,10 +44,13 @@ export function loadManifest(text: string, file: string, context: LoadContext): 
     };
   }
   const { objects, errors } = decodeManifest(text, file);
-  return {
-    objects: objects.map((decoded) => loadObject(decoded, context)),
-    refused: errors.map((error) => refusedBy(error, context.nodeName)),
-  };
+  const loaded: LoadedObject[] = [];
+  for (const decoded of objects) {
+    const problems = objectErrors(decoded, context.nodeName);
+    if (problems.length === 0) loaded.push(loadObject(decoded, context));
+    errors.push(...problems);
+  }
+  return { objects: loaded, refused: errors.map((error) => refusedBy(error, context.nodeName)) };
 }
 
 export const objectKey = (kind: string, namespace: string | undefined, name: string): string =>

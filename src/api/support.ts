@@ -1,0 +1,89 @@
+/**
+ * The one place that says what roslet does with each field of a PodSpec. The compiler proves that every field of every
+ * type below has an entry; docs/podspec.md is written from it; a pod that uses what is refused is refused by it.
+ */
+import type { Pod } from './core.gen.ts';
+import { child, type FieldError, index, shown } from './errors.ts';
+import { FieldErrors } from './field-errors.ts';
+import { type FieldType, fieldsOf, objectTypeOf } from './schema.ts';
+import { annotationSupport, type Support, supportTables } from './support-tables.ts';
+
+/** What of a pod roslet cannot do. Empty: all of it is either done or has no effect on a single node. */
+export function unsupportedFields(pod: Pod): FieldError[] {
+  const errors = new FieldErrors();
+  for (const name of Object.keys(pod.metadata?.annotations ?? {})) {
+    const refused = annotationSupport.find(({ prefix }) => name.startsWith(prefix));
+    if (refused !== undefined) errors.forbidden(index('metadata.annotations', name), refused.reason);
+  }
+  if (pod.spec !== undefined) checkObject('PodSpec', pod.spec, 'spec', errors);
+  return errors.items;
+}
+
+/** Undefined for a type that is only reached through fields that are refused or have no effect. */
+export const supportOf = (typeName: string): Readonly<Record<string, Support>> | undefined =>
+  (supportTables as Readonly<Record<string, Readonly<Record<string, Support>>>>)[typeName];
+
+export interface SupportSection {
+  typeName: string;
+  /** Where the type occurs, such as `spec.containers[]`. */
+  paths: string[];
+  fields: { name: string; support: Support }[];
+}
+
+/** Every type that is reached from the PodSpec, in the order in which a reader meets them. */
+export function supportSections(): SupportSection[] {
+  const sections = new Map<string, SupportSection>();
+  const visit = (typeName: string, path: string): void => {
+    const known = sections.get(typeName);
+    if (known !== undefined) {
+      known.paths.push(path);
+      return;
+    }
+    const table = supportOf(typeName);
+    if (table === undefined) throw new Error(`support-tables.ts has no table for ${typeName} at ${path}`);
+    const section: SupportSection = { typeName, paths: [path], fields: [] };
+    sections.set(typeName, section);
+    for (const field of fieldsOf(typeName).values()) {
+      const support = table[field.name];
+      if (support === undefined)
+        throw new Error(`support-tables.ts says nothing about ${typeName}.${field.name}`);
+      section.fields.push({ name: field.name, support });
+      const inner = objectTypeOf(field.type);
+      if (inner !== undefined && isLookedInto(support))
+        visit(inner, `${child(path, field.name)}${suffixOf(field.type)}`);
+    }
+  };
+  visit('PodSpec', 'spec');
+  return [...sections.values()];
+}
+
+const isLookedInto = ({ level }: Support): boolean => level === 'supported' || level === 'partly';
+
+const suffixOf = (type: FieldType): string => (type.kind === 'list' ? '[]' : '');
+
+function checkObject(typeName: string, value: object, path: string, errors: FieldErrors): void {
+  const table = supportOf(typeName) ?? {};
+  for (const [name, item] of Object.entries(value as Record<string, unknown>)) {
+    const field = fieldsOf(typeName).get(name);
+    const support = table[name];
+    // An empty list is what clients write for a field that is not used.
+    const isUnset = item === undefined || (Array.isArray(item) && item.length === 0);
+    if (field === undefined || support === undefined || isUnset) continue;
+    const fieldPath = child(path, name);
+    if (support.level === 'refused') errors.forbidden(fieldPath, `is not supported: ${support.note}`);
+    else if (support.level === 'partly' && !isAllowed(support.values, item)) {
+      errors.forbidden(fieldPath, `${shown(item)} is not supported: ${support.note}`);
+    } else if (isLookedInto(support)) checkValue(field.type, item, fieldPath, errors);
+  }
+}
+
+const isAllowed = (values: readonly unknown[], item: unknown): boolean => values.includes(item);
+
+function checkValue(type: FieldType, value: unknown, path: string, errors: FieldErrors): void {
+  if (type.kind === 'object') checkObject(type.typeName, value as object, path, errors);
+  else if (type.kind === 'list') {
+    for (const [position, item] of (value as unknown[]).entries()) {
+      checkValue(type.of, item, index(path, position), errors);
+    }
+  }
+}
