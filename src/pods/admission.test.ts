@@ -1,0 +1,250 @@
+import { describe, expect, it } from 'vitest';
+import type { Pod, PodSpec } from '../api/core.gen.ts';
+import { configSourceAnnotation } from '../sources/source.ts';
+import { admit, type NodeAdmissionContext } from './admission.ts';
+
+const node: NodeAdmissionContext = {
+  name: 'robot',
+  labels: { 'kubernetes.io/os': 'linux', arm: 'left' },
+  taints: [],
+  allocatable: {
+    cpu: 2000,
+    memory: 2 ** 30,
+    pods: 3,
+    'ephemeral-storage': 2 ** 30,
+    'hugepages-2Mi': 2 ** 22,
+  },
+  runtimeClasses: ['', 'host-process'],
+  allowedUnsafeSysctls: ['kernel.msg*'],
+  pressures: [],
+  shuttingDown: false,
+};
+
+const pod = (spec: Partial<PodSpec> = {}, uid = 'new', annotations = {}): Pod => ({
+  metadata: { name: uid, namespace: 'default', uid, annotations },
+  spec: { containers: [{ name: 'main' }], ...spec },
+});
+const staticPod = (spec: Partial<PodSpec> = {}) => pod(spec, 'static', { [configSourceAnnotation]: 'file' });
+const asking = (requests: Record<string, string>, uid = 'new') =>
+  pod({ containers: [{ name: 'main', resources: { requests } }] }, uid);
+const listening = (hostPort: number, more = {}, uid = 'new') =>
+  pod({ containers: [{ name: 'main', ports: [{ containerPort: 80, hostPort, ...more }] }] }, uid);
+const withSysctl = (name: string, more: Partial<PodSpec> = {}) =>
+  pod({ securityContext: { sysctls: [{ name, value: '1' }] }, ...more });
+
+interface Case {
+  it: string;
+  pod: Pod;
+  active?: Pod[];
+  node?: Partial<NodeAdmissionContext>;
+  reason?: string;
+  message?: string;
+}
+
+const shortage = (name: string, requested: number, used: number, capacity: number) =>
+  `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+const noExecute = [{ key: 'off', value: 'yes', effect: 'NoExecute' }];
+
+const cases: Case[] = [
+  { it: 'admits a pod that asks for nothing', pod: pod() },
+  {
+    it: 'refuses more cpu than there is',
+    pod: asking({ cpu: '4' }),
+    reason: 'OutOfcpu',
+    message: shortage('cpu', 4000, 0, 2000),
+  },
+  {
+    it: 'counts what other pods have',
+    pod: asking({ cpu: '600m' }),
+    active: [asking({ cpu: '1500m' }, 'other')],
+    reason: 'OutOfcpu',
+    message: shortage('cpu', 600, 1500, 2000),
+  },
+  {
+    it: 'fills the node to the last',
+    pod: asking({ cpu: '500m' }),
+    active: [asking({ cpu: '1500m' }, 'other')],
+  },
+  { it: 'does not count the pod against itself', pod: asking({ cpu: '2' }), active: [asking({ cpu: '2' })] },
+  { it: 'lets a pod without requests onto a full node', pod: pod(), active: [asking({ cpu: '2' }, 'other')] },
+  {
+    it: 'refuses more memory than there is',
+    pod: asking({ memory: '2Gi' }),
+    reason: 'OutOfmemory',
+    message: shortage('memory', 2 ** 31, 0, 2 ** 30),
+  },
+  {
+    it: 'refuses more local storage than there is',
+    pod: asking({ 'ephemeral-storage': '2Gi' }),
+    reason: 'OutOfephemeral-storage',
+  },
+  {
+    it: 'refuses more pods than allowed',
+    pod: pod(),
+    active: [pod({}, 'a'), pod({}, 'b'), pod({}, 'c')],
+    reason: 'OutOfpods',
+    message: shortage('pods', 1, 3, 3),
+  },
+  {
+    it: 'tells of the pods first, then of cpu, then of memory',
+    pod: asking({ memory: '2Gi', cpu: '4' }),
+    reason: 'OutOfcpu',
+  },
+  {
+    it: 'refuses huge pages beyond the reserved ones',
+    pod: asking({ 'hugepages-2Mi': '8Mi' }),
+    reason: 'OutOfhugepages-2Mi',
+  },
+  {
+    it: 'refuses a resource that the node does not have',
+    pod: asking({ 'example.com/gpu': '1' }),
+    reason: 'OutOfexample.com/gpu',
+    message: shortage('example.com/gpu', 1, 0, 0),
+  },
+  { it: 'admits none of a resource that the node does not have', pod: asking({ 'example.com/gpu': '0' }) },
+  { it: 'takes a matching node selector', pod: pod({ nodeSelector: { arm: 'left' } }) },
+  {
+    it: 'refuses another node selector',
+    pod: pod({ nodeSelector: { arm: 'right' } }),
+    reason: 'NodeAffinity',
+    message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+  },
+  {
+    it: 'refuses a pod of another node',
+    pod: pod({ nodeName: 'other' }),
+    reason: 'NodeName',
+    message: "Predicate NodeName failed: node(s) didn't match the requested node name",
+  },
+  { it: 'takes a pod of this node', pod: pod({ nodeName: 'robot' }) },
+  {
+    it: 'refuses a host port that is taken, and says by whom',
+    pod: listening(8080),
+    active: [listening(8080, {}, 'web')],
+    reason: 'NodePorts',
+    message:
+      "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports: TCP 8080 is taken by default/web",
+  },
+  { it: 'tells protocols apart', pod: listening(53), active: [listening(53, { protocol: 'UDP' }, 'dns')] },
+  {
+    it: 'tells addresses apart',
+    pod: listening(80, { hostIP: '10.0.0.1' }),
+    active: [listening(80, { hostIP: '10.0.0.2' }, 'web')],
+  },
+  {
+    it: 'counts any address as every address',
+    pod: listening(80, { hostIP: '10.0.0.1' }),
+    active: [listening(80, { hostIP: '0.0.0.0' }, 'web')],
+    reason: 'NodePorts',
+  },
+  {
+    it: 'counts the ports of sidecars, not those of init containers',
+    pod: listening(80),
+    active: [
+      pod({ initContainers: [{ name: 'i', ports: [{ containerPort: 80, hostPort: 80 }] }] }, 'init'),
+      pod(
+        {
+          initContainers: [
+            { name: 's', restartPolicy: 'Always', ports: [{ containerPort: 80, hostPort: 80 }] },
+          ],
+        },
+        'side',
+      ),
+    ],
+    reason: 'NodePorts',
+    message:
+      "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports: TCP 80 is taken by default/side",
+  },
+  {
+    it: 'refuses a pod that does not tolerate a NoExecute taint',
+    pod: pod(),
+    node: { taints: noExecute },
+    reason: 'TaintToleration',
+    message: 'Predicate TaintToleration failed: node(s) had untolerated taint {off: yes}',
+  },
+  {
+    it: 'takes one that does',
+    pod: pod({ tolerations: [{ key: 'off', operator: 'Exists' }] }),
+    node: { taints: noExecute },
+  },
+  {
+    it: 'leaves NoSchedule to the scheduler',
+    pod: pod(),
+    node: { taints: [{ key: 'off', effect: 'NoSchedule' }] },
+  },
+  { it: 'lets static pods stay on a tainted node', pod: staticPod(), node: { taints: noExecute } },
+  {
+    it: 'refuses another operating system',
+    pod: pod({ os: { name: 'windows' } }),
+    reason: 'PodOSNotSupported',
+  },
+  {
+    it: 'refuses another operating system by selector',
+    pod: pod({ nodeSelector: { 'kubernetes.io/os': 'windows' } }),
+    reason: 'PodOSSelectorNodeLabelDoesNotMatch',
+  },
+  { it: 'takes a runtime class that it has', pod: pod({ runtimeClassName: 'host-process' }) },
+  {
+    it: 'refuses one that it does not have, and names those that it has',
+    pod: pod({ runtimeClassName: 'gvisor' }),
+    reason: 'RuntimeClassNotSupported',
+    message: 'RuntimeClass "gvisor" not found; this node has host-process',
+  },
+  { it: 'takes a safe sysctl', pod: withSysctl('net.ipv4.tcp_syncookies') },
+  {
+    it: 'refuses an unsafe one',
+    pod: withSysctl('kernel.panic'),
+    reason: 'SysctlForbidden',
+    message: 'forbidden sysctl: "kernel.panic" not allowlisted',
+  },
+  {
+    it: 'refuses everything while the node is shutting down',
+    pod: staticPod(),
+    node: { shuttingDown: true },
+    reason: 'NodeShutdown',
+    message: 'Pod was rejected as the node is shutting down.',
+  },
+  {
+    it: 'refuses pods on a full disk',
+    pod: asking({ memory: '1Mi' }),
+    node: { pressures: ['DiskPressure'] },
+    reason: 'Evicted',
+    message: 'The node had condition: [DiskPressure]. ',
+  },
+  {
+    it: 'refuses best-effort pods when memory is short',
+    pod: pod(),
+    node: { pressures: ['MemoryPressure'] },
+    reason: 'Evicted',
+  },
+  {
+    it: 'but not those that asked for theirs',
+    pod: asking({ memory: '1Mi' }),
+    node: { pressures: ['MemoryPressure'] },
+  },
+  {
+    it: 'nor those that bear it',
+    pod: pod({ tolerations: [{ key: 'node.kubernetes.io/memory-pressure', operator: 'Exists' }] }),
+    node: { pressures: ['MemoryPressure'] },
+  },
+  {
+    it: 'refuses those that asked for memory when the disk is full, too',
+    pod: asking({ memory: '1Mi' }),
+    node: { pressures: ['MemoryPressure', 'DiskPressure'] },
+    reason: 'Evicted',
+    message: 'The node had condition: [MemoryPressure DiskPressure]. ',
+  },
+  { it: 'takes static pods under pressure', pod: staticPod(), node: { pressures: ['DiskPressure'] } },
+  {
+    it: 'takes critical pods under pressure',
+    pod: pod({ priority: 2_000_000_000 }),
+    node: { pressures: ['PIDPressure'] },
+  },
+];
+
+describe('admit', () => {
+  it.each(cases)('$it', ({ pod, active = [], node: more = {}, reason, message }) => {
+    const result = admit(pod, active, { ...node, ...more });
+    if (reason === undefined) expect(result).toEqual({ admitted: true });
+    else expect(result).toMatchObject({ admitted: false, reason, ...(message !== undefined && { message }) });
+  });
+});
