@@ -3,16 +3,32 @@
  * network, cgroups, files. Everything is found by the test's own directory or names, never by what looks alike.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-interface Owner {
+export interface Owner {
   /** The test run's process. */
   pid: number;
   cgroupParent: string;
   bridge: string;
+}
+
+export function writeOwner(dir: string, owner: Owner): void {
+  const path = join(dir, 'owner.json');
+  writeFileSync(`${path}.new`, JSON.stringify(owner));
+  renameSync(`${path}.new`, path);
 }
 
 /** What test runs that no longer live left behind. */

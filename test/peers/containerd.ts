@@ -13,7 +13,7 @@ import { criRuntime } from '../../runtime/cri/index.ts';
 import { silentLogger } from '../../src/log.ts';
 import { type ContainerdLine, containerdBinaries } from './containerd-binaries.ts';
 import { type ContainerdPaths, containerdPaths, writeContainerdConfig } from './containerd-config.ts';
-import { removeLeftovers, sweepAbandoned } from './containerd-leftovers.ts';
+import { removeLeftovers, sweepAbandoned, writeOwner } from './containerd-leftovers.ts';
 import { testImages } from './images.ts';
 
 export interface ContainerdOptions {
@@ -31,6 +31,8 @@ export interface TestContainerd {
   readonly cgroupParent: string;
   /** Ends containerd alone, at once; its containers live on. */
   kill9(): Promise<void>;
+  /** To containerd alone. */
+  signal(signal: NodeJS.Signals): void;
   /** Starts containerd again (ending it before, gently, when it runs) and waits until it answers. */
   restart(): Promise<void>;
   /** Ends everything and removes every trace. */
@@ -38,7 +40,7 @@ export interface TestContainerd {
   ctr(...args: string[]): string;
 }
 
-export const rootPrefix = 'roslet-ctd-';
+const rootPrefix = 'roslet-ctd-';
 
 export async function startContainerd(
   line: ContainerdLine,
@@ -51,7 +53,7 @@ export async function startContainerd(
   const id = dir.slice(-6);
   const network = { bridge: `rt-${id}`, subnet: freeSubnet() };
   const cgroupParent = `/roslet-test-${id}`;
-  writeFileSync(join(dir, 'owner.json'), JSON.stringify({ pid: process.pid, cgroupParent, ...network }));
+  writeOwner(dir, { pid: process.pid, cgroupParent, bridge: network.bridge });
   writeContainerdConfig(paths, dir, line, network);
   writeRegistries(paths, options.registries ?? {});
 
@@ -97,6 +99,9 @@ export async function startContainerd(
     socket: paths.socket,
     root: dir,
     cgroupParent,
+    signal: (signal) => {
+      daemon?.kill(signal);
+    },
     kill9: () => end('SIGKILL'),
     restart: async () => {
       await end('SIGTERM');
