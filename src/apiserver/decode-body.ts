@@ -2,7 +2,9 @@
 import { decodeTree } from '../api/decode-value.ts';
 import { defaultConfigMap, defaultPod, defaultSecret } from '../api/defaults.ts';
 import { type FieldError, formatFieldError } from '../api/errors.ts';
+import { unsupportedFields } from '../api/support.ts';
 import { treeOf } from '../api/tree.ts';
+import { validateConfigMap, validatePod, validateSecret } from '../api/validate.ts';
 import { type ApiError, badRequest, invalid } from '../server/errors.ts';
 import type { ResourceTypes, WritableName } from './resources.ts';
 import { resources } from './resources.ts';
@@ -42,27 +44,27 @@ export function decodeBody<R extends WritableName>(
     );
   }
   const placed = { ...object, metadata: { ...object.metadata, namespace } } as ResourceTypes[R];
+  const complete = rules[resource].complete(placed);
+  const wrong = rules[resource].check(complete);
+  if (wrong.length > 0) {
+    const causes = wrong.map(({ path, reason, message }) => ({ field: path, reason, message }));
+    throw invalid(kind, object.metadata?.name ?? '', causes);
+  }
   return {
-    object: withDefaults[resource](placed),
+    object: complete,
     warnings: fieldValidation === 'Warn' ? unknown.map(formatFieldError) : [],
   };
 }
 
-const withDefaults: { [R in WritableName]: (object: ResourceTypes[R]) => ResourceTypes[R] } = {
-  pods: defaultPod,
-  configmaps: defaultConfigMap,
-  secrets: defaultSecret,
+const rules: { [R in WritableName]: Rules<ResourceTypes[R]> } = {
+  pods: { complete: defaultPod, check: (pod) => [...validatePod(pod), ...unsupportedFields(pod)] },
+  configmaps: { complete: defaultConfigMap, check: validateConfigMap },
+  secrets: { complete: defaultSecret, check: validateSecret },
 };
 
-/** @throws ApiError Invalid */
-export function checkObject<R extends WritableName>(
-  resource: R,
-  object: ResourceTypes[R],
-  errors: FieldError[],
-): void {
-  if (errors.length === 0) return;
-  const causes = errors.map(({ path, reason, message }) => ({ field: path, reason, message }));
-  throw invalid(resources[resource].kind, object.metadata?.name ?? '', causes);
+interface Rules<T> {
+  complete(object: T): T;
+  check(object: T): FieldError[];
 }
 
 function checkType(kind: string, value: unknown): void {

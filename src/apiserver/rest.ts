@@ -1,11 +1,13 @@
 /** The Kubernetes REST paths of core/v1: what a method and a path ask for, and how the answer is written. */
 
+import type { AgentView } from '../server/agent-view.ts';
 import { sendContainerLog } from '../server/container-logs.ts';
 import { ApiError, badRequest, notFound } from '../server/errors.ts';
 import {
   boolParam,
   type Exchange,
   intParam,
+  needsUpgrade,
   type Route,
   readBody,
   routePath,
@@ -13,6 +15,7 @@ import {
 } from '../server/http.ts';
 import { defaultContainer, findPod } from '../server/pod-lookup.ts';
 import type { LocalApi } from '../server/server.ts';
+import { apiFlags, type StreamRequest, streamProcess } from '../server/streaming/exec.ts';
 import { decodeBody, type FieldValidation } from './decode-body.ts';
 import {
   apiGroups,
@@ -64,6 +67,8 @@ export function apiRoutes({ agent, objects }: LocalApi): Route[] {
       handle: (exchange) =>
         getObject({ ...exchange, params: { ...exchange.params, resource: 'pods' } }, objects),
     },
+    processStream('exec', agent),
+    processStream('attach', agent),
     {
       methods: ['GET'],
       path: routePath('/api/v1/namespaces/{namespace}/pods/{name}/log'),
@@ -76,6 +81,17 @@ export function apiRoutes({ agent, objects }: LocalApi): Route[] {
     },
   ];
 }
+
+const processStream = (kind: StreamRequest['kind'], agent: AgentView): Route => ({
+  methods: ['GET', 'POST'],
+  path: routePath(`/api/v1/namespaces/{namespace}/pods/{name}/${kind}`),
+  handle: needsUpgrade,
+  upgrade: (exchange) => {
+    const { namespace = '', name: pod = '' } = exchange.params;
+    const container = exchange.query.get('container') ?? undefined;
+    return streamProcess(exchange, agent, { kind, namespace, pod, container, flags: apiFlags });
+  },
+});
 
 const itemVerbs = { GET: getObject, PUT: replace, PATCH: patch, DELETE: remove };
 

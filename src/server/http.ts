@@ -81,6 +81,11 @@ export function sendError(res: ServerResponse, error: unknown): void {
   sendJson(res, status.code, status);
 }
 
+/** The answer to a plain request where only a switch of protocols makes sense. */
+export function needsUpgrade({ path }: Exchange): never {
+  throw badRequest(`${path} is a stream: connect with a WebSocket, as kubectl does`);
+}
+
 /** Undefined when the parameter is not there. Kubernetes takes `true`, `1`, `t` and the like. */
 export function boolParam(query: URLSearchParams, name: string): boolean {
   const value = query.get(name);

@@ -1,15 +1,25 @@
 /** The kubelet's own endpoints (`/pods`, `/containerLogs`, `/exec`, …) in the kubelet's shapes. */
 import type { Pod } from '../api/core.gen.ts';
 import { sendContainerLog } from './container-logs.ts';
-import { type Route, routePath, sendJson } from './http.ts';
+import { needsUpgrade, type Route, routePath, sendJson } from './http.ts';
 import { findPod } from './pod-lookup.ts';
 import type { LocalApi } from './server.ts';
+import { kubeletFlags, type StreamRequest, streamProcess } from './streaming/exec.ts';
 
 export function kubeletRoutes({ agent }: LocalApi): Route[] {
   const get = (template: string, handle: Route['handle']): Route => ({
     methods: ['GET'],
     path: routePath(template),
     handle,
+  });
+  const stream = (kind: StreamRequest['kind'], template: string): Route => ({
+    methods: ['GET', 'POST'],
+    path: routePath(template),
+    handle: needsUpgrade,
+    upgrade: (exchange) => {
+      const { namespace = '', pod = '', container } = exchange.params;
+      return streamProcess(exchange, agent, { kind, namespace, pod, container, flags: kubeletFlags });
+    },
   });
   return [
     get('/pods', ({ res }) => sendJson(res, 200, podList(agent.pods()))),
@@ -20,6 +30,8 @@ export function kubeletRoutes({ agent }: LocalApi): Route[] {
       const { namespace = '', pod = '', container = '' } = exchange.params;
       await sendContainerLog(exchange, agent, findPod(agent, namespace, pod), container);
     }),
+    stream('exec', '/exec/{namespace}/{pod}/{container}'),
+    stream('attach', '/attach/{namespace}/{pod}/{container}'),
     get('/configz', ({ res }) => sendJson(res, 200, { kubeletconfig: agent.configz() })),
     get('/refusedManifests', ({ res }) => sendJson(res, 200, { items: agent.refusedManifests() })),
   ];

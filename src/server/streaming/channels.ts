@@ -1,0 +1,130 @@
+/**
+ * Kubernetes' streaming over one WebSocket, subprotocols `v4.channel.k8s.io` and `v5.channel.k8s.io`: the first byte of
+ * each binary message names the channel; v5 adds message 255, which closes the channel in its second byte.
+ */
+import { PassThrough, type Readable, Writable } from 'node:stream';
+import type { RawData, WebSocket } from 'ws';
+import { badRequest } from '../errors.ts';
+import type { UpgradeExchange } from '../http.ts';
+
+export interface Channels {
+  /** What the client sends there; its end is the client's half-close. Must be asked for before data comes. */
+  readable(channel: number): Readable;
+  /** What is written goes to the client, no faster than it reads. */
+  writable(channel: number): Writable;
+  /** Calls back with each whole message of the channel. */
+  onMessage(channel: number, listener: (payload: Buffer) => void): void;
+  send(channel: number, payload: Buffer | string): Promise<void>;
+  close(): void;
+  /** The connection is gone. */
+  readonly closed: AbortSignal;
+}
+
+const closeChannel = 255;
+
+/** Newest first. */
+const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+
+/** @throws ApiError BadRequest when the request is no WebSocket's, or of none of these subprotocols */
+export async function acceptChannels(exchange: UpgradeExchange): Promise<Channels> {
+  const protocol = chooseSubprotocol(exchange, subprotocols);
+  const socket = await acceptWebSocket(exchange, protocol);
+  return channelsOf(socket);
+}
+
+export function chooseSubprotocol({ req }: UpgradeExchange, known: readonly string[]): string {
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
+    throw badRequest(
+      `upgrading to ${req.headers.upgrade} is not supported: use WebSockets (kubectl 1.31 and newer do)`,
+    );
+  }
+  const offered = (req.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
+  const protocol = known.find((each) => offered.includes(each));
+  if (!protocol)
+    throw badRequest(`none of the subprotocols [${offered.join(', ')}] is known: use ${known.join(' or ')}`);
+  return protocol;
+}
+
+/** `ws` is loaded when the first client wants it. */
+export async function acceptWebSocket(
+  { req, socket, head, signal }: UpgradeExchange,
+  protocol: string,
+): Promise<WebSocket> {
+  const { WebSocketServer } = await import('ws');
+  const server = new WebSocketServer({
+    noServer: true,
+    handleProtocols: () => protocol,
+    perMessageDeflate: false,
+  });
+  return await new Promise((resolve) => {
+    server.handleUpgrade(req, socket, head, (accepted) => {
+      signal.addEventListener('abort', () => accepted.terminate(), { once: true });
+      resolve(accepted);
+    });
+  });
+}
+
+function channelsOf(socket: WebSocket): Channels {
+  const closed = new AbortController();
+  const streams = new Map<number, PassThrough>();
+  const listeners = new Map<number, (payload: Buffer) => void>();
+  const ended = new Set<number>();
+
+  function streamOf(channel: number): PassThrough {
+    const stream = streams.get(channel) ?? new PassThrough();
+    streams.set(channel, stream);
+    return stream;
+  }
+
+  function receive(channel: number, payload: Buffer): void {
+    if (channel === closeChannel) {
+      const ending = payload[0] ?? 0;
+      ended.add(ending);
+      streamOf(ending).end();
+      return;
+    }
+    listeners.get(channel)?.(payload);
+    if (listeners.has(channel) || ended.has(channel) || payload.length === 0) return;
+    const stream = streamOf(channel);
+    if (stream.write(payload)) return;
+    // One connection carries all channels: while one reader is behind, all wait.
+    socket.pause();
+    stream.once('drain', () => socket.resume());
+  }
+
+  const send = (channel: number, payload: Buffer | string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const message = Buffer.concat([Buffer.from([channel]), Buffer.from(payload)]);
+      socket.send(message, { binary: true }, (err) => (err ? reject(err) : resolve()));
+    });
+
+  socket.on('message', (data: RawData) => {
+    const message = asBuffer(data);
+    if (message.length > 0) receive(message[0]!, message.subarray(1));
+  });
+  socket.on('close', () => {
+    closed.abort();
+    for (const stream of streams.values()) stream.end();
+  });
+  // A broken connection is closed too; there is nobody left to tell.
+  socket.on('error', () => socket.terminate());
+
+  return {
+    readable: streamOf,
+    writable: (channel) =>
+      new Writable({
+        write: (chunk: Buffer, _encoding, done) => {
+          send(channel, chunk).then(() => done(), done);
+        },
+      }),
+    onMessage: (channel, listener) => listeners.set(channel, listener),
+    send,
+    close: () => socket.close(1000),
+    closed: closed.signal,
+  };
+}
+
+function asBuffer(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return Buffer.isBuffer(data) ? data : Buffer.from(data);
+}

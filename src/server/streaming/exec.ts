@@ -1,0 +1,127 @@
+/**
+ * `exec` and `attach`: joins a client's channels to a process in a container, and tells how it ended the way kubectl
+ * reads it (remote command protocol v4: a Status on the error channel, the exit code as one of its causes).
+ */
+
+import type { ExecSession, TerminalSize } from '../../../runtime/runtime.ts';
+import type { Status } from '../../api/core.gen.ts';
+import { podName, podUid } from '../../pods/identity.ts';
+import type { AgentView, ContainerHandle } from '../agent-view.ts';
+import { badRequest, statusOf } from '../errors.ts';
+import { boolParam, type UpgradeExchange } from '../http.ts';
+import { checkContainer, containerStatusOf, defaultContainer, findPod } from '../pod-lookup.ts';
+import { acceptChannels, type Channels } from './channels.ts';
+
+export interface StreamRequest {
+  kind: 'exec' | 'attach';
+  namespace: string;
+  pod: string;
+  /** Undefined: the pod's default container. */
+  container: string | undefined;
+  /** Names of the parameters: the API's and the kubelet's own differ. */
+  flags: { stdin: string; stdout: string; stderr: string };
+}
+
+export const apiFlags = { stdin: 'stdin', stdout: 'stdout', stderr: 'stderr' };
+export const kubeletFlags = { stdin: 'input', stdout: 'output', stderr: 'error' };
+
+const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
+
+/** @throws ApiError while the request can still be refused; what fails later goes to the error channel */
+export async function streamProcess(
+  exchange: UpgradeExchange,
+  agent: AgentView,
+  request: StreamRequest,
+): Promise<void> {
+  const { query, signal } = exchange;
+  const command = query.getAll('command');
+  if (request.kind === 'exec' && command.length === 0)
+    throw badRequest('you must specify at least 1 command for the container');
+  const stdin = boolParam(query, request.flags.stdin);
+  const stdout = boolParam(query, request.flags.stdout);
+  const tty = boolParam(query, 'tty');
+  const stderr = boolParam(query, request.flags.stderr) && !tty;
+  if (!stdin && !stdout && !stderr) throw badRequest('ask for at least one of stdin, stdout and stderr');
+  const container = await runningContainer(agent, request);
+
+  const channels = await acceptChannels(exchange);
+  const ended = AbortSignal.any([signal, channels.closed]);
+  const sizes = terminalSizes(channels);
+  // The client may wait for a first message before it sends anything.
+  await channels.send(stdout ? channel.stdout : stderr ? channel.stderr : channel.error, '');
+  const streams = {
+    tty,
+    ...(stdin && { stdin: channels.readable(channel.stdin) }),
+    ...(stdout && { stdout: channels.writable(channel.stdout) }),
+    ...(stderr && { stderr: channels.writable(channel.stderr) }),
+  };
+  const { runtime, containerId } = container;
+  let outcome: Status;
+  try {
+    const session = await (request.kind === 'exec'
+      ? runtime.exec(containerId, { command, ...streams }, ended)
+      : runtime.attach(containerId, streams, ended));
+    sizes.follow(session);
+    outcome = exitStatus(await session.exitCode);
+  } catch (err) {
+    outcome = statusOf(err);
+  }
+  if (channels.closed.aborted) return;
+  await channels.send(channel.error, JSON.stringify(outcome));
+  channels.close();
+}
+
+/** @throws ApiError */
+async function runningContainer(agent: AgentView, request: StreamRequest): Promise<ContainerHandle> {
+  const pod = findPod(agent, request.namespace, request.pod);
+  const name = request.container || defaultContainer(pod);
+  checkContainer(pod, name);
+  const container = await agent.container(podUid(pod), name);
+  const state = container && (await container.runtime.containerStatus(container.containerId)).state;
+  if (container && state === 'CONTAINER_RUNNING') return container;
+  const { waiting, terminated } = containerStatusOf(pod, name)?.state ?? {};
+  const reason = waiting?.reason ?? terminated?.reason ?? pod.status?.reason ?? 'not started';
+  throw badRequest(`container ${name} of pod ${podName(pod)} does not run: ${reason}`);
+}
+
+/** Sizes that come before the process is there are given to it when it is. */
+function terminalSizes(channels: Channels): { follow(session: ExecSession): void } {
+  let session: ExecSession | undefined;
+  let last: TerminalSize | undefined;
+  channels.onMessage(channel.resize, (payload) => {
+    last = parseSize(payload) ?? last;
+    if (last) session?.resize(last);
+  });
+  return {
+    follow: (started) => {
+      session = started;
+      if (last) session.resize(last);
+    },
+  };
+}
+
+/** Undefined when it is not a size: a client that sends nonsense keeps the size it has. */
+export function parseSize(payload: Buffer): TerminalSize | undefined {
+  try {
+    const { Width: columns, Height: rows } = JSON.parse(payload.toString('utf8')) as {
+      Width?: unknown;
+      Height?: unknown;
+    };
+    const isSize = (value: unknown): value is number =>
+      Number.isInteger(value) && Number(value) > 0 && Number(value) < 65536;
+    return isSize(columns) && isSize(rows) ? { columns, rows } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function exitStatus(exitCode: number): Status {
+  if (exitCode === 0) return { metadata: {}, status: 'Success' };
+  return {
+    metadata: {},
+    status: 'Failure',
+    message: `command terminated with non-zero exit code: exit code ${exitCode}`,
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
+  };
+}
