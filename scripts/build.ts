@@ -75,4 +75,6 @@ async function placeLauncher(): Promise<void> {
   console.log('build: bin/roslet');
 }
 
-const kilobytes = (bytes: number): string => `${Math.ceil(bytes / 1024)} KiB`;
+function kilobytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1024)} KiB`;
+}
