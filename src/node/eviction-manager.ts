@@ -19,7 +19,10 @@ export interface EvictionManagerOptions {
   pods(signal: AbortSignal): Promise<PodWithUsage[]>;
   /** Gives back what is held without need: unused images, dead containers. */
   reclaim(signal: AbortSignal): Promise<void>;
-  /** Ends the pod with phase Failed and reason Evicted. Resolves when it is under way. */
+  /**
+   * Ends the pod with phase Failed and reason Evicted. Resolves when it is down, or after a bounded time: what it
+   * holds until then would have the next one evicted for nothing.
+   */
   evict(eviction: Eviction): Promise<void>;
   onPressures(pressures: ReadonlySet<Pressure>): void;
   log: Logger;

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../log.ts';
+import type { Pressure } from './conditions.ts';
+import { noEvictionState } from './eviction.ts';
+import { type EvictionManagerOptions, evictionRound } from './eviction-manager.ts';
+import type { PodWithUsage } from './eviction-rank.ts';
+import type { EvictionSignal } from './thresholds.ts';
+
+const named = (name: string, volumeBytes = 0): PodWithUsage => ({
+  pod: {
+    metadata: { name },
+    spec: { containers: [], volumes: [{ name: 'scratch', emptyDir: { sizeLimit: '1Ki' } }] },
+  },
+  usage: { containers: new Map(), volumes: new Map([['scratch', { bytes: volumeBytes, inodes: 1 }]]) },
+});
+
+/** A node whose disk has `available` bytes; each reclaim gives `reclaimable` back. */
+function node(available: number, reclaimable: number, more: Partial<EvictionManagerOptions> = {}) {
+  const done: string[] = [];
+  let left = available;
+  let told: ReadonlySet<Pressure> = new Set();
+  const options: EvictionManagerOptions = {
+    thresholds: [
+      { signal: 'nodefs.available', value: { amount: 100 }, graceMs: 0, minReclaim: { amount: 0 } },
+    ],
+    transitionPeriodMs: 0,
+    maxPodGracePeriodSeconds: 0,
+    periodMs: 1000,
+    observe: async () => ({
+      observations: new Map<EvictionSignal, { available: number; capacity: number }>([
+        ['nodefs.available', { available: left, capacity: 1000 }],
+      ]),
+      dedicatedImageFs: false,
+    }),
+    pods: async () => [named('a'), named('b')],
+    reclaim: async () => {
+      done.push('reclaim');
+      left += reclaimable;
+    },
+    evict: async ({ pod }) => {
+      done.push(`evict ${pod.metadata?.name}`);
+    },
+    onPressures: (pressures) => {
+      told = pressures;
+    },
+    log: silentLogger(),
+    ...more,
+  };
+  return {
+    round: () => evictionRound(options, noEvictionState, AbortSignal.timeout(60_000)),
+    done,
+    told: () => told,
+  };
+}
+
+describe('evictionRound', () => {
+  it('evicts nobody when removing what is not in use was enough', async () => {
+    const { round, done } = node(50, 100);
+    await round();
+    expect(done).toEqual(['reclaim']);
+  });
+  it('evicts one pod when it was not', async () => {
+    const { round, done, told } = node(50, 10);
+    await round();
+    expect(done).toEqual(['reclaim', 'evict a']);
+    expect(told()).toEqual(new Set(['DiskPressure']));
+  });
+  it('evicts when nothing can be removed at all', async () => {
+    const reclaim = () => Promise.reject(new Error('the runtime is gone'));
+    const { round, done } = node(50, 0, { reclaim });
+    await round();
+    expect(done).toEqual(['evict a']);
+  });
+  it('evicts every pod that is beyond its own limits, and none for the node in the same round', async () => {
+    const { round, done } = node(50, 10, {
+      pods: async () => [named('a', 2000), named('b'), named('c', 3000)],
+    });
+    await round();
+    expect(done).toEqual(['evict a', 'evict c', 'reclaim']);
+  });
+  it('tells the pressure even when it cannot tell what the pods use', async () => {
+    const { round, done, told } = node(50, 10, {
+      pods: () => Promise.reject(new Error('the runtime is gone')),
+    });
+    await round();
+    expect(done).toEqual(['reclaim']);
+    expect(told()).toEqual(new Set(['DiskPressure']));
+  });
+});
