@@ -44,6 +44,8 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
     const hierarchy = holder(controller);
     const target = hierarchy && join(hierarchy.mountPoint, path, file);
     if (!target || !existsSync(target)) {
+      // A kernel that cannot count huge pages cannot hold a pod that asked for none to that, nor needs to.
+      if (controller === 'hugetlb' && value === '0') return;
       throw new RuntimeError(
         'FailedPrecondition',
         `this kernel has no ${file} to set to ${value} for ${path}`,
