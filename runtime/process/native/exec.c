@@ -140,6 +140,8 @@ static pid_t start(const struct request *request, struct channels *channels) {
   text[length] = '\0';
   waitpid(middle, NULL, 0);
   if (length > 0 || count != sizeof child) {
+    /* Not left to others to reap: the container's pid namespace cannot end while a zombie is in it. */
+    if (count == sizeof child) waitpid(child, NULL, 0);
     rmdir(request->cgroup);
     failx(EXIT_CANNOT_START, "%s", length > 0 ? strchr(text, ' ') + 1 : "the command was killed before it started");
   }
