@@ -2,9 +2,9 @@
 # roslet: starts the agent or the CLI with the Node that belongs to it. In a checkout this file is bin/roslet, installed
 # it is PREFIX/bin/roslet with the rest in PREFIX/lib/roslet.
 set -eu
-here=$(dirname "$(readlink -f "$0")")
+top=$(dirname "$(dirname "$(readlink -f "$0")")")
 
-for program in "$here/../dist/roslet.js" "$here/../lib/roslet/roslet.js"; do
+for program in "$top/dist/roslet.js" "$top/lib/roslet/roslet.js"; do
   [ ! -e "$program" ] || break
 done
 [ -e "$program" ] || {
@@ -14,7 +14,7 @@ done
 
 node=${ROSLET_NODE:-}
 if [ -z "$node" ]; then
-  for node in "$here/../.tools/node_modules/.bin/node" "$here/../lib/roslet/node" node; do
+  for node in "$top/.tools/node_modules/.bin/node" "$top/lib/roslet/node" node; do
     command -v "$node" >/dev/null 2>&1 && break
     node=
   done
