@@ -44,9 +44,9 @@ export async function probeGrpc(
       reject(signal.reason);
     };
     signal.addEventListener('abort', abort, { once: true });
-    session.on('error', (error) => {
-      fail(`error: failed to connect service at "${address}": ${networkErrorText(error, address)}`);
-    });
+    const failToConnect = (text: string) => fail(`error: failed to connect service at "${address}": ${text}`);
+    session.on('error', (error) => failToConnect(networkErrorText(error, address)));
+    session.once('close', () => failToConnect('the connection was closed'));
     // The server's settings are the first sign that it speaks HTTP/2 at all.
     session.once('remoteSettings', () => {
       connected = true;
@@ -89,9 +89,10 @@ function check(session: ClientHttp2Session, service: string, done: (answer: RpcA
   stream.on('trailers', keep);
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   stream.once('end', () => done(rpcAnswer(headers, Buffer.concat(chunks))));
-  stream.on('error', (error) =>
-    done({ grpcStatus: statusUnknown, grpcMessage: error.message, message: Buffer.alloc(0) }),
-  );
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ERR_HTTP2_STREAM_CANCEL') return;
+    done({ grpcStatus: statusUnknown, grpcMessage: error.message, message: Buffer.alloc(0) });
+  });
   stream.end(frame(healthCheckRequest(service)));
 }
 

@@ -7,7 +7,7 @@
  *   keeps the readiness it had: unknown is not false. Its probes start at a random time within their period, so that
  *   a restarted agent does not try them all at once.
  */
-import type { Pod, Probe } from '../api/core.gen.ts';
+import type { Pod } from '../api/core.gen.ts';
 import { containerReference } from '../events/reference.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
@@ -107,23 +107,21 @@ function containerProbes(
   const startedMs = performance.now() - Math.max(0, Date.now() - target.startedAtMs);
   const workers: Workers = {};
 
-  function startWorker(kind: ProbeKind, probe: Probe | undefined): void {
-    if (!probe) return;
-    const delayedUntilMs = startedMs + (probe.initialDelaySeconds ?? 0) * 1000;
-    const jitterMs = restored ? Math.random() * (probe.periodSeconds ?? 0) * 1000 : 0;
-    workers[kind]?.start(Math.max(0, delayedUntilMs - performance.now()) + jitterMs);
-  }
-
-  function startAfterStartup(): void {
-    startWorker('liveness', container.livenessProbe);
-    startWorker('readiness', container.readinessProbe);
+  /** `spread`: at a random time within the period instead of at once. */
+  function start(started: readonly ProbeKind[], spread: boolean): void {
+    for (const kind of started) {
+      const { initialDelaySeconds = 0, periodSeconds = 0 } = container[`${kind}Probe`] ?? {};
+      const delayMs = startedMs + initialDelaySeconds * 1000 - performance.now();
+      const spreadMs = spread ? Math.random() * periodSeconds * 1000 : 0;
+      workers[kind]?.start(Math.max(0, delayMs) + spreadMs);
+    }
   }
 
   function changed(kind: ProbeKind, result: ProbeResult): void {
     probeLog.info({ probe: kind, result }, `${kind} probe: ${result}`);
     const isFinal = kind === 'startup' || (kind === 'liveness' && result === 'failure');
     if (isFinal) workers[kind]?.stop();
-    if (kind === 'startup' && result === 'success') startAfterStartup();
+    if (kind === 'startup' && result === 'success') start(afterStartup, false);
     onResult(podUid(pod));
   }
 
@@ -156,8 +154,8 @@ function containerProbes(
   }
   const list = Object.values(workers);
   if (list.length === 0) return undefined;
-  if (workers.startup && workers.startup.result !== 'success') startWorker('startup', container.startupProbe);
-  else startAfterStartup();
+  const hasStarted = !workers.startup || workers.startup.result === 'success';
+  start(hasStarted ? afterStartup : ['startup'], restored !== undefined);
   return {
     podUid: podUid(pod),
     workers,
@@ -167,7 +165,8 @@ function containerProbes(
   };
 }
 
-const kinds: readonly ProbeKind[] = ['startup', 'liveness', 'readiness'];
+const afterStartup: readonly ProbeKind[] = ['liveness', 'readiness'];
+const kinds: readonly ProbeKind[] = ['startup', ...afterStartup];
 
 const titles: Readonly<Record<ProbeKind, string>> = {
   startup: 'Startup',
