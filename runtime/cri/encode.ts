@@ -42,12 +42,6 @@ export function encodeSandboxConfig(config: PodSandboxConfig): cri.PodSandboxCon
 }
 
 export function encodeContainerConfig(config: ContainerConfig): cri.ContainerConfig {
-  if (config.rlimits.length > 0) {
-    throw new RuntimeError(
-      'InvalidArgument',
-      `container ${config.metadata.name}: resource limits (${config.rlimits.map((limit) => limit.type).join(', ')}) cannot be set through CRI`,
-    );
-  }
   return {
     metadata: { ...config.metadata },
     image: encodeImage(config.image, config.userSpecifiedImage, config.runtimeHandler),

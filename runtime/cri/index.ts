@@ -4,7 +4,7 @@
  * when it is back. Differences between runtimes are negotiated by what they answer, never by what they are expected to.
  */
 import type { Logger } from '../../src/log.ts';
-import { type ContainerConfig, type Runtime, RuntimeError } from '../runtime.ts';
+import { type Runtime, RuntimeError } from '../runtime.ts';
 import { type CallOptions, connect } from './connection.ts';
 import {
   decodeContainer,
@@ -23,6 +23,7 @@ import {
 } from './encode.ts';
 import { hasCode } from './errors.ts';
 import { runtimeEvents } from './events.ts';
+import { refuseIgnoredStopSignal, refuseUnknownFields } from './features.ts';
 import { criImages } from './images.ts';
 import * as methods from './methods.ts';
 import { containerOwners } from './owners.ts';
@@ -101,6 +102,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     async createContainer(podSandboxId, config, sandboxConfig, signal) {
+      await refuseUnknownFields(connection, config, within(signal));
       const { containerId } = await connection.call(
         methods.createContainer,
         {
@@ -111,7 +113,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
         within(signal),
       );
       owners.learn(containerId, podSandboxId);
-      await refuseIgnoredStopSignal(containerId, config, signal);
+      await refuseIgnoredStopSignal(connection, containerId, config, within(signal));
       return containerId;
     },
 
@@ -222,18 +224,6 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     images: criImages(connection, requestTimeoutMs),
   };
   return runtime;
-
-  /** A runtime older than CRI's stop_signal drops it in silence: its status then does not tell it back. */
-  async function refuseIgnoredStopSignal(containerId: string, config: ContainerConfig, signal?: AbortSignal) {
-    if (config.stopSignal === undefined) return;
-    const { stopSignal } = await runtime.containerStatus(containerId, signal);
-    if (stopSignal === config.stopSignal) return;
-    await runtime.removeContainer(containerId, signal);
-    throw new RuntimeError(
-      'InvalidArgument',
-      `container ${config.metadata.name}: the runtime does not honour stopSignal ${config.stopSignal}; leave it out, or set STOPSIGNAL in the image`,
-    );
-  }
 }
 
 /** Stopping or removing what is gone has succeeded. */
