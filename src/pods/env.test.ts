@@ -174,7 +174,7 @@ describe('the environment', () => {
       fc.asyncProperty(fc.array(variable), fc.array(variable), async (first, second) => {
         const alone = (await make({ env: first })).envs;
         const both = (await make({ env: [...first, ...second] })).envs;
-        const overridden = new Set(second.map((v) => v.name));
+        const overridden = new Set<string>(second.map((v) => v.name));
         for (const [key, value] of alone) if (!overridden.has(key)) expect(both.get(key)).toBe(value);
       }),
     );

@@ -164,13 +164,11 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
     async emptyDirUsage(pod, signal) {
       const usages: EmptyDirUsage[] = [];
       for (const volume of pod.spec?.volumes ?? []) {
-        const sizeLimit = volume.emptyDir?.sizeLimit;
-        if (sizeLimit === undefined) continue;
-        usages.push({
-          volume: volume.name,
-          usedBytes: await diskUsage(locate(pod, volume).dir, signal),
-          sizeLimitBytes: quantityValue(sizeLimit),
-        });
+        // A sizeLimit of 0 is none.
+        const sizeLimitBytes = quantityValue(volume.emptyDir?.sizeLimit ?? '0');
+        if (sizeLimitBytes <= 0) continue;
+        const usedBytes = await diskUsage(locate(pod, volume).dir, signal);
+        usages.push({ volume: volume.name, usedBytes, sizeLimitBytes });
       }
       return usages;
     },

@@ -66,10 +66,13 @@ export async function openInside(base: string, path: string): Promise<FileHandle
     if (stats.isSymbolicLink()) {
       links += 1;
       if (links > maxLinks) throw new SubPathError(`subPath ${path} has too many links`);
-      // What the link says now may differ from what it said then: either way we stay inside.
-      const link = await readlink(entryOf(parent, segment));
-      if (isAbsolute(link)) trail.length = 1;
-      pending.unshift(...segmentsOf(isAbsolute(link) ? insideBase(base, link, path) : link));
+      const link = await linkText(entryOf(parent, segment));
+      if (link === undefined) {
+        pending.unshift(segment);
+      } else {
+        if (isAbsolute(link)) trail.length = 1;
+        pending.unshift(...segmentsOf(isAbsolute(link) ? insideBase(base, link, path) : link));
+      }
     } else if (stats.isDirectory() || pending.length === 0) {
       trail.push(entry);
     } else {
@@ -84,6 +87,16 @@ const maxLinks = 40;
 
 const segmentsOf = (path: string): string[] =>
   path.split('/').filter((segment) => segment !== '' && segment !== '.');
+
+/** It may have changed since it was opened: what it says now keeps us inside as well. Undefined: no link any more. */
+async function linkText(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (hasCode(error, 'EINVAL', 'ENOENT')) return undefined;
+    throw error;
+  }
+}
 
 function insideBase(base: string, link: string, path: string): string {
   const inside = relative(base, link);

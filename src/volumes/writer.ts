@@ -155,9 +155,9 @@ async function writeGeneration(
       await makeParents(generation, path, gid);
       const file = join(generation, path);
       await writeFile(file, data, { flag: 'wx', mode });
+      if (gid !== undefined) await chown(file, -1, gid);
       // The mode given at creation is cut by the umask.
       await chmod(file, mode);
-      if (gid !== undefined) await chown(file, -1, gid);
     }
     const next = join(dir, `..data_${randomBytes(6).toString('hex')}`);
     await symlink(basename(generation), next);
