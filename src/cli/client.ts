@@ -122,7 +122,7 @@ async function readText(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function refusal(text: string, code: number): ApiRefusal {
+export function refusal(text: string, code: number): ApiRefusal {
   const status = parseStatus(text);
   return new ApiRefusal(
     status?.message ?? (text.trim() || `the agent answered ${code}`),

@@ -21,7 +21,8 @@ export async function readManifests(paths: readonly string[]): Promise<DecodedOb
   return objects;
 }
 
-async function readPath(path: string): Promise<{ file: string; content: string }[]> {
+/** @throws CliError when it cannot be read */
+export async function readPath(path: string): Promise<{ file: string; content: string }[]> {
   if (path === '-') return [{ file: 'standard input', content: await text(process.stdin) }];
   try {
     if (!(await stat(path)).isDirectory()) return [{ file: path, content: await readFile(path, 'utf8') }];

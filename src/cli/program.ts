@@ -1,4 +1,5 @@
 /** The commands with their options and help. What a command does is in the module that its action loads. */
+import { hostname } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { agentPaths, defaultRootDir } from '../paths.ts';
 import { type Client, createClient } from './client.ts';
@@ -31,6 +32,13 @@ interface GlobalOptions {
 interface NamespaceOptions {
   namespace: string;
   allNamespaces?: boolean;
+}
+
+interface ProcessOptions {
+  namespace: string;
+  container?: string;
+  stdin: boolean;
+  tty: boolean;
 }
 
 export function buildProgram(signal: AbortSignal, exit: (code: number) => void): Command {
@@ -91,6 +99,80 @@ export function buildProgram(signal: AbortSignal, exit: (code: number) => void):
       exit(await logs(client(command), { container, ...o, pod }, signal));
     });
 
+  inNamespace(program.command('exec'))
+    .argument('<pod>')
+    .argument('<command...>')
+    .usage('[options] <pod> -- <command...>')
+    .description('run a command in a container; its exit code becomes ours')
+    .option('-c, --container <name>', 'which container; the first one unless given')
+    .option('-i, --stdin', 'pass our input on', false)
+    .option('-t, --tty', 'with a terminal', false)
+    .addHelpText('after', examples('roslet exec camera -- ls /dev', 'roslet exec -it camera -- sh'))
+    .action(async (pod: string, words: string[], _o, command: Command) => {
+      const { exec } = await import('./exec.ts');
+      const o = command.opts<ProcessOptions>();
+      exit(await exec(client(command), { ...o, pod }, words, signal));
+    });
+
+  inNamespace(program.command('attach'))
+    .argument('<pod>')
+    .description("join a container's main process")
+    .option('-c, --container <name>', 'which container; the first one unless given')
+    .option('-i, --stdin', 'pass our input on', false)
+    .option('-t, --tty', 'with a terminal', false)
+    .addHelpText('after', examples('roslet attach camera', 'roslet attach -it shell'))
+    .action(async (pod: string, _o, command: Command) => {
+      const { attach } = await import('./exec.ts');
+      const o = command.opts<ProcessOptions>();
+      exit(await attach(client(command), { ...o, pod }, signal));
+    });
+
+  inNamespace(program.command('events'))
+    .description('list what happened, oldest first')
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .option('--for <object>', 'only about pod/NAME or node/NAME')
+    .option('--types <types>', 'only these: Normal,Warning', list, [])
+    .option('-w, --watch', 'go on with what happens', false)
+    .addHelpText(
+      'after',
+      examples('roslet events', 'roslet events --for pod/camera -w', 'roslet events -A --types Warning'),
+    )
+    .action(async (_o, command: Command) => {
+      const { events } = await import('./events.ts');
+      const o = command.opts<NamespaceOptions & { for?: string; types: string[]; watch: boolean }>();
+      exit(await events(client(command), { ...o, namespace: namespaceOf(o), about: o.for }, signal));
+    });
+
+  inNamespace(program.command('describe'))
+    .argument('<what>', 'a pod, or node')
+    .description('tell all about a pod or this node, with its events')
+    .addHelpText('after', examples('roslet describe camera', 'roslet describe node'))
+    .action(async (what: string, _o, command: Command) => {
+      const { describe } = await import('./describe.ts');
+      exit(await describe(client(command), command.opts<NamespaceOptions>().namespace, what));
+    });
+
+  program
+    .command('top')
+    .description('show what the pods and the node use')
+    .option('-c, --containers', 'a line for each container', false)
+    .addHelpText('after', examples('roslet top', 'roslet top --containers'))
+    .action(async (_o, command: Command) => {
+      const { top } = await import('./top.ts');
+      exit(await top(client(command), command.opts<{ containers: boolean }>().containers, signal));
+    });
+
+  program
+    .command('lint')
+    .argument('<file...>', 'manifests, directories of manifests, or - for standard input')
+    .description('check manifests; needs no agent')
+    .option('--node-name <name>', 'as the node of this name', hostname().toLowerCase())
+    .addHelpText('after', examples('roslet lint camera.yaml', 'roslet lint /etc/roslet/manifests'))
+    .action(async (files: string[], _o, command: Command) => {
+      const { lint } = await import('./lint.ts');
+      exit(await lint(files, command.opts<{ nodeName: string }>().nodeName));
+    });
+
   inNamespace(program.command('apply'))
     .description('create or change pods, config maps and secrets')
     .requiredOption('-f, --filename <path...>', 'manifest, directory of manifests or - for standard input')
@@ -142,6 +224,8 @@ function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
 }
+
+const list = (text: string): string[] => text.split(',').filter((each) => each !== '');
 
 /** Seconds, from `90s`, `5m`, `1h30m` or `2d`. */
 function duration(text: string): number {

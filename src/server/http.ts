@@ -62,9 +62,14 @@ export function sendJson(res: ServerResponse, code: number, body: unknown): void
   res.end(text);
 }
 
-export function sendText(res: ServerResponse, code: number, body: string, type = 'text/plain'): void {
+export function sendText(
+  res: ServerResponse,
+  code: number,
+  body: string,
+  type = 'text/plain; charset=utf-8',
+): void {
   res.writeHead(code, {
-    'Content-Type': `${type}; charset=utf-8`,
+    'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
     'X-Content-Type-Options': 'nosniff',
   });

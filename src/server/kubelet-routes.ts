@@ -1,12 +1,21 @@
 /** The kubelet's own endpoints (`/pods`, `/containerLogs`, `/exec`, …) in the kubelet's shapes. */
 import type { Pod } from '../api/core.gen.ts';
 import { sendContainerLog } from './container-logs.ts';
-import { needsUpgrade, type Route, routePath, sendJson } from './http.ts';
+import { needsUpgrade, type Route, routePath, sendJson, sendText } from './http.ts';
+import type { MetricsText } from './metrics-text.ts';
 import { findPod } from './pod-lookup.ts';
 import type { LocalApi } from './server.ts';
+import { summaryReader } from './stats/summary.ts';
 import { kubeletFlags, type StreamRequest, streamProcess } from './streaming/exec.ts';
 
-export function kubeletRoutes({ agent }: LocalApi): Route[] {
+export function kubeletRoutes({ agent, metrics, rootDir }: LocalApi): Route[] {
+  const summary = summaryReader(agent, rootDir);
+  let metricsWriter: MetricsText | undefined;
+  const scrape = async (): Promise<MetricsText> => {
+    const { metricsText } = await import('./metrics-text.ts');
+    metricsWriter ??= metricsText(metrics, agent);
+    return metricsWriter;
+  };
   const get = (template: string, handle: Route['handle']): Route => ({
     methods: ['GET'],
     path: routePath(template),
@@ -32,6 +41,11 @@ export function kubeletRoutes({ agent }: LocalApi): Route[] {
     }),
     stream('exec', '/exec/{namespace}/{pod}/{container}'),
     stream('attach', '/attach/{namespace}/{pod}/{container}'),
+    get('/stats/summary', async ({ res, signal }) => sendJson(res, 200, await summary.read(signal))),
+    get('/metrics', async ({ res }) => {
+      const { contentType, text } = await scrape();
+      sendText(res, 200, await text(), contentType);
+    }),
     get('/configz', ({ res }) => sendJson(res, 200, { kubeletconfig: agent.configz() })),
     get('/refusedManifests', ({ res }) => sendJson(res, 200, { items: agent.refusedManifests() })),
   ];

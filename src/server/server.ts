@@ -2,6 +2,7 @@
  * The agent's servers: everything on a unix socket that root and the group `roslet` may use, and health alone on a
  * loopback port as the kubelet's healthz. Who may open the socket may do all: there is no other authorization yet.
  */
+import { dirname } from 'node:path';
 import type { ObjectStore } from '../apiserver/object-store.ts';
 import { apiRoutes } from '../apiserver/rest.ts';
 import type { Logger } from '../log.ts';
@@ -13,7 +14,8 @@ import { serveRoutes } from './listener.ts';
 import type { Metrics } from './metrics.ts';
 import { closeServer, listen, listenOnSocket } from './socket.ts';
 
-export interface ServerOptions extends LocalApi {
+export interface ServerOptions extends Omit<LocalApi, 'rootDir'> {
+  /** In the agent's root directory, as paths.ts puts it. */
   socketPath: string;
   /** Gets the socket when there is such a group on this machine. */
   socketGroup: string;
@@ -26,6 +28,8 @@ export interface LocalApi {
   agent: AgentView;
   objects: ObjectStore;
   metrics: Metrics;
+  /** On the node's file system. */
+  rootDir: string;
   log: Logger;
 }
 
@@ -37,7 +41,11 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions, signal: AbortSignal): Promise<RunningServer> {
   const { agent, healthz, log } = options;
   const closing = new AbortController();
-  const local = serveRoutes(localRoutes(options), closing.signal, log);
+  const local = serveRoutes(
+    localRoutes({ ...options, rootDir: dirname(options.socketPath) }),
+    closing.signal,
+    log,
+  );
   const health = serveRoutes(healthRoutes(agent), closing.signal, log);
   const unobserve = observe(agent, options.objects);
   const close = async (): Promise<void> => {

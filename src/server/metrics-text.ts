@@ -1,0 +1,124 @@
+/**
+ * `/metrics`: what was counted as the Prometheus text, by prom-client. Loaded with the first scrape: an agent that
+ * nobody scrapes does not pay for it.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AgentView } from './agent-view.ts';
+import { type CounterName, counters, type HistogramName, histograms, type Metrics } from './metrics.ts';
+
+export interface MetricsText {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+export function metricsText(metrics: Metrics, agent: AgentView): MetricsText {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of Object.keys(counters) as CounterName[]) addCounter(registry, name, metrics);
+  for (const name of Object.keys(histograms) as HistogramName[]) {
+    registry.registerMetric(new RecordedHistogram(name, metrics));
+  }
+  addGauge(registry, 'kubelet_running_pods', 'Pods that have a running container.', [], (gauge) =>
+    gauge.set(agent.pods().filter((pod) => statusesOf(pod).some((each) => each.state?.running)).length),
+  );
+  addGauge(
+    registry,
+    'kubelet_running_containers',
+    'Containers by their state.',
+    ['container_state'],
+    (gauge) => {
+      const states = agent.pods().flatMap(statusesOf);
+      gauge.set({ container_state: 'running' }, states.filter((each) => each.state?.running).length);
+      gauge.set({ container_state: 'exited' }, states.filter((each) => each.state?.terminated).length);
+      gauge.set(
+        { container_state: 'created' },
+        states.filter((each) => each.state?.waiting && each.containerID).length,
+      );
+    },
+  );
+  addGauge(
+    registry,
+    'kubelet_desired_pods',
+    'Pods that should be here, by where they come from.',
+    ['static'],
+    (gauge) => {
+      const isStatic = agent
+        .pods()
+        .filter((pod) => pod.metadata?.annotations?.['kubernetes.io/config.source'] === 'file');
+      gauge.set({ static: 'true' }, isStatic.length);
+      gauge.set({ static: '' }, agent.pods().length - isStatic.length);
+    },
+  );
+  addGauge(registry, 'kubelet_node_name', "The node's name. The value is always 1.", ['node'], (gauge) =>
+    gauge.set({ node: agent.nodeName }, 1),
+  );
+  return { contentType: registry.contentType, text: () => registry.metrics() };
+}
+
+function addCounter(registry: Registry, name: CounterName, metrics: Metrics): void {
+  const { help, labels } = counters[name];
+  new Counter<string>({
+    name,
+    help,
+    labelNames: [...labels],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const series of metrics.counted.get(name)?.values() ?? []) this.inc(series.labels, series.value);
+    },
+  });
+}
+
+function addGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: string[],
+  set: (gauge: Gauge<string>) => void,
+): void {
+  new Gauge<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      set(this);
+    },
+  });
+}
+
+/** A histogram whose observations were made elsewhere; prom-client only writes them down. */
+class RecordedHistogram extends Histogram<string> {
+  readonly #name: HistogramName;
+  readonly #metrics: Metrics;
+
+  constructor(name: HistogramName, metrics: Metrics) {
+    const { help, labels, buckets } = histograms[name];
+    super({ name, help, labelNames: [...labels], buckets: [...buckets], registers: [] });
+    this.#name = name;
+    this.#metrics = metrics;
+  }
+
+  override async get(): ReturnType<Histogram<string>['get']> {
+    const empty = await super.get();
+    const bounds = histograms[this.#name].buckets;
+    const values: typeof empty.values = [];
+    for (const { labels, bucketCounts, sum, count } of this.#metrics.observed.get(this.#name)?.values() ??
+      []) {
+      let below = 0;
+      for (const [index, bound] of [...bounds, '+Inf' as const].entries()) {
+        below += bucketCounts[index] ?? 0;
+        values.push({ metricName: `${this.#name}_bucket`, labels: { ...labels, le: bound }, value: below });
+      }
+      values.push({ metricName: `${this.#name}_sum`, labels, value: sum });
+      values.push({ metricName: `${this.#name}_count`, labels, value: count });
+    }
+    return { ...empty, values };
+  }
+}
+
+const statusesOf = ({ status = {} }: ReturnType<AgentView['pods']>[number]) => [
+  ...(status.initContainerStatuses ?? []),
+  ...(status.containerStatuses ?? []),
+];

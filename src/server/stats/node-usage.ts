@@ -1,0 +1,58 @@
+/** What the machine as a whole uses, from /proc and the file system of the agent's directory. */
+import { readFile, statfs } from 'node:fs/promises';
+import { meminfoBytes, observeMemory } from '../../node/machine-stats.ts';
+
+export interface NodeUsage {
+  timestampMs: number;
+  bootedAtMs: number;
+  cpuUsageCoreNanoSeconds: bigint;
+  memory: { availableBytes: number; usageBytes: number; workingSetBytes: number; rssBytes: number };
+  processes: { max: number; current: number };
+}
+
+export interface FilesystemSpace {
+  availableBytes: number;
+  capacityBytes: number;
+  inodesFree: number;
+  inodes: number;
+}
+
+/** The unit of /proc/stat is USER_HZ, 100 on every Linux that Node runs on. */
+const nanosecondsPerTick = 10_000_000n;
+
+export async function nodeUsage(nowMs: number): Promise<NodeUsage> {
+  const [stat, meminfo, loadavg, pidMax] = await Promise.all(
+    ['/proc/stat', '/proc/meminfo', '/proc/loadavg', '/proc/sys/kernel/pid_max'].map((path) =>
+      readFile(path, 'utf8'),
+    ),
+  );
+  return {
+    timestampMs: nowMs,
+    bootedAtMs: Number(/^btime (\d+)$/m.exec(stat!)?.[1]) * 1000,
+    cpuUsageCoreNanoSeconds: busyTicks(stat!) * nanosecondsPerTick,
+    memory: memoryUsage(meminfo!),
+    processes: { max: Number(pidMax), current: Number(/\/(\d+)/.exec(loadavg!)?.[1]) },
+  };
+}
+
+export async function filesystemSpace(path: string): Promise<FilesystemSpace> {
+  const { bavail, bsize, blocks, ffree, files } = await statfs(path);
+  return { availableBytes: bavail * bsize, capacityBytes: blocks * bsize, inodesFree: ffree, inodes: files };
+}
+
+/** All that is not idle: user, nice, system, irq, softirq, steal. Guests are in user already. */
+function busyTicks(stat: string): bigint {
+  const [user, nice, system, , , irq, softirq, steal] = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? '').split(' ');
+  return [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + BigInt(ticks ?? 0), 0n);
+}
+
+function memoryUsage(meminfo: string): NodeUsage['memory'] {
+  const { available, capacity } = observeMemory(meminfo);
+  const bytes = meminfoBytes(meminfo);
+  return {
+    availableBytes: available,
+    usageBytes: capacity - (bytes.get('MemFree') ?? 0),
+    workingSetBytes: capacity - available,
+    rssBytes: bytes.get('AnonPages') ?? 0,
+  };
+}

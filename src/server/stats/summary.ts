@@ -1,0 +1,228 @@
+/** `/stats/summary`: the kubelet's summary.Summary (stats.k8s.io/v1alpha1), by which `kubectl top` and others look. */
+import { dirname } from 'node:path';
+import type { ContainerStats } from '../../../runtime/runtime.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
+import type { AgentView, PodUsage } from '../agent-view.ts';
+import { containerStatusOf } from '../pod-lookup.ts';
+import { type DiskUsage, diskUsageReader } from './disk-usage.ts';
+import { type FilesystemSpace, filesystemSpace, nodeUsage } from './node-usage.ts';
+import { cpuRates } from './rates.ts';
+
+export interface Summary {
+  node: NodeStats;
+  pods: PodStats[];
+}
+
+export interface NodeStats {
+  nodeName: string;
+  startTime: string;
+  cpu: CpuStats;
+  memory: MemoryStats;
+  fs: FsStats;
+  runtime?: { imageFs: FsStats };
+  rlimit: { time: string; maxpid: number; curproc: number };
+}
+
+export interface PodStats {
+  podRef: { name: string; namespace: string; uid: string };
+  startTime?: string;
+  containers: ContainerSummary[];
+  cpu?: CpuStats;
+  memory?: MemoryStats;
+  volume: (FsStats & { name: string })[];
+  'ephemeral-storage': FsStats;
+  process_stats?: { process_count: number };
+}
+
+export interface ContainerSummary {
+  name: string;
+  startTime?: string;
+  cpu?: CpuStats;
+  memory?: MemoryStats;
+  rootfs?: FsStats;
+  logs?: FsStats;
+}
+
+export interface CpuStats {
+  time: string;
+  usageNanoCores?: number;
+  usageCoreNanoSeconds?: number;
+}
+
+export interface MemoryStats {
+  time: string;
+  availableBytes?: number;
+  usageBytes?: number;
+  workingSetBytes?: number;
+  rssBytes?: number;
+  pageFaults?: number;
+  majorPageFaults?: number;
+}
+
+export interface FsStats extends Partial<FilesystemSpace> {
+  time: string;
+  usedBytes?: number;
+  inodesUsed?: number;
+}
+
+export interface SummaryReader {
+  read(signal: AbortSignal): Promise<Summary>;
+}
+
+/** @param rootDir lies on the node's file system, as the volumes and logs do. */
+export function summaryReader(
+  agent: AgentView,
+  rootDir: string,
+  nowMs: () => number = Date.now,
+): SummaryReader {
+  const disk = diskUsageReader(nowMs);
+  const rates = cpuRates();
+
+  function cpu(
+    key: string,
+    timestampMs: number,
+    usage: bigint | undefined,
+    nanoCores?: bigint,
+  ): CpuStats | undefined {
+    if (usage === undefined) return undefined;
+    const rate = nanoCores ?? rates.nanoCores(key, timestampMs, usage);
+    return {
+      time: time(timestampMs),
+      ...(rate !== undefined && { usageNanoCores: Number(rate) }),
+      usageCoreNanoSeconds: Number(usage),
+    };
+  }
+
+  async function node(space: FilesystemSpace, signal: AbortSignal): Promise<NodeStats> {
+    const usage = await nodeUsage(nowMs());
+    const now = time(usage.timestampMs);
+    const [imageFs] = await agent.imageFsInfo(signal);
+    return {
+      nodeName: agent.nodeName,
+      startTime: time(usage.bootedAtMs),
+      cpu: cpu('node', usage.timestampMs, usage.cpuUsageCoreNanoSeconds) ?? { time: now },
+      memory: { time: now, ...usage.memory },
+      fs: { time: now, ...space, ...taken(space) },
+      ...(imageFs && {
+        runtime: {
+          imageFs: {
+            time: time(imageFs.timestampMs),
+            ...(await filesystemSpace(imageFs.mountpoint)),
+            usedBytes: imageFs.usedBytes,
+            inodesUsed: imageFs.inodesUsed,
+          },
+        },
+      }),
+      rlimit: { time: now, maxpid: usage.processes.max, curproc: usage.processes.current },
+    };
+  }
+
+  async function container(
+    pod: Pod,
+    stats: ContainerStats,
+    space: FilesystemSpace,
+    signal: AbortSignal,
+  ): Promise<ContainerSummary> {
+    const name = stats.labels[containerNameLabel] ?? stats.metadata.name;
+    const { cpuUsageCoreNanoSeconds, cpuUsageNanoCores, timestampMs } = stats;
+    const logPath = await agent.containerLogPath(podUid(pod), name, false);
+    const startTime = containerStatusOf(pod, name)?.state?.running?.startedAt;
+    return {
+      name,
+      ...(startTime && { startTime }),
+      cpu: cpu(stats.id, timestampMs, cpuUsageCoreNanoSeconds, cpuUsageNanoCores),
+      memory: memory(stats),
+      ...(stats.rootfsUsedBytes !== undefined && {
+        rootfs: {
+          time: time(timestampMs),
+          usedBytes: stats.rootfsUsedBytes,
+          ...(stats.rootfsInodesUsed !== undefined && { inodesUsed: stats.rootfsInodesUsed }),
+        },
+      }),
+      ...(logPath && { logs: fsStats(await disk.of(dirname(logPath), signal), space) }),
+    };
+  }
+
+  async function podStats(
+    pod: Pod,
+    all: readonly ContainerStats[],
+    space: FilesystemSpace,
+    signal: AbortSignal,
+  ): Promise<PodStats> {
+    const uid = podUid(pod);
+    const own = all.filter((stats) => stats.labels[podUidLabel] === uid);
+    const containers: ContainerSummary[] = [];
+    for (const stats of own) containers.push(await container(pod, stats, space, signal));
+    const volume: PodStats['volume'] = [];
+    for (const { name, path } of agent.podVolumes(uid)) {
+      volume.push({ name, ...fsStats(await disk.of(path, signal), space) });
+    }
+    const usage = await agent.podUsage(uid);
+    return {
+      podRef: { name: podName(pod), namespace: podNamespace(pod), uid },
+      startTime: pod.status?.startTime,
+      containers,
+      ...(usage && {
+        cpu: cpu(uid, usage.timestampMs, usage.cpuUsageCoreNanoSeconds),
+        memory: memory(usage),
+        ...(usage.processCount !== undefined && { process_stats: { process_count: usage.processCount } }),
+      }),
+      volume,
+      'ephemeral-storage': ephemeralStorage(containers, volume, space, nowMs()),
+    };
+  }
+
+  return {
+    read: async (signal) => {
+      const space = await filesystemSpace(rootDir);
+      const all = await agent.containerStats(signal);
+      const withContainers = new Set(all.map((stats) => stats.labels[podUidLabel]));
+      const pods: PodStats[] = [];
+      for (const pod of agent.pods()) {
+        if (withContainers.has(podUid(pod))) pods.push(await podStats(pod, all, space, signal));
+      }
+      return { node: await node(space, signal), pods };
+    },
+  };
+}
+
+const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+
+const taken = (space: FilesystemSpace): { usedBytes: number; inodesUsed: number } => ({
+  usedBytes: space.capacityBytes - space.availableBytes,
+  inodesUsed: space.inodes - space.inodesFree,
+});
+
+const fsStats = (usage: DiskUsage, space: FilesystemSpace): FsStats => ({
+  time: time(usage.timestampMs),
+  ...space,
+  usedBytes: usage.usedBytes,
+  inodesUsed: usage.inodesUsed,
+});
+
+function memory(usage: ContainerStats | PodUsage): MemoryStats {
+  const faults = usage as Partial<ContainerStats>;
+  return {
+    time: time(usage.timestampMs),
+    availableBytes: faults.memoryAvailableBytes,
+    usageBytes: usage.memoryUsageBytes,
+    workingSetBytes: usage.memoryWorkingSetBytes,
+    rssBytes: usage.memoryRssBytes,
+    pageFaults: faults.pageFaults,
+    majorPageFaults: faults.majorPageFaults,
+  };
+}
+
+/** What eviction counts as the pod's: writable layers, logs and volumes. */
+function ephemeralStorage(
+  containers: readonly ContainerSummary[],
+  volumes: readonly FsStats[],
+  space: FilesystemSpace,
+  nowMs: number,
+): FsStats {
+  const parts = [...containers.flatMap(({ rootfs, logs }) => [rootfs, logs]), ...volumes];
+  const sum = (field: 'usedBytes' | 'inodesUsed'): number =>
+    parts.reduce((total, part) => total + (part?.[field] ?? 0), 0);
+  return { time: time(nowMs), ...space, usedBytes: sum('usedBytes'), inodesUsed: sum('inodesUsed') };
+}
