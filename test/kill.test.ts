@@ -1,0 +1,130 @@
+/**
+ * The agent is killed at random instants while pods come and go. No pod may be restarted, run twice, or be left
+ * behind. Every container tells of its own start in a file, so that nothing that the agent says has to be believed.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cgroupsBelow, isReady, pidsOf, TestAgent, until } from './agent.ts';
+import { startContainerd, type TestContainerd } from './peers/containerd.ts';
+
+const podCount = 20;
+const seed = Number(process.env.ROSLET_SEED ?? Date.now() % 1_000_000);
+
+let containerd: TestContainerd;
+beforeAll(async () => {
+  containerd = await startContainerd('1.6');
+});
+afterAll(async () => {
+  await containerd.stop();
+});
+
+describe.each([
+  {
+    name: 'host processes',
+    kills: 200,
+    runtimeClass: 'runtimeClassName: host-process',
+    endpoint: () => undefined,
+  },
+  { name: 'containerd', kills: 60, runtimeClass: '', endpoint: () => containerd.endpoint },
+])('an agent that is killed $kills times under churn, with $name', (setup) => {
+  it(`restarts, doubles and leaves nothing (ROSLET_SEED=${seed})`, { timeout: 900_000 }, async () => {
+    const random = generator(seed);
+    const criEndpoint = setup.endpoint();
+    const agent = await TestAgent.create(criEndpoint === undefined ? {} : { criEndpoint });
+    const starts = join(agent.dir, 'starts');
+    await mkdir(starts);
+    const manifest = (name: string) => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  ${setup.runtimeClass}
+  hostNetwork: true
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: starts, hostPath: {path: ${starts}}}, {name: work, emptyDir: {}}]
+  containers:
+  - name: main
+    image: docker.io/library/busybox:local
+    command: [sh, -c, 'echo started >> /starts/${name}; trap "exit 0" TERM; while sleep 0.2; do :; done']
+    volumeMounts: [{name: starts, mountPath: /starts}, {name: work, mountPath: /work}]
+    readinessProbe: {exec: {command: ['true']}, periodSeconds: 5}
+`;
+    const slots: (string | undefined)[] = Array.from({ length: podCount }, () => undefined);
+    const asked: string[] = [];
+    let generation = 0;
+    const churn = async (slot: number) => {
+      const old = slots[slot];
+      if (old !== undefined) await agent.unapply(`${old}.yaml`);
+      const name = `p${slot}-g${generation++}`;
+      slots[slot] = old !== undefined && random() < 0.3 ? undefined : name;
+      if (slots[slot] !== undefined) {
+        asked.push(name);
+        await agent.apply(`${name}.yaml`, manifest(name));
+      }
+    };
+    for (let slot = 0; slot < podCount; slot++) await churn(slot);
+
+    for (let kill = 0; kill < setup.kills; kill++) {
+      agent.spawn();
+      await sleep(random() < 0.2 ? random() * 3000 : random() * 900);
+      if (random() < 0.6) await churn(Math.floor(random() * podCount));
+      await agent.stop('SIGKILL');
+    }
+
+    await agent.start();
+    const wanted = slots.filter((name) => name !== undefined);
+    await until(
+      'all wanted pods are ready and no others are there',
+      async () => {
+        const pods = await agent.pods();
+        return pods.length === wanted.length && pods.every(isReady);
+      },
+      120_000,
+    );
+    const pods = await agent.pods();
+    expect(pods.map((p) => p.metadata?.name).sort()).toEqual(wanted.map((n) => `${n}-robot`).sort());
+    const restarted = pods.filter((p) => p.status?.containerStatuses?.[0]?.restartCount !== 0);
+    expect(restarted.map((p) => p.metadata?.name)).toEqual([]);
+
+    // Every container that ran says so once; those that still should run run once.
+    const told = Object.fromEntries(
+      readdirSync(starts).map((n) => [n, readFileSync(join(starts, n), 'utf8').trim().split('\n').length]),
+    );
+    expect(Object.entries(told).filter(([, count]) => count !== 1)).toEqual([]);
+    for (const name of wanted) expect(told[name], name).toBe(1);
+    expect(Object.keys(told).filter((name) => !asked.includes(name))).toEqual([]);
+    expect(mainProcesses(agent).sort()).toEqual([...wanted].sort());
+
+    expect(await agent.remove()).toEqual([]);
+    expect(existsSync(agent.dir)).toBe(false);
+  });
+});
+
+/** Names of the pods whose main process lives, one entry a process. */
+function mainProcesses(agent: TestAgent): string[] {
+  const pids = new Set(cgroupsBelow(agent.cgroup).flatMap(pidsOf));
+  return [...pids].flatMap((pid) => {
+    let command: string[];
+    try {
+      command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    } catch {
+      return [];
+    }
+    if (command[0] !== 'sh') return [];
+    const name = /\/starts\/(\S+);/.exec(command[2] ?? '')?.[1];
+    return name === undefined ? [] : [name];
+  });
+}
+
+/** A small generator of known quality (mulberry32), so that a failure can be run again. */
+function generator(start: number): () => number {
+  let state = start;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
