@@ -1,13 +1,13 @@
 /**
- * Strict decoding of manifests (YAML or JSON texts) and of request bodies into the objects of core/v1. Every error of
- * a document is collected and says where it is, what was found and what was expected; a document with an error gives
- * no object, the others of the text do.
+ * Strict decoding of manifests (YAML or JSON texts) into the objects of core/v1. Every error of a document is collected
+ * and says where it is, what was found and what was expected; a document with an error gives no object, the others of
+ * the text do. Request bodies are decoded by decode-value.ts.
  */
-import type { ConfigMap, CoreTypes, Pod, Secret } from './core.gen.ts';
+import type { ConfigMap, Pod, Secret } from './core.gen.ts';
 import { decodeTree, type LocatedFieldError } from './decode-value.ts';
 import { type FieldError, formatFieldError } from './errors.ts';
 import { nearestName } from './nearest.ts';
-import { entryOf, maxDepth, type Position, type Tree, textOf, treeOf } from './tree.ts';
+import { entryOf, type Position, type Tree, textOf } from './tree.ts';
 import { parseYaml } from './yaml.ts';
 
 export interface ManifestError extends FieldError {
@@ -62,22 +62,6 @@ export function decodeManifest(text: string, file: string): DecodedManifest {
     if (tree !== undefined) decodeItem(tree, '', source, result);
   }
   return result;
-}
-
-/** Decodes a value that JSON.parse made, e.g. a request body, as the named type. No value when there are errors. */
-export function decodeObject<K extends keyof CoreTypes>(
-  typeName: K,
-  value: unknown,
-): { value: CoreTypes[K] | undefined; errors: FieldError[] } {
-  const tree = treeOf(value);
-  if (tree === undefined) {
-    const message = `the object is nested deeper than ${maxDepth} levels`;
-    return { value: undefined, errors: [{ path: '', reason: 'FieldValueInvalid', message }] };
-  }
-  const decoded = decodeTree(typeName, tree);
-  const errors = decoded.errors.map(({ at: _, ...error }): FieldError => error);
-  // Without errors the decoder has checked every field against the type's table.
-  return { value: errors.length === 0 ? (decoded.value as CoreTypes[K]) : undefined, errors };
 }
 
 /** `file:line:column: path: message`, as compilers write it. */

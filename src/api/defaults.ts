@@ -68,7 +68,7 @@ function defaultPodSpec(spec: PodSpec): PodSpec {
   return {
     ...spec,
     restartPolicy: spec.restartPolicy || 'Always',
-    terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
+    terminationGracePeriodSeconds: gracePeriodSeconds(spec.terminationGracePeriodSeconds),
     dnsPolicy: spec.dnsPolicy || 'ClusterFirst',
     securityContext: spec.securityContext ?? {},
     schedulerName: spec.schedulerName || 'default-scheduler',
@@ -87,6 +87,9 @@ function defaultPodSpec(spec: PodSpec): PodSpec {
       : { ephemeralContainers: spec.ephemeralContainers.map(defaultCommon) }),
   };
 }
+
+/** A negative one was once allowed and has meant 1 since. */
+const gracePeriodSeconds = (seconds = 30): number => (seconds < 0 ? 1 : seconds);
 
 function defaultContainer(container: Container, isHostNetwork: boolean): Container {
   const withDefaults = defaultCommon(container);

@@ -71,7 +71,7 @@ function readDocument(
     return { index, at, errors: [error] };
   }
   if (root === null || (isScalar(root) && root.value === '' && root.type === 'PLAIN')) return undefined;
-  const reader = new TreeReader(document, lines);
+  const reader = new TreeReader(lines);
   const tree = reader.read(root, 0);
   return reader.errors.length === 0 ? { index, at, tree, errors: [] } : { index, at, errors: reader.errors };
 }
@@ -79,13 +79,12 @@ function readDocument(
 /** Turns the library's nodes into a tree; collects what is wrong with them. */
 class TreeReader {
   readonly errors: YamlError[] = [];
-  readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
+  readonly #anchors = new Map<string, Node>();
   readonly #openAliases = new Set<string>();
   #nodeCount = 0;
 
-  constructor(document: Document.Parsed, lines: LineCounter) {
-    this.#document = document;
+  constructor(lines: LineCounter) {
     this.#lines = lines;
   }
 
@@ -98,14 +97,21 @@ class TreeReader {
       return nullAt(at);
     }
     if (depth > maxDepth) return this.#fail(at, `is nested deeper than ${maxDepth} levels`);
-    if (isAlias(node)) return this.#readAlias(node.source, node.resolve(this.#document), at, depth);
+    if (isAlias(node)) return this.#readAlias(node.source, at, depth);
+    if (isNode(node) && node.anchor !== undefined) this.#remember(node.anchor, node);
     if (isMap(node)) return { kind: 'map', at, entries: this.#readEntries(node, depth) };
     if (isSeq(node)) return { kind: 'list', at, items: node.items.map((item) => this.read(item, depth + 1)) };
     if (isScalar(node)) return this.#readScalar(node, at);
     return nullAt(at);
   }
 
-  #readAlias(name: string, target: Node | undefined, at: Position, depth: number): Tree {
+  /** An anchor holds from where it is until the next of its name; a copy of it by an alias changes nothing. */
+  #remember(anchor: string, node: Node): void {
+    if (this.#openAliases.size === 0) this.#anchors.set(anchor, node);
+  }
+
+  #readAlias(name: string, at: Position, depth: number): Tree {
+    const target = this.#anchors.get(name);
     if (target === undefined) return this.#fail(at, `alias *${name} has no anchor &${name} before it`);
     if (this.#openAliases.has(name)) return this.#fail(at, `alias *${name} contains itself`);
     this.#openAliases.add(name);
@@ -195,7 +201,8 @@ function resolvePlain(text: string): string | number | boolean | null {
   if (!/^[-+.0-9]/.test(text)) return text;
   const digits = text.replaceAll('_', '');
   if (INTEGER.test(digits)) return integerOf(digits);
-  return FLOAT.test(digits) ? Number(digits) : text;
+  const float = FLOAT.test(digits) ? Number(digits) : Number.NaN;
+  return Number.isFinite(float) ? float : text;
 }
 
 function integerOf(text: string): number {

@@ -14,9 +14,16 @@ export class ManifestState {
     this.#files.set(file, keepRefused(loaded, this.#files.get(file)?.objects ?? []));
   }
 
-  /** Forgets every file but these. */
-  retain(files: ReadonlySet<string>): void {
-    for (const file of this.#files.keys()) if (!files.has(file)) this.#files.delete(file);
+  /** What a file asks for, with what is kept of its last good version. */
+  objects(file: string): readonly LoadedObject[] {
+    return this.#files.get(file)?.objects ?? [];
+  }
+
+  /** Forgets every file but these, and returns those forgotten. */
+  retain(files: ReadonlySet<string>): string[] {
+    const gone = [...this.#files.keys()].filter((file) => !files.has(file));
+    for (const file of gone) this.#files.delete(file);
+    return gone;
   }
 
   result(): { snapshot: SourceSnapshot; refused: RefusedManifest[] } {

@@ -7,6 +7,8 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
+import type { Store } from '../store/store.ts';
+import { type LastGood, lastGood } from './last-good.ts';
 import { type Listing, listManifests, type ManifestFile } from './manifest-files.ts';
 import { type LoadedManifest, loadManifest, type RefusedManifest } from './manifest-load.ts';
 import { ManifestState } from './manifest-state.ts';
@@ -23,6 +25,8 @@ export interface ManifestSourceOptions {
   recheckMs: number;
   log: Logger;
   events?: EventRecorder;
+  /** Keeps the last good version of each file for the next start. */
+  store?: Store;
 }
 
 export interface ManifestSink {
@@ -40,6 +44,7 @@ export function manifestSource(options: ManifestSourceOptions): ManifestSource {
   return {
     async run(sink, signal) {
       const reader = new ManifestReader(options, sink);
+      await reader.recall();
       const changes = changeSignal();
       const watcher = pathWatcher(resolve(options.dir), changes.fire, options.log);
       try {
@@ -74,6 +79,7 @@ async function untilQuiet(changes: ChangeSignal, signal: AbortSignal): Promise<v
 class ManifestReader {
   readonly #options: ManifestSourceOptions;
   readonly #sink: ManifestSink;
+  readonly #lastGood: LastGood | undefined;
   readonly #state = new ManifestState();
   /** Hash of what each file held when it was last taken in. */
   readonly #contents = new Map<string, string>();
@@ -86,6 +92,14 @@ class ManifestReader {
   constructor(options: ManifestSourceOptions, sink: ManifestSink) {
     this.#options = options;
     this.#sink = sink;
+    this.#lastGood = options.store && lastGood(options.store, options.log);
+  }
+
+  /** Takes back what the files asked for in the agent's last run, for those that are bad or out of reach now. */
+  async recall(): Promise<void> {
+    for (const [file, objects] of (await this.#lastGood?.load()) ?? []) {
+      this.#state.update(file, { objects, refused: [] });
+    }
   }
 
   /**
@@ -99,20 +113,22 @@ class ManifestReader {
     this.#sayProblem(path, listing);
     if (listing.state === 'unreadable') {
       // What was asked for before stays in force: not being able to look is not the same as being told to stop.
-      this.#reportRefused([...this.#state.result().refused, { file: path, message: listing.message }]);
+      const { refused, snapshot } = this.#state.result();
+      if (!this.#hasReported && snapshot.pods.length > 0) this.#report(snapshot);
+      this.#reportRefused([...refused, { file: path, message: listing.message }]);
       return false;
     }
     const files = listing.state === 'present' ? listing.files : [];
     if (listing.state === 'present') this.#sayIgnored(listing);
-    const names = new Set(files.map((file) => file.path));
-    let hasChanged = [...this.#contents.keys()].some((name) => !names.has(name));
-    this.#state.retain(names);
-    for (const name of this.#contents.keys()) if (!names.has(name)) this.#contents.delete(name);
+    const gone = this.#state.retain(new Set(files.map((file) => file.path)));
+    for (const file of gone) this.#contents.delete(file);
     const settled = isWaiting ? files.filter((file) => !file.isSettling) : files;
-    for (const file of settled) hasChanged = this.#takeIn(file) || hasChanged;
+    const changed = settled.filter((file) => this.#takeIn(file)).map((file) => file.path);
     const { refused, snapshot } = this.#state.result();
-    if (hasChanged || !this.#hasReported) this.#report(snapshot);
+    if (changed.length + gone.length > 0 || !this.#hasReported) this.#report(snapshot);
     this.#reportRefused(refused);
+    for (const file of changed) await this.#lastGood?.put(file, this.#state.objects(file));
+    for (const file of gone) await this.#lastGood?.delete(file);
     return settled.length < files.length;
   }
 
@@ -139,9 +155,9 @@ class ManifestReader {
   }
 
   #report(snapshot: SourceSnapshot): void {
+    this.#hasReported = true;
     const uids = new Set(snapshot.pods.map((pod) => pod.metadata?.uid));
     for (const uid of this.#firstSeenMs.keys()) if (!uids.has(uid)) this.#firstSeenMs.delete(uid);
-    this.#hasReported = true;
     this.#sink.set('file', snapshot);
   }
 

@@ -19,7 +19,7 @@ export function validateMetadata(metadata: ObjectMeta, nameRule: NameRule, error
   validateLabels(labels ?? {}, child(path, 'labels'), errors);
   validateAnnotations(annotations ?? {}, child(path, 'annotations'), errors);
   for (const [position, finalizer] of (finalizers ?? []).entries()) {
-    errors.check(index(child(path, 'finalizers'), position), finalizer, qualifiedName);
+    errors.check(index(child(path, 'finalizers'), position), finalizer, finalizerName);
   }
   validateOwners(ownerReferences ?? [], child(path, 'ownerReferences'), errors);
 }
@@ -70,6 +70,13 @@ export function validateOperator(
     errors.required(valuesPath, `operator ${operator} compares with exactly one value`);
   }
 }
+
+/** Names without a DNS prefix are Kubernetes' own. */
+const finalizerName: NameRule = (value) =>
+  qualifiedName(value) ??
+  (value.includes('/') || ['kubernetes', 'orphan', 'foregroundDeletion'].includes(value)
+    ? undefined
+    : 'must have a DNS prefix such as example.com/name');
 
 const MAX_ANNOTATION_BYTES = 256 * 1024;
 
