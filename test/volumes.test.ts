@@ -506,6 +506,21 @@ describe('tearing down', () => {
     expect((await readdir(precious)).sort()).toEqual(['file', 'sub']);
   });
 
+  test('copes with mounts that come and go together, as they do where systemd made the root shared', async () => {
+    await run('/bin/mount', ['-t', 'tmpfs', 'tmpfs', podsDir]);
+    await run('/bin/mount', ['--make-shared', podsDir]);
+    const pod = podWith([{ name: 'v', emptyDir: {} }]);
+    await volumes.setUp(pod, signal);
+    for (const index of [0, 1]) {
+      await volumes.bindSubPath(pod, 'v', { container: 'c', index, subPath: 'sub' }, signal);
+    }
+    await mkdir(join(pathOf(pod, 'v'), 'sub', 'm'));
+    await run('/bin/mount', ['-t', 'tmpfs', 'tmpfs', join(pathOf(pod, 'v'), 'sub', 'm')]);
+    expect((await mountsIn(podsDir)).length).toBe(5);
+    await volumes.removePodDir(uid, signal);
+    expect(await mountsIn(podsDir)).toEqual([]);
+  });
+
   test('does not wait for one who still looks into a volume', async () => {
     const pod = podWith([{ name: 'memory', emptyDir: { medium: 'Memory' } }]);
     await volumes.setUp(pod, signal);

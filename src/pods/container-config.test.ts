@@ -164,6 +164,12 @@ describe('/etc/hosts', () => {
     expect(await readFile(mount!.hostPath, 'utf8')).toContain(await readFile('/etc/hosts', 'utf8'));
   });
 
+  test('is the one of the host for host processes, unless the pod adds names', async () => {
+    expect(await hostsOf({}, { hostNetwork: true }, { image: null })).toEqual([]);
+    const hostAliases = [{ ip: '1.2.3.4', hostnames: ['base'] }];
+    expect(await hostsOf({}, { hostNetwork: true, hostAliases }, { image: null })).toHaveLength(1);
+  });
+
   test('is left to a container that brings its own', async () => {
     const own = { volumeMounts: [{ name: 'v', mountPath: '/etc/hosts' }] };
     const volumes = [{ name: 'v', hostPath: { path: '/etc/hosts' } }];
@@ -178,7 +184,6 @@ describe('a volume mount', () => {
     { name: 'host', hostPath: { path: '/srv/maps' } },
     { name: 'scratch', emptyDir: {} },
     { name: 'settings', configMap: { name: 'x' } },
-    { name: 'model', image: { reference: 'model:1' } },
   ];
   const mountOf = async (mount: Omit<VolumeMount, 'mountPath'>, more: Partial<ContainerInput> = {}) =>
     (
@@ -220,19 +225,8 @@ describe('a volume mount', () => {
     },
   );
 
-  test('of an image is left to the runtime', async () => {
-    const imageVolumes = new Map([['model', 'sha256:def']]);
-    expect(await mountOf({ name: 'model', subPath: 'weights' }, { imageVolumes })).toMatchObject({
-      image: 'sha256:def',
-      imageSubPath: 'weights',
-      hostPath: '',
-      readonly: true,
-    });
-  });
-
   test.each<[Omit<VolumeMount, 'mountPath'>, string]>([
     [{ name: 'none' }, 'cannot find volume "none" to mount into container "c"'],
-    [{ name: 'model' }, 'cannot find volume "model" to mount into container "c"'],
     [{ name: 'host', subPath: '/etc' }, 'error SubPath `/etc` must not be an absolute path'],
     [{ name: 'host', subPath: 'a/../b' }, "unable to provision SubPath `a/../b`: must not contain '..'"],
     [{ name: 'host', subPathExpr: '$(N)/$(NOT)' }, 'missing value for "NOT"'],

@@ -62,8 +62,6 @@ export interface ContainerInput {
   resources: LinuxContainerResources;
   /** Of an ephemeral container: whose processes it sees. */
   targetContainerId?: string;
-  /** Image references of the pod's image volumes, by volume. */
-  imageVolumes?: ReadonlyMap<string, string>;
 }
 
 /** @throws ContainerConfigError when the container cannot be had as its pod asks. */
@@ -147,37 +145,29 @@ async function volumeMounts(
 
 async function volumeMount(
   context: ContainerContext,
-  { pod, container, runtimeHandler, imageVolumes }: ContainerInput,
+  { pod, container, runtimeHandler }: ContainerInput,
   mount: VolumeMount,
   index: number,
   lookup: Lookup,
   signal: AbortSignal,
 ): Promise<Mount> {
   const subPath = checkedSubPath(mount, lookup);
-  const common = {
-    containerPath: isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
-    propagation: propagationOf(mount),
-    recursiveReadOnly: recursiveReadOnly(mount, runtimeHandler),
-  };
-  const image = imageVolumes?.get(mount.name);
-  if (image !== undefined) {
-    return { ...common, hostPath: '', readonly: true, selinuxRelabel: false, image, imageSubPath: subPath };
-  }
   const source = context.volumes.source(pod, mount.name);
   if (source === undefined) {
     throw new ContainerConfigError(
       `cannot find volume "${mount.name}" to mount into container "${container.name}"`,
     );
   }
-  const hostPath =
-    subPath === ''
-      ? source.hostPath
-      : await preparedSubPath(context, pod, container, mount, index, subPath, signal);
   return {
-    ...common,
-    hostPath,
+    containerPath: isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
+    hostPath:
+      subPath === ''
+        ? source.hostPath
+        : await preparedSubPath(context, pod, container, mount, index, subPath, signal),
     readonly: (mount.readOnly ?? false) || source.readOnly,
+    recursiveReadOnly: recursiveReadOnly(mount, runtimeHandler),
     selinuxRelabel: source.managed,
+    propagation: propagationOf(mount),
   };
 }
 
@@ -257,6 +247,8 @@ const etcHosts = '/etc/hosts';
 async function hostsMount(context: ContainerContext, input: ContainerInput): Promise<Mount | undefined> {
   const { pod, container, podIps } = input;
   if (podIps.length === 0 && !pod.spec?.hostNetwork) return undefined;
+  // A host process sees the host's own file: a copy would only grow old.
+  if (input.image === null && pod.spec?.hostNetwork && !pod.spec.hostAliases?.length) return undefined;
   if (container.volumeMounts?.some((mount) => mount.mountPath === etcHosts)) return undefined;
   const dir = podDir(context.paths, podUid(pod));
   return ownFile(await writePodHosts(dir, pod, podIps, context.clusterDomain), etcHosts);

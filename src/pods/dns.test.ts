@@ -59,6 +59,15 @@ test.each([
   expect(warnings).toMatchObject([{ reason: 'DNSConfigForming' }]);
 });
 
+test("a nameserver on the node's loopback is of no use to a pod with its own network, which is said", () => {
+  const input = { ...alone, host: { ...host, servers: ['127.0.0.53', '::1'] } };
+  expect(dnsOf({}, input).warnings).toMatchObject([
+    { reason: 'DNSConfigForming', message: expect.stringContaining('127.0.0.53') },
+  ]);
+  expect(dnsOf({ hostNetwork: true }, input).warnings).toEqual([]);
+  expect(dnsOf({ dnsConfig: { nameservers: ['1.1.1.1'] } }, input).warnings).toEqual([]);
+});
+
 test('resolv.conf is read as the resolver reads it', () => {
   const text = [
     '# comment',

@@ -17,7 +17,16 @@ export interface DnsInput {
 
 export function podDns(pod: Pod, input: DnsInput): { dns: DnsConfig; warnings: ConfigWarning[] } {
   const merged = withDnsConfig(policyDns(pod, input), pod.spec?.dnsConfig);
-  return limited(merged);
+  const { dns, warnings } = limited(merged);
+  if (!pod.spec?.hostNetwork && dns.servers.length > 0 && dns.servers.every(isLoopback)) {
+    warnings.push({
+      reason: 'DNSConfigForming',
+      message:
+        `No nameserver of the node can be reached from the pod's own network: ${dns.servers.join(' ')}. ` +
+        'Set resolvConf to a file with the real ones, such as /run/systemd/resolve/resolv.conf',
+    });
+  }
+  return { dns, warnings };
 }
 
 export function parseResolvConf(text: string): DnsConfig {
@@ -104,5 +113,7 @@ function appendOptions(options: readonly string[], more: readonly string[]): str
   const byName = new Map([...options, ...more].map((option) => [option.split(':')[0]!, option]));
   return [...byName.values()].filter((option) => option !== '');
 }
+
+const isLoopback = (server: string): boolean => server === '::1' || server.startsWith('127.');
 
 const unique = (items: readonly string[]): string[] => [...new Set(items)];

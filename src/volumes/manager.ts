@@ -66,7 +66,7 @@ export interface VolumeManager {
   removePodDir(podUid: string, signal: AbortSignal): Promise<void>;
   /** Of every pod that has a directory. */
   podUids(): Promise<string[]>;
-  /** Undefined for a volume that the pod does not have, or that the runtime mounts (an image). */
+  /** Undefined for a volume that the pod does not have. */
   source(pod: Pod, volumeName: string): MountSource | undefined;
   /** Binds a part of a volume for one mount of a container, and returns where. */
   bindSubPath(
@@ -96,15 +96,10 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
     };
   };
 
-  const find = (pod: Pod, name: string): Located | undefined => {
-    const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
-    return volume === undefined || volume.image !== undefined ? undefined : locate(pod, volume);
-  };
-
   const source = (pod: Pod, name: string): MountSource | undefined => {
-    const located = find(pod, name);
-    if (located === undefined) return undefined;
-    const { plugin, volume, dir } = located;
+    const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
+    if (volume === undefined) return undefined;
+    const { plugin, dir } = locate(pod, volume);
     return {
       hostPath: plugin.hostPath?.(volume) ?? dir,
       readOnly: plugin.readOnly,
@@ -213,12 +208,8 @@ function mountedVolumes(pod: Pod): Volume[] {
     ...(spec?.containers ?? []),
     ...(spec?.ephemeralContainers ?? []),
   ];
-  const names = new Set(
-    containers.flatMap(({ volumeMounts = [], volumeDevices = [] }) =>
-      [...volumeMounts, ...volumeDevices].map(({ name }) => name),
-    ),
-  );
-  return (spec?.volumes ?? []).filter(({ name, image }) => names.has(name) && image === undefined);
+  const names = new Set(containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name)));
+  return (spec?.volumes ?? []).filter(({ name }) => names.has(name));
 }
 
 /** All are tried: a volume that cannot be had must not keep the others' trouble from being told. */

@@ -51,8 +51,15 @@ export async function mountedAt(path: string): Promise<MountPoint | undefined> {
 /** Unmounts what is mounted at the directory and below it, the innermost first. */
 export async function unmountBelow(dir: string, signal: AbortSignal): Promise<void> {
   const real = await realPath(dir);
-  const below = (await mountPoints()).filter(({ path }) => path === real || path.startsWith(`${real}/`));
-  for (const { path } of below.reverse()) await unmount(path, signal);
+  const innermost = async (): Promise<MountPoint | undefined> =>
+    (await mountPoints()).findLast(({ path }) => path === real || path.startsWith(`${real}/`));
+  for (let mount = await innermost(); mount !== undefined; mount = await innermost()) {
+    try {
+      await unmount(mount.path, signal);
+    } catch (error) {
+      if ((await innermost())?.id === mount.id) throw error;
+    }
+  }
 }
 
 export async function mountFilesystem(

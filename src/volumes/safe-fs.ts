@@ -3,6 +3,7 @@
  * no mount is entered. Every step goes through the descriptor of a directory that is already held
  * (`/proc/self/fd/<n>/<name>` is what openat(2) is elsewhere), so what a path means cannot change under us.
  */
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, opendir, readFile, rename, rmdir, unlink } from 'node:fs/promises';
 
@@ -31,7 +32,7 @@ export async function removeTree(path: string, signal: AbortSignal): Promise<voi
     throw error;
   }
   await using root = directory;
-  await empty(root, { root, path, mountId: await mountId(root), moved: 0 }, 0, signal);
+  await empty(root, { root, path, mountId: await mountId(root) }, 0, signal);
   await rmdir(path);
 }
 
@@ -43,8 +44,6 @@ interface Removal {
   /** For messages. */
   path: string;
   mountId: string;
-  /** How many directories were moved up; makes their names. */
-  moved: number;
 }
 
 /** Descriptors held at once. What lies deeper is moved up first, or a container could nest us out of descriptors. */
@@ -84,8 +83,7 @@ async function removeDirectory(
     if (depth < maxDepth) await empty(child, removal, depth + 1, signal);
   }
   if (depth < maxDepth) return rmdir(path);
-  removal.moved += 1;
-  await rename(path, entryOf(removal.root, `.roslet-removed-${process.pid}-${removal.moved}`));
+  await rename(path, entryOf(removal.root, `.roslet-removed-${randomUUID()}`));
 }
 
 /** Tells apart bind mounts of one file system, which device numbers do not. */
