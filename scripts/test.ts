@@ -79,8 +79,9 @@ async function runStep(step: Step): Promise<SuiteResult> {
   return result;
 }
 
-const rootCommand = (command: string[]): string[] =>
-  process.getuid?.() === 0 ? command : ['sudo', '-E', 'env', `PATH=${process.env.PATH}`, ...command];
+function rootCommand(command: string[]): string[] {
+  return process.getuid?.() === 0 ? command : ['sudo', '-E', 'env', `PATH=${process.env.PATH}`, ...command];
+}
 
 function run([program, ...args]: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
