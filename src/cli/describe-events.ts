@@ -8,13 +8,12 @@ export function describeEvents(events: readonly Event[], nowMs: number): string 
   if (events.length === 0) return 'Events: none';
   const sorted = [...events].sort((a, b) => timeOf(a) - timeOf(b));
   const rows = sorted.map((event): Cell[] => [
-    { text: '  ' },
     event.type === 'Warning' ? { text: 'Warning', style: 'yellow' } : { text: event.type ?? '' },
     { text: event.reason ?? '' },
     { text: age(event, nowMs) },
     { text: (event.message ?? '').trim() },
   ]);
-  return [paint('bold', 'Events:'), ...formatTable(rows)].join('\n');
+  return [paint('bold', 'Events:'), ...formatTable(rows).map((line) => `  ${line}`)].join('\n');
 }
 
 function age(event: Event, nowMs: number): string {

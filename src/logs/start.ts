@@ -75,9 +75,11 @@ async function tailOf(
     : { offset: 0, lines: 0, complete: wanted === 0 };
   const needed: OlderFile[] = [];
   let left = wanted - start.lines;
+  let atEnd = size === 0;
   for (let index = older.length - 1, { complete } = start; index >= 0 && !complete; index -= 1) {
-    const part = await tailOfOlder(older[index]!, left, signal);
+    const part = await tailOfOlder(older[index]!, left, atEnd, signal);
     if (!part) continue;
+    atEnd &&= part.isEmpty;
     needed.unshift(part.file);
     left -= part.lines;
     complete = part.complete;
@@ -85,27 +87,50 @@ async function tailOf(
   return { older: needed, offset: start.offset };
 }
 
+interface OlderTail {
+  file: OlderFile;
+  lines: number;
+  complete: boolean;
+  isEmpty: boolean;
+}
+
 async function tailOfOlder(
   path: string,
   wanted: number,
+  atEnd: boolean,
   signal: AbortSignal,
-): Promise<{ file: OlderFile; lines: number; complete: boolean } | undefined> {
+): Promise<OlderTail | undefined> {
   if (isCompressed(path)) {
-    let count = 0;
-    for await (const lines of compressedLines(path, signal)) {
-      for (const line of lines) if (!parseCriLine(line).partial) count += 1;
-    }
+    const { ends, isOpen, isEmpty } = await countLines(path, signal);
+    const count = ends + (isOpen && atEnd ? 1 : 0);
     const lines = Math.min(count, wanted);
-    return { file: { path, offset: 0, skipLines: count - lines }, lines, complete: count > wanted };
+    return { file: { path, offset: 0, skipLines: count - lines }, lines, complete: count > wanted, isEmpty };
   }
   const file = await openIfThere(path);
   if (!file) return undefined;
   try {
-    const { offset, lines, complete } = await tailStart(file, (await file.stat()).size, wanted, false);
-    return { file: { path, offset, skipLines: 0 }, lines, complete };
+    const { size } = await file.stat();
+    const { offset, lines, complete } = await tailStart(file, size, wanted, atEnd);
+    return { file: { path, offset, skipLines: 0 }, lines, complete, isEmpty: size === 0 };
   } finally {
     await file.close();
   }
+}
+
+/** How many lines end in the file, and whether one is open at its end. */
+async function countLines(
+  path: string,
+  signal: AbortSignal,
+): Promise<{ ends: number; isOpen: boolean; isEmpty: boolean }> {
+  const count = { ends: 0, isOpen: false, isEmpty: true };
+  for await (const lines of compressedLines(path, signal)) {
+    for (const line of lines) {
+      count.isEmpty = false;
+      count.isOpen = parseCriLine(line).partial;
+      if (!count.isOpen) count.ends += 1;
+    }
+  }
+  return count;
 }
 
 /** Index of the oldest of the older files that holds something after the time. */

@@ -15,23 +15,23 @@ const blockBytes = 64 * 1024;
 const newline = 0x0a;
 
 /**
- * A line begins after the record that ends the line before it (tag F): pieces are no lines of their own. In the
- * newest file (`isNewest`) the end of the file counts as the end of a line.
+ * A line begins after the record that ends the line before it (tag F): pieces are no lines of their own. Where
+ * nothing follows (`atEnd`) the end of the file counts as the end of a line.
  */
 export async function tailStart(
   file: FileHandle,
   size: number,
   wanted: number,
-  isNewest: boolean,
+  atEnd: boolean,
 ): Promise<TailStart> {
-  if (size === 0 || (isNewest && wanted === 0))
-    return { offset: size, lines: 0, complete: isNewest && wanted === 0 };
+  if (size === 0 || (atEnd && wanted === 0))
+    return { offset: size, lines: 0, complete: atEnd && wanted === 0 };
   let ends = 0;
   /** Begin of the record after the one looked at. */
   let next = size;
   let isLast = true;
   for await (const { offset, head } of recordsBackwards(file, size)) {
-    const endsLine = !parseCriLine(head).partial || (isLast && isNewest);
+    const endsLine = !parseCriLine(head).partial || (isLast && atEnd);
     if (endsLine && ends === wanted) return { offset: next, lines: wanted, complete: true };
     if (endsLine) ends += 1;
     isLast = false;
