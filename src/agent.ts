@@ -6,7 +6,7 @@ import type { Pod, PodStatus } from './api/core.gen.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
-import { podKey, podName, podNamespace, podUid } from './pods/identity.ts';
+import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import { time } from './pods/status.ts';
@@ -206,12 +206,7 @@ export class Agent {
       { pod: podKey(pod), podUid: podUid(pod), reason: refusal.reason },
       `pod refused: ${refusal.message}`,
     );
-    this.#o.events.event(
-      { kind: 'Pod', namespace: podNamespace(pod), name: podName(pod), uid: podUid(pod) },
-      'Warning',
-      refusal.reason,
-      refusal.message,
-    );
+    this.#o.events.event(podReference(pod), 'Warning', refusal.reason, refusal.message);
   }
 
   #adopt(record: PodRecord): void {

@@ -1,30 +1,36 @@
 /** The composition root: the only place that knows every implementation. Configuration in, a running agent out. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, realpath } from 'node:fs/promises';
+import { mkdir, readFile, realpath, statfs } from 'node:fs/promises';
 import { homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { ImageService, Runtime } from '../runtime/runtime.ts';
 import { Agent } from './agent.ts';
 import { openObjectStore } from './apiserver/object-store.ts';
 import { cliMain } from './cli/index.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { loadConfig } from './config/load.ts';
 import { createEventLog } from './events/recorder.ts';
+import type { EventRecorder } from './events.ts';
 import { runHousekeeping } from './housekeeping.ts';
 import { createCredentialSource, dockerConfigPaths } from './images/credentials.ts';
+import { createImageCollector, type ImageCollector } from './images/gc.ts';
 import { createImageManager, defaultImageBackoff } from './images/manager.ts';
+import { instrumentedRuntime } from './instrumented-runtime.ts';
 import { createLogger, type Logger } from './log.ts';
 import { machineAddresses } from './node/addresses.ts';
 import { machineHugepages } from './node/capacity.ts';
+import { runEviction } from './node/eviction-manager.ts';
+import { observeMachine } from './node/machine-stats.ts';
 import { createNodeMonitor } from './node/node.ts';
 import { agentPaths, type Paths } from './paths.ts';
+import { podUsages } from './pod-usage.ts';
 import { ActualReader } from './pods/actual-reader.ts';
 import { containerHash } from './pods/container-config.ts';
 import { parseResolvConf } from './pods/dns.ts';
 import { PodEffects } from './pods/effects.ts';
-import { hostProcessRuntimeClass } from './pods/identity.ts';
+import { hostProcessRuntimeClass, podReference, podUid } from './pods/identity.ts';
 import { type RotatableLog, runLogRotation } from './pods/log-rotation.ts';
 import { uses } from './pods/references.ts';
 import { RuntimeWatch } from './pods/runtime-watch.ts';
@@ -35,8 +41,9 @@ import { createCgroupManager } from './resources/cgroups.ts';
 import type { ResourceContext } from './resources/container.ts';
 import { qosClass } from './resources/qos.ts';
 import { runtimeHealth } from './runtime-health.ts';
-import { createMetrics } from './server/metrics.ts';
+import { createMetrics, type Metrics } from './server/metrics.ts';
 import { startServer } from './server/server.ts';
+import { diskUsageReader } from './server/stats/disk-usage.ts';
 import { DesiredState } from './sources/desired.ts';
 import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
 import { manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
@@ -49,6 +56,9 @@ import { volumeManager } from './volumes/manager.ts';
 const relistMs = 5000;
 const housekeepingMs = 5000;
 const runtimeCheckMs = 10_000;
+const evictionMs = 10_000;
+const imageGcMs = 300_000;
+const diskUsageMaxAgeMs = 60_000;
 const agentVersion = process.env.ROSLET_VERSION ?? 'dev';
 
 process.exitCode = await cliMain(process.argv.slice(2), { run });
@@ -92,7 +102,7 @@ async function runAgent(
   });
   const metrics = createMetrics();
   const desired = new DesiredState();
-  const runtimes = await openRuntimes(config, paths, log, signal);
+  const runtimes = await openRuntimes(config, paths, metrics, log, signal);
 
   const node = await createNodeMonitor({
     nodeName,
@@ -289,7 +299,37 @@ async function runAgent(
   );
   using systemd = systemdNotifier({ env: process.env, log, healthy: () => true });
 
+  const disk = diskUsageReader(now, diskUsageMaxAgeMs);
+  const imageCollectors = runtimes
+    .all()
+    .flatMap((runtime) =>
+      runtime.images === null ? [] : [imageCollector(config, runtime, runtime.images, events, log)],
+    );
   const loops: Promise<void>[] = [
+    ...imageCollectors.map((collector) => collector.run(signal)),
+    runEviction(
+      {
+        thresholds: config.eviction.thresholds,
+        transitionPeriodMs: config.eviction.pressureTransitionPeriodMs,
+        maxPodGracePeriodSeconds: config.eviction.maxPodGracePeriodSeconds,
+        periodMs: evictionMs,
+        observe: async (abort) => ({
+          observations: await observeMachine(config.rootDir, await imageDirs(runtimes, abort)),
+          dedicatedImageFs: false,
+        }),
+        pods: (abort) => podUsages({ agent, cgroups, volumes, disk }, abort),
+        reclaim: async (abort) => {
+          for (const collector of imageCollectors) await collector.removeUnused(abort);
+        },
+        evict: async ({ pod, message, gracePeriodSeconds }) => {
+          events.event(podReference(pod), 'Warning', 'Evicted', message);
+          agent.evict(podUid(pod), { phase: 'Failed', reason: 'Evicted', message }, gracePeriodSeconds);
+        },
+        onPressures: node.setPressures,
+        log,
+      },
+      signal,
+    ),
     ...watches.map((watch) => watch.run(signal)),
     health.run(signal),
     node.run(signal),
@@ -347,6 +387,7 @@ async function runAgent(
 async function openRuntimes(
   config: AgentConfig,
   paths: Paths,
+  metrics: Metrics,
   log: Logger,
   signal: AbortSignal,
 ): Promise<RuntimeSet> {
@@ -360,7 +401,48 @@ async function openRuntimes(
   }
   const { processRuntime } = await import('../runtime/process/index.ts');
   const process = processRuntime({ stateDir: paths.processDir, ociPath: ociProgram(), log });
-  return new RuntimeSet({ process, cri, default: useCri ? 'cri' : 'process' });
+  return new RuntimeSet({
+    process: instrumentedRuntime(process, metrics),
+    ...(cri === undefined ? {} : { cri: instrumentedRuntime(cri, metrics) }),
+    default: useCri ? 'cri' : 'process',
+  });
+}
+
+function imageCollector(
+  config: AgentConfig,
+  runtime: Runtime,
+  images: ImageService,
+  events: EventRecorder,
+  log: Logger,
+): ImageCollector {
+  return createImageCollector({
+    policy: {
+      highThresholdPercent: config.imageGcHighThresholdPercent,
+      lowThresholdPercent: config.imageGcLowThresholdPercent,
+      minAgeMs: config.imageMinimumGcAgeMs,
+      maxAgeMs: config.imageMaximumGcAgeMs,
+      offlineProtection: config.keepAllImages,
+    },
+    periodMs: imageGcMs,
+    images,
+    disk: async (signal) => {
+      const [filesystem] = await images.imageFsInfo(signal);
+      const { blocks, bavail, bsize } = await statfs(filesystem?.mountpoint ?? config.rootDir);
+      return { capacityBytes: blocks * bsize, availableBytes: bavail * bsize };
+    },
+    // Also of containers that are not ours: an image that another agent's pod needs is in use.
+    imagesInUse: async (signal) => (await runtime.listContainers(undefined, signal)).map((c) => c.imageRef),
+    node: { kind: 'Node', namespace: '', name: config.nodeName, uid: config.nodeName },
+    events,
+    log,
+    now: Date.now,
+  });
+}
+
+/** Where the runtimes keep images; one that does not answer is left out, its own condition tells. */
+async function imageDirs(runtimes: RuntimeSet, signal: AbortSignal): Promise<string[]> {
+  const infos = await Promise.allSettled(runtimes.all().map((r) => r.images?.imageFsInfo(signal) ?? []));
+  return infos.flatMap((i) => (i.status === 'fulfilled' ? i.value.map((fs) => fs.mountpoint) : []));
 }
 
 /** Beside the bundle; in a checkout that runs from source, where the build puts it. */

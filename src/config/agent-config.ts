@@ -49,6 +49,8 @@ export interface AgentConfig {
   registryBurst: number;
   /** 1: one at a time. Undefined: no limit. */
   maxParallelImagePulls?: number;
+  /** No image is ever removed. */
+  keepAllImages: boolean;
   imageMinimumGcAgeMs: number;
   /** 0: images are never too old. */
   imageMaximumGcAgeMs: number;
@@ -65,7 +67,6 @@ export interface AgentConfig {
   podsPerCore: number;
   /** Undefined: no limit. */
   podPidsLimit?: number;
-  /** `cpu` in thousandths, the rest in its own unit. */
   /** As written. */
   reservations: Reservations;
   enforceNodeAllocatable: readonly string[];
@@ -142,6 +143,7 @@ export function agentConfig(
     registryPullQps: kubelet.registryPullQPS,
     registryBurst: kubelet.registryBurst,
     maxParallelImagePulls: serializeImagePulls(kubelet) ? 1 : kubelet.maxParallelImagePulls,
+    keepAllImages: roslet['images.keepAll'],
     imageMinimumGcAgeMs: kubelet.imageMinimumGCAge,
     imageMaximumGcAgeMs: kubelet.imageMaximumGCAge,
     imageGcHighThresholdPercent: kubelet.imageGCHighThresholdPercent,

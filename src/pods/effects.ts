@@ -27,7 +27,7 @@ import { ContainerConfigError } from './config-error.ts';
 import { type ContainerContext, containerConfig } from './container-config.ts';
 import type { DnsInput } from './dns.ts';
 import { runHook } from './hooks.ts';
-import { containerHashAnnotation, podName, podNamespace, podUid } from './identity.ts';
+import { containerHashAnnotation, podName, podNamespace, podReference, podUid } from './identity.ts';
 import type { Action, Waiting } from './plan.ts';
 import { podSandboxConfig } from './sandbox-config.ts';
 import { terminationMessage } from './termination-message.ts';
@@ -358,13 +358,7 @@ export class PodEffects {
 
   #event(pod: Pod, type: EventType, reason: string, message: string, fieldPath?: string): void {
     this.#o.events.event(
-      {
-        kind: 'Pod',
-        namespace: podNamespace(pod),
-        name: podName(pod),
-        uid: podUid(pod),
-        ...(fieldPath === undefined ? {} : { fieldPath }),
-      },
+      { ...podReference(pod), ...(fieldPath === undefined ? {} : { fieldPath }) },
       type,
       reason,
       message,

@@ -1,5 +1,6 @@
 /** Names and labels by which a pod and its containers are found again in a runtime, as the kubelet's. */
 import type { Container, EphemeralContainer, Pod } from '../api/core.gen.ts';
+import type { ObjectReference } from '../events.ts';
 
 export const podNameLabel = 'io.kubernetes.pod.name';
 export const podNamespaceLabel = 'io.kubernetes.pod.namespace';
@@ -29,3 +30,11 @@ export type AnyContainer = Container & Pick<EphemeralContainer, 'targetContainer
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
 
 export const hostProcessRuntimeClass = 'host-process';
+
+/** A pod as events refer to it. */
+export const podReference = (pod: Pod): ObjectReference => ({
+  kind: 'Pod',
+  namespace: podNamespace(pod),
+  name: podName(pod),
+  uid: podUid(pod),
+});

@@ -1,0 +1,59 @@
+/** What each pod uses of memory, processes and disk, as eviction weighs it. */
+import type { Agent } from './agent.ts';
+import type { ContainerUsage, PodWithUsage } from './node/eviction-rank.ts';
+import type { PodWorker } from './pods/worker.ts';
+import type { CgroupManager } from './resources/cgroups.ts';
+import type { DiskUsageReader } from './server/stats/disk-usage.ts';
+import type { VolumeManager } from './volumes/manager.ts';
+
+export interface PodUsageOptions {
+  agent: Agent;
+  cgroups: CgroupManager;
+  volumes: VolumeManager;
+  disk: DiskUsageReader;
+}
+
+/** Of the pods that still hold something of the node. */
+export async function podUsages(options: PodUsageOptions, signal: AbortSignal): Promise<PodWithUsage[]> {
+  const running = [...options.agent.workers()].filter((w) => !w.record.ended && w.record.stop === undefined);
+  return Promise.all(running.map((worker) => usageOf(worker, options, signal)));
+}
+
+async function usageOf(
+  { pod, uid, actual, runtime }: PodWorker,
+  { cgroups, volumes, disk }: PodUsageOptions,
+  signal: AbortSignal,
+): Promise<PodWithUsage> {
+  const cgroup = await cgroups.podStats(uid);
+  const containers = new Map<string, ContainerUsage>();
+  const alive = actual.containers.filter((c) => c.state === 'CONTAINER_RUNNING');
+  for (const { id, metadata, logPath } of alive) {
+    const stats = await runtime.containerStats(id, signal);
+    const logs = logPath === '' ? undefined : await disk.of(logPath, signal);
+    containers.set(metadata.name, {
+      memoryWorkingSetBytes: stats.memoryWorkingSetBytes,
+      ...(stats.rootfsUsedBytes === undefined
+        ? {}
+        : { rootfs: { bytes: stats.rootfsUsedBytes, inodes: stats.rootfsInodesUsed ?? 0 } }),
+      ...(logs === undefined ? {} : { logs: { bytes: logs.usedBytes, inodes: logs.inodesUsed } }),
+    });
+  }
+  const used = new Map<string, { bytes: number; inodes: number }>();
+  for (const volume of pod.spec?.volumes ?? []) {
+    // What is in memory is counted there, and what is the host's is not the pod's.
+    if (volume.hostPath !== undefined || volume.emptyDir?.medium === 'Memory') continue;
+    const source = volumes.source(pod, volume.name);
+    if (source === undefined) continue;
+    const usage = await disk.of(source.hostPath, signal);
+    used.set(volume.name, { bytes: usage.usedBytes, inodes: usage.inodesUsed });
+  }
+  return {
+    pod,
+    usage: {
+      memoryWorkingSetBytes: cgroup?.memoryWorkingSetBytes,
+      processCount: cgroup?.processCount,
+      containers,
+      volumes: used,
+    },
+  };
+}
