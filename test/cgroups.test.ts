@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Pod, ResourceRequirements } from '../src/api/core.gen.ts';
 import { silentLogger } from '../src/log.ts';
-import { detectLayout, type Hierarchy } from '../src/resources/cgroup-layout.ts';
+import { detectLayout } from '../src/resources/cgroup-layout.ts';
 import { removeCgroups } from '../src/resources/cgroup-tree.ts';
 import { type CgroupManager, type CgroupOptions, createCgroupManager } from '../src/resources/cgroups.ts';
 
@@ -33,14 +33,13 @@ const guaranteed = (uid: string) => {
   return podWith(uid, { requests: amounts, limits: amounts });
 };
 
+const { hierarchies, version } = await detectLayout();
+
 describe('the cgroups of pods', () => {
   let manager: CgroupManager;
-  let hierarchies: readonly Hierarchy[];
-  let version: 1 | 2;
   const children: ChildProcess[] = [];
 
   beforeAll(async () => {
-    ({ hierarchies, version } = await detectLayout());
     manager = await createCgroupManager(optionsFor());
     await manager.ensureNode({ cpu: 2000, memory: 512 * mib, pid: 500 });
   });
@@ -155,7 +154,7 @@ describe('the cgroups of pods', () => {
 
   it('say what their pod uses', async () => {
     const path = await manager.ensurePod(burstable('measured'));
-    await enter(path, sleeper());
+    await enter(`${path}/main`, sleeper());
     const stats = await manager.podStats('measured');
     expect(stats?.processCount).toBe(1);
     expect(stats?.memoryUsageBytes).toBeTypeOf('number');
@@ -229,6 +228,16 @@ describe('the cgroups of pods', () => {
     child.stderr.on('data', (chunk) => (output += chunk));
     await once(child, 'close');
     expect(output).toMatch(/^CgroupError: cannot create cgroup .*permission denied; run the agent as root/);
+  });
+
+  it.runIf(version === 2)('are not made below processes, and the error names them', async () => {
+    const crowded = `${cgroupRoot}/crowded`;
+    const child = sleeper();
+    await enter(crowded, child);
+    const other = await createCgroupManager(optionsFor({ cgroupRoot: crowded }));
+    await expect(other.ensureNode(undefined)).rejects.toThrow(
+      `while processes (${child.pid}) are directly in it`,
+    );
   });
 
   it('leave nothing behind that the test did not make', async () => {

@@ -9,7 +9,7 @@ import type { Pod } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from './amounts.ts';
-import { CgroupError, type CgroupLayout, detectLayout, missingControllers } from './cgroup-layout.ts';
+import { CgroupError, detectLayout, missingControllers } from './cgroup-layout.ts';
 import type { CgroupStats } from './cgroup-stats.ts';
 import { childCgroups, pidsBelow, removeCgroups } from './cgroup-tree.ts';
 import {
@@ -61,6 +61,8 @@ export interface CgroupDriver {
   readonly version: 1 | 2;
   /** Mount points of all hierarchies. */
   readonly roots: readonly string[];
+  /** Controllers that the kernel would not let cgroups have; grows with what is created. */
+  readonly lost: ReadonlySet<string>;
   /** Makes the cgroup and those above it, in every hierarchy, with the controllers that those below it need. */
   create(path: string): Promise<void>;
   apply(path: string, settings: CgroupSettings): Promise<void>;
@@ -75,16 +77,13 @@ export async function createCgroupManager(options: CgroupOptions): Promise<Cgrou
     options.log.warn({ controller }, `pods run without ${controller} limits: ${message}`);
   }
   return cgroupManager(
-    driverFor(layout),
+    layout.version === 1 ? cgroupV1(layout) : cgroupV2(layout, options.log),
     missing.map(({ controller }) => controller),
     options,
   );
 }
 
-export const driverFor = (layout: CgroupLayout): CgroupDriver =>
-  layout.version === 1 ? cgroupV1(layout) : cgroupV2(layout);
-
-export function cgroupManager(
+function cgroupManager(
   driver: CgroupDriver,
   missing: readonly string[],
   { cgroupRoot, cgroupsPerQos, podPidsLimit, context }: CgroupOptions,
@@ -114,7 +113,9 @@ export function cgroupManager(
 
   return {
     version: driver.version,
-    missing,
+    get missing() {
+      return [...missing, ...driver.lost];
+    },
 
     ensureNode: async (allocatable) => {
       await driver.create(base);

@@ -21,6 +21,7 @@ export function cgroupV1(layout: CgroupLayout & { version: 1 }): CgroupDriver {
   return {
     version: 1,
     roots: layout.hierarchies.map(({ dir }) => dir),
+    lost: new Set(),
 
     create: async (path) => {
       for (const hierarchy of layout.hierarchies) {

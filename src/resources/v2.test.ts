@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '../log.ts';
 import { cgroupV2 } from './v2.ts';
 
 // What is written where. That the kernel takes it is shown by test/cgroups.test.ts.
@@ -13,7 +14,7 @@ describe('cgroup v2 files', () => {
   afterEach(() => rm(root, { recursive: true }));
 
   const driver = (controllers = ['cpu', 'memory', 'pids', 'hugetlb']) =>
-    cgroupV2({ version: 2, hierarchies: [{ dir: root, controllers }] });
+    cgroupV2({ version: 2, hierarchies: [{ dir: root, controllers }] }, silentLogger());
   const file = (path: string) => readFile(join(root, path), 'utf8');
   const given = async (path: string, files: Record<string, string>) => {
     await mkdir(join(root, path), { recursive: true });

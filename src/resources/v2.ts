@@ -3,29 +3,38 @@
  * and a cgroup that passes controllers on may hold no processes of its own (the root excepted).
  */
 import { join } from 'node:path';
+import type { Logger } from '../log.ts';
 import { CgroupError, type CgroupLayout, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
 import { codeOf, makeCgroup, prefixes, readControl, writeControl } from './cgroup-tree.ts';
 import type { CgroupDriver } from './cgroups.ts';
 import { type CgroupSettings, cpuWeight } from './container.ts';
 
-export function cgroupV2(layout: CgroupLayout & { version: 2 }): CgroupDriver {
-  const [{ dir: root, controllers }] = layout.hierarchies;
+export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): CgroupDriver {
+  const [{ dir: root, controllers: present }] = layout.hierarchies;
+  const controllers = delegated.filter((controller) => present.includes(controller));
+  const lost = new Set<string>();
   return {
     version: 2,
     roots: [root],
+    lost,
 
     create: async (path) => {
       for (const prefix of ['/', ...prefixes(path)]) {
         const cgroup = join(root, prefix);
         if (prefix !== '/') await makeCgroup(cgroup);
-        await delegate(cgroup, controllers);
+        for (const { controller, why } of await delegate(cgroup, controllers)) {
+          if (lost.has(controller)) continue;
+          lost.add(controller);
+          log.error({ controller }, `pods run without ${controller} limits: ${why}`);
+        }
       }
     },
 
     apply: async (path, settings) => {
       for (const { controller, file, value } of controlFiles(settings)) {
-        if (controllers.includes(controller)) await writeControl(join(root, path), file, value);
+        if (controllers.includes(controller) && !lost.has(controller))
+          await writeControl(join(root, path), file, value);
       }
     },
 
@@ -49,43 +58,45 @@ export function cgroupV2(layout: CgroupLayout & { version: 2 }): CgroupDriver {
   };
 }
 
-/** One write a controller: one that cannot be passed on must not keep back the others. */
-async function delegate(cgroup: string, controllers: readonly string[]): Promise<void> {
+/** What containers are limited with. The others are left to the machine's owner. */
+const delegated = ['cpu', 'cpuset', 'io', 'memory', 'hugetlb', 'pids'];
+
+/** One write a controller: one that cannot be passed on must not keep back the others. Returns those. */
+async function delegate(
+  cgroup: string,
+  controllers: readonly string[],
+): Promise<{ controller: string; why: string }[]> {
   const available = words((await readControl(cgroup, 'cgroup.controllers')) ?? '');
   const passedOn = words((await readControl(cgroup, subtreeControl)) ?? '');
-  for (const controller of controllers) {
-    if (!available.includes(controller) || passedOn.includes(controller)) continue;
-    await passOn(cgroup, controller);
-  }
-}
-
-async function passOn(cgroup: string, controller: string): Promise<void> {
-  try {
-    await writeControl(cgroup, subtreeControl, `+${controller}`);
-  } catch (error) {
-    if (!(error instanceof CgroupError)) throw error;
-    if (codeOf(error.cause) === 'EBUSY') throw await internalProcesses(cgroup, controller, error);
-    if (codeOf(error.cause) === 'EINVAL' && controller === 'cpu') {
-      throw new CgroupError(
-        cgroup,
-        `the kernel refuses the cpu controller below ${cgroup}: a real-time process runs outside the root cgroup and this kernel has CONFIG_RT_GROUP_SCHED`,
-        { cause: error },
-      );
+  const wanted = controllers.filter((name) => available.includes(name) && !passedOn.includes(name));
+  if (wanted.length > 0) await refuseInternalProcesses(cgroup, wanted);
+  const refused: { controller: string; why: string }[] = [];
+  for (const controller of wanted) {
+    try {
+      await writeControl(cgroup, subtreeControl, `+${controller}`);
+    } catch (error) {
+      if (!(error instanceof CgroupError) || codeOf(error.cause) !== 'EINVAL') throw error;
+      refused.push({ controller, why: controller === 'cpu' ? realTimeOutside(cgroup) : error.message });
     }
-    throw error;
   }
+  return refused;
 }
 
-async function internalProcesses(
-  cgroup: string,
-  controller: string,
-  cause: CgroupError,
-): Promise<CgroupError> {
+const realTimeOutside = (cgroup: string): string =>
+  `the kernel refuses the cpu controller below ${cgroup}, because it has CONFIG_RT_GROUP_SCHED and a real-time process runs outside the root cgroup`;
+
+/**
+ * Asked before anything is passed on: some controllers would make the cgroup a threaded one, and only the next be
+ * refused, with an error that does not tell why.
+ */
+async function refuseInternalProcesses(cgroup: string, controllers: readonly string[]): Promise<void> {
+  // The root alone has no type, and may hold processes.
+  if ((await readControl(cgroup, 'cgroup.type')) === undefined) return;
   const pids = words((await readControl(cgroup, 'cgroup.procs')) ?? '');
-  return new CgroupError(
+  if (pids.length === 0) return;
+  throw new CgroupError(
     cgroup,
-    `cgroup ${cgroup} cannot give pods the ${controller} controller while processes (${pids.slice(0, 8).join(', ')}) are directly in it: move them to a cgroup below it, or choose another --cgroup-root`,
-    { cause },
+    `cgroup ${cgroup} cannot give pods ${controllers.join(', ')} while processes (${pids.slice(0, 8).join(', ')}) are directly in it: move them to a cgroup below it, or choose another --cgroup-root`,
   );
 }
 
