@@ -21,6 +21,8 @@ import {
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConfigMap, Pod, Secret, Volume } from '../src/api/core.gen.ts';
@@ -549,6 +551,48 @@ describe('tearing down', () => {
     expect((await lstat(join(podsDir, uid))).isDirectory()).toBe(true);
   });
 });
+
+test('an agent killed at any instant leaves nothing that the next one cannot complete, or remove', async () => {
+  configMaps.settings = { data: { key: 'after' } };
+  secrets.login = { stringData: { user: 'after' } };
+  const pod = podWith([
+    { name: 'cm', configMap: { name: 'settings' } },
+    { name: 's', secret: { secretName: 'login' } },
+    { name: 'disk', emptyDir: {} },
+    { name: 'memory', emptyDir: { medium: 'Memory' } },
+  ]);
+  const script = fileURLToPath(new URL('./volumes-churn.ts', import.meta.url));
+  for (let round = 0; round < 20; round += 1) {
+    // A group of its own, so that a mount that it just asked for ends with it.
+    const agent = spawn(process.execPath, [script, podsDir, JSON.stringify(pod)], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exit = once(agent, 'exit');
+    await once(agent.stdout, 'data');
+    await setTimeout(Math.random() * 300);
+    process.kill(-agent.pid!, 'SIGKILL');
+    expect((await exit)[1]).toBe('SIGKILL');
+
+    await volumes.setUp(pod, signal);
+    expect(await seen(pathOf(pod, 'cm'))).toEqual({ key: 'after' });
+    expect(await seen(pathOf(pod, 's'))).toEqual({ user: 'after' });
+    for (const name of ['disk', 'memory']) {
+      expect((await stat(pathOf(pod, name))).mode & 0o7777).toBe(0o777);
+    }
+    await volumes.bindSubPath(pod, 'cm', { container: 'c', index: 0, subPath: 'key' }, signal);
+    await volumes.removePodDir(uid, signal);
+    expect(await mountsIn(root)).toEqual([]);
+    expect(await readdir(podsDir)).toEqual([]);
+  }
+});
+
+async function seen(dir: string): Promise<Record<string, string>> {
+  const names = (await readdir(dir)).filter((name) => !name.startsWith('..'));
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(dir, name), 'utf8')] as const)),
+  );
+}
 
 /** Exchanges the directory x with a link that leads out, as fast as it can (renameat2, which Node does not have). */
 function attack(dir: string): ChildProcess {

@@ -63,7 +63,7 @@ export function managedHosts(
 }
 
 /** Content for a pod on the host's network: the host's own, and the aliases. */
-export const hostNetworkHosts = (hostFile: string, aliases: readonly HostAlias[]): string =>
+const hostNetworkHosts = (hostFile: string, aliases: readonly HostAlias[]): string =>
   `# Kubernetes-managed hosts file (host network).\n${hostFile}${aliasLines(aliases)}`;
 
 /**

@@ -14,7 +14,7 @@ export const O_PATH = 0o10000000;
 export const entryOf = (directory: FileHandle, name: string): string =>
   `/proc/self/fd/${directory.fd}/${name}`;
 
-export const openDirectory = (path: string): Promise<FileHandle> =>
+const openDirectory = (path: string): Promise<FileHandle> =>
   open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 
 /**

@@ -47,7 +47,7 @@ export async function bindSubPath(
 }
 
 /** Opens a path below the base, resolving links within the base only. */
-export async function openInside(base: string, path: string): Promise<FileHandle> {
+async function openInside(base: string, path: string): Promise<FileHandle> {
   await using handles = new AsyncDisposableStack();
   const root = handles.use(await open(base, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW));
   const mode = (await root.stat()).mode & 0o7777;
