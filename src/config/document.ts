@@ -77,11 +77,11 @@ function readSettings(
   function readEntries(entries: readonly MapEntry[], prefix: string): void {
     for (const { key, at, value } of entries) {
       const path = `${prefix}${key}`;
-      const isStructure = fieldsBelow(table, `${path}.`).length > 0;
+      const inner = fieldsBelow(table, `${path}.`);
       if (table[path]) readField(path, at, value);
-      else if (isStructure && value.kind === 'map') readEntries(value.entries, `${path}.`);
-      else if (isStructure && isNull(value)) continue;
-      else if (isStructure)
+      else if (inner.length > 0 && value.kind === 'map') readEntries(value.entries, `${path}.`);
+      else if (inner.length > 0 && isNull(value)) for (const field of inner) settings.set(field, null);
+      else if (inner.length > 0)
         problems.push({ source: place(at), path, message: 'must be a mapping of fields' });
       else problems.push({ source: place(at), path, message: unknownField(table, key, prefix) });
     }

@@ -6,11 +6,11 @@ export function parseDuration(text: string): number | undefined {
   if (!match) return undefined;
   const [, sign, parts = ''] = match;
   let ms = 0;
-  for (const [, number, unit] of parts.matchAll(/([\d.]+)(\D+)/g)) ms += Number(number) * unitMs[unit!]!;
+  for (const [, number, unit] of parts.matchAll(/([\d.]+)([^\d.]+)/g)) ms += Number(number) * unitMs[unit!]!;
   return sign === '-' ? -ms : ms;
 }
 
-/** As Go prints it: `1m30s`, `300ms`, `0s`. Exact down to nanoseconds. */
+/** As Go prints it: `1m30s`, `300ms`, `0s`. Exact to the nanosecond up to 100 days. */
 export function formatDuration(ms: number): string {
   const sign = ms < 0 ? '-' : '';
   const ns = Math.round(Math.abs(ms) * 1e6);

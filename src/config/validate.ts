@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { parseQuantity } from '../api/quantity.ts';
+import { evictionSignals } from '../node/thresholds.ts';
 import type { KubeletFieldName, KubeletValues } from './kubelet-fields.ts';
 
 export interface FieldProblem {
@@ -15,18 +16,7 @@ export function validateKubeletValues(values: KubeletValues): FieldProblem[] {
 
 type Check = (values: KubeletValues) => FieldProblem | FieldProblem[] | undefined;
 
-/** Signals of eviction thresholds. */
-const signals = [
-  'memory.available',
-  'nodefs.available',
-  'nodefs.inodesFree',
-  'imagefs.available',
-  'imagefs.inodesFree',
-  'containerfs.available',
-  'containerfs.inodesFree',
-  'allocatableMemory.available',
-  'pid.available',
-];
+const knownSignals: readonly string[] = evictionSignals;
 
 const reservable = ['cpu', 'memory', 'ephemeral-storage', 'pid'];
 
@@ -92,10 +82,12 @@ const checks: readonly Check[] = [
       : undefined,
   reserved('systemReserved'),
   reserved('kubeReserved'),
-  knownSignals('evictionHard'),
-  knownSignals('evictionSoft'),
-  knownSignals('evictionSoftGracePeriod'),
-  knownSignals('evictionMinimumReclaim'),
+  signalsOf('evictionHard'),
+  signalsOf('evictionSoft'),
+  signalsOf('evictionSoftGracePeriod'),
+  signalsOf('evictionMinimumReclaim'),
+  moreThanZero('evictionHard'),
+  moreThanZero('evictionSoft'),
   ({ evictionSoft, evictionSoftGracePeriod }) =>
     problemsOf(
       'evictionSoft',
@@ -125,7 +117,7 @@ function reserved(path: 'systemReserved' | 'kubeReserved'): Check {
     });
 }
 
-function knownSignals(
+function signalsOf(
   path: 'evictionHard' | 'evictionSoft' | 'evictionSoftGracePeriod' | 'evictionMinimumReclaim',
 ): Check {
   return (values) =>
@@ -133,7 +125,18 @@ function knownSignals(
       path,
       Object.keys(values[path] ?? {}),
       (signal) =>
-        !signals.includes(signal) && `has the unknown signal '${signal}'; known are ${signals.join(', ')}`,
+        !knownSignals.includes(signal) &&
+        `has the unknown signal '${signal}'; known are ${knownSignals.join(', ')}`,
+    );
+}
+
+function moreThanZero(path: 'evictionHard' | 'evictionSoft'): Check {
+  return (values) =>
+    problemsOf(
+      path,
+      Object.entries(values[path] ?? {}),
+      ([signal, text]) =>
+        parseQuantity(text)?.nano === 0n && `of ${signal} must be more than 0; 0% switches a threshold off`,
     );
 }
 

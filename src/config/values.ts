@@ -81,7 +81,7 @@ export const kindLabels: Readonly<Record<FieldKind, string>> = {
   bool: 'true or false',
   int: 'a whole number',
   float: 'a number',
-  duration: 'a duration such as 1m30s, in quotes or not',
+  duration: 'a duration such as 1m30s',
   quantity: 'a quantity such as 10Mi',
   strings: 'a list of strings',
   stringMap: 'a mapping of names to strings',
@@ -165,7 +165,7 @@ function readThreshold(tree: Tree): string {
   }
   const quantity = parseQuantity(text ?? '');
   if (!quantity) throw new ValueError(tree.at, 'must be a quantity or a percentage, such as 100Mi or 10%');
-  if (quantity.nano <= 0n) throw new ValueError(tree.at, 'must be more than 0; 0% switches a threshold off');
+  if (quantity.nano < 0n) throw new ValueError(tree.at, 'must not be negative');
   return text!;
 }
 

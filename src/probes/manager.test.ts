@@ -227,6 +227,7 @@ describe('startup', () => {
 
 describe('timing', () => {
   test('counts initialDelaySeconds from the start of the container', async () => {
+    vi.mocked(Math.random).mockReturnValue(0);
     const { manager, attempts } = setUp(
       { livenessProbe: probe('liveness', { initialDelaySeconds: 30 }) },
       { ranForMs: 12_000 },

@@ -50,6 +50,7 @@ export interface ProbeManagerOptions {
 
 export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
   const tracked = new Map<string, ContainerProbes>();
+  const createdAtMs = Date.now();
 
   function untrack(containerId: string): void {
     tracked.get(containerId)?.stop();
@@ -65,7 +66,7 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
   return {
     track(container) {
       if (tracked.has(container.containerId)) return;
-      const probes = containerProbes(container, options);
+      const probes = containerProbes(container, options, createdAtMs);
       if (probes) tracked.set(container.containerId, probes);
     },
     untrack,
@@ -99,8 +100,10 @@ interface ContainerProbes {
 function containerProbes(
   target: TrackedContainer,
   { log, events, onResult }: ProbeManagerOptions,
+  agentStartedAtMs: number,
 ): ContainerProbes | undefined {
   const { pod, container, restored } = target;
+  if (!kinds.some((kind) => container[`${kind}Probe`])) return undefined;
   const about = containerReference(pod, container);
   const probeLog = log.child({ pod: podKey(pod), container: container.name });
   // The age of the container now, once: afterwards only the monotonic clock counts.
@@ -152,15 +155,13 @@ function containerProbes(
       onChange: (result) => changed(kind, result),
     });
   }
-  const list = Object.values(workers);
-  if (list.length === 0) return undefined;
   const hasStarted = !workers.startup || workers.startup.result === 'success';
-  start(hasStarted ? afterStartup : ['startup'], restored !== undefined);
+  start(hasStarted ? afterStartup : ['startup'], target.startedAtMs < agentStartedAtMs);
   return {
     podUid: podUid(pod),
     workers,
     stop: () => {
-      for (const worker of list) worker.stop();
+      for (const worker of Object.values(workers)) worker.stop();
     },
   };
 }
