@@ -255,17 +255,29 @@ describe('volumes that show content', () => {
     );
   });
 
-  test('survive a disk without room, and a disk that has room again', async () => {
-    await run('/bin/mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', podsDir]);
+  test.each([
+    ['size=256k', 'size=2m', 'ENOSPC', { big: 'x'.repeat(300 * 1024) }],
+    [
+      'nr_inodes=24',
+      'nr_inodes=200',
+      'ENOSPC',
+      Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`k${i}`, ''])),
+    ],
+    ['size=1m', 'rw', 'EROFS', {}],
+  ])('survive a disk with %s, until it has %s', async (before, after, code, more) => {
+    await run('/bin/mount', ['-t', 'tmpfs', '-o', before, 'tmpfs', podsDir]);
     const pod = podWith([{ name: 'cm', configMap: { name: 'settings' } }]);
     await volumes.setUp(pod, signal);
-    configMaps.settings = { data: { rate: '100', big: 'x'.repeat(300 * 1024) } };
-    await expect(volumes.refresh(pod, signal)).rejects.toThrow(/volume "cm" : ENOSPC/);
-    expect(await readFile(join(pathOf(pod, 'cm'), 'rate'), 'utf8')).toBe('50');
+    if (code === 'EROFS') await run('/bin/mount', ['-o', 'remount,ro', podsDir]);
+    configMaps.settings = { data: { rate: '100', ...more } };
+    await expect(volumes.refresh(pod, signal)).rejects.toThrow(
+      `MountVolume.SetUp failed for volume "cm" : ${code}`,
+    );
+    expect(await seen(pathOf(pod, 'cm'))).toEqual({ rate: '50' });
     expect((await readdir(pathOf(pod, 'cm'))).filter((name) => name.startsWith('..'))).toHaveLength(2);
-    await run('/bin/mount', ['-o', 'remount,size=2m', podsDir]);
+    await run('/bin/mount', ['-o', `remount,${after}`, podsDir]);
     expect(await volumes.refresh(pod, signal)).toEqual(['cm']);
-    expect(await readFile(join(pathOf(pod, 'cm'), 'rate'), 'utf8')).toBe('100');
+    expect(await seen(pathOf(pod, 'cm'))).toEqual({ rate: '100', ...more });
   });
 });
 
