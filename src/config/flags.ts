@@ -68,10 +68,10 @@ type Flag = { kind: FieldKind } & (
 );
 
 /** Kubelet flags that join a cluster: to go on without one would not be what was asked for. */
-const nodeModeFlags = ['kubeconfig', 'bootstrap-kubeconfig'];
+export const nodeModeFlags = ['kubeconfig', 'bootstrap-kubeconfig'];
 
 /** Kubelet flags that are known and not followed. */
-const laterFlags: Readonly<Record<string, FieldKind>> = {
+export const laterFlags: Readonly<Record<string, FieldKind>> = {
   'cert-dir': 'string',
   'cloud-provider': 'string',
   'exit-on-lock-contention': 'bool',

@@ -1,0 +1,143 @@
+/**
+ * Writes docs/configuration.md from the tables that the configuration is read by. `--check` fails when the committed
+ * file is out of date.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { formatDuration } from '../src/config/duration.ts';
+import { type agentFlags, laterFlags, nodeModeFlags } from '../src/config/flags.ts';
+import { type FieldSpec, kubeletFields } from '../src/config/kubelet-fields.ts';
+import { laterFields } from '../src/config/later-fields.ts';
+import { rosletFields } from '../src/config/roslet-fields.ts';
+import type { FieldKind } from '../src/config/values.ts';
+
+const OUT = new URL('../docs/configuration.md', import.meta.url);
+
+const kindNames: Record<FieldKind, string> = {
+  string: 'string',
+  bool: 'boolean',
+  int: 'number',
+  float: 'number',
+  duration: 'duration',
+  quantity: 'quantity',
+  strings: 'list of strings',
+  stringMap: 'map of strings',
+  boolMap: 'map of booleans',
+  durationMap: 'map of durations',
+  quantityMap: 'map of quantities',
+  thresholdMap: 'map of quantities or percentages',
+  list: 'list',
+  listMap: 'map of lists',
+};
+
+/** What the table cannot say. */
+const notes: Partial<Record<string, string>> = {
+  podLogsDir: 'unset: `log/pods` in the root directory, not `/var/log/pods`',
+  evictionHard: "unset: the kubelet's own thresholds",
+  serializeImagePulls: 'unset: true unless `maxParallelImagePulls` is 2 or more',
+  cgroupDriver: '`systemd` is not implemented yet',
+  cgroupRoot: 'pods are in `<cgroupRoot>/kubepods`',
+  podPidsLimit: '-1: no limit',
+  'logging.format': 'unset: text on a terminal, JSON elsewhere',
+  'logging.verbosity': '4: debugging, 6: everything',
+  'crashLoopBackOff.maxContainerRestartPeriod': '1 s to 5 min',
+  'crashLoopBackOff.initialPeriod':
+    'before the second restart of a container that crashes; doubled from there',
+  'runtime.default':
+    'where pods without a runtimeClassName run: `cri`, `process`, or `auto` (cri where its socket is there)',
+  nodeName: 'unset: the host name, in lower case',
+  socketGroup: 'may use the API socket; that is as good as being root',
+};
+
+const agentFlagNotes: Record<keyof typeof agentFlags, string> = {
+  config: 'the configuration file',
+  'config-dir': 'a directory of `*.conf` files that are merged over it',
+  'root-dir': 'where the agent keeps everything, its socket included; default `/var/lib/roslet`',
+  'hostname-override': "the node's name; wins over `nodeName`",
+  'node-ip': "the node's addresses, separated by commas",
+  'node-labels': "`name=value,...`: labels of the node, for pods' nodeSelector",
+};
+
+function defaultText({ kind, default: value }: FieldSpec): string {
+  if (value === undefined) return '';
+  return `\`${kind === 'duration' ? formatDuration(value as number) : JSON.stringify(value)}\``;
+}
+
+function fieldTable(fields: Readonly<Record<string, FieldSpec>>): string {
+  const rows = Object.entries(fields).map(([path, spec]) => {
+    const flag = spec.flag ? `\`--${spec.flag}\`` : '';
+    const values = spec.oneOf
+      ? `${spec.oneOf.map((value) => `\`${value}\``).join(', ')}`
+      : kindNames[spec.kind];
+    return `| \`${path}\` | ${values} | ${defaultText(spec)} | ${flag} | ${notes[path] ?? ''} |`;
+  });
+  return `| field | value | default | flag | |\n|---|---|---|---|---|\n${rows.join('\n')}\n`;
+}
+
+const codeList = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+
+const agentFlagRows = Object.entries(agentFlagNotes).map(([name, note]) => `| \`--${name}\` | ${note} |`);
+
+const text = `# Configuration
+
+Written by \`scripts/generate-config-doc.ts\` from the tables in \`src/config/\`: do not edit.
+
+roslet reads the kubelet's own configuration format and takes the kubelet's flags. A file holds one or several YAML or JSON
+documents:
+
+\`\`\`yaml
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+staticPodPath: /etc/roslet/manifests
+maxPods: 50
+crashLoopBackOff:
+  maxContainerRestartPeriod: 30s
+---
+apiVersion: roslet.dev/v1alpha1
+kind: RosletConfiguration
+runtime:
+  default: process
+\`\`\`
+
+\`\`\`sh
+roslet run --config /etc/roslet/config.yaml --config-dir /etc/roslet/config.d --max-pods 20
+\`\`\`
+
+In this order, later ones win: defaults, the file of \`--config\`, the \`*.conf\` files below \`--config-dir\` by the order of
+their names (mappings are merged, lists and everything else replaced, \`null\` puts the default back), flags (which replace
+mappings too). Relative paths in a file start at the file's directory. A zero or empty value means "not set" where it does
+for the kubelet.
+
+Nothing is dropped in silence: an unknown or misspelt field or flag, a wrong type and a value out of range are refused
+before anything starts, all at once, each with file, line, column and the nearest known name. What the agent really follows
+is at \`/configz\`.
+
+## KubeletConfiguration
+
+These fields are followed, with the kubelet's meaning and, but where a note says otherwise, its defaults.
+
+${fieldTable(kubeletFields)}
+## RosletConfiguration
+
+${fieldTable(rosletFields)}
+## Flags that are no fields
+
+| flag | |
+|---|---|
+${agentFlagRows.join('\n')}
+
+## Known, not followed yet
+
+These fields of KubeletConfiguration are checked for their type; setting one to more than its zero value is warned of once,
+by name: ${codeList(Object.keys(laterFields))}.
+
+So are these flags: ${codeList(Object.keys(laterFlags).map((name) => `--${name}`))}.
+
+Refused for now, because they ask for a cluster to join: ${codeList(nodeModeFlags.map((name) => `--${name}`))}.
+`;
+
+if (process.argv.includes('--check')) {
+  if (readFileSync(OUT, 'utf8') !== text) {
+    console.error('docs/configuration.md is out of date: run node scripts/generate-config-doc.ts');
+    process.exit(1);
+  }
+} else writeFileSync(OUT, text);
