@@ -1,10 +1,15 @@
 /**
  * What is the same in every cgroup hierarchy: making and removing directories, and the processes in them. A cgroup
  * path is absolute and relative to the root of each hierarchy.
+ *
+ * Reads and mkdir are synchronous: they ask the kernel's memory, and on a busy machine a detour over the thread pool
+ * takes far longer than they do. Writes and rmdir are not, because a limit may be waited for until memory is reclaimed.
  */
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '../log.ts';
 import { CgroupError, words } from './cgroup-layout.ts';
 
 /** `/a/b` gives `/a`, `/a/b`. */
@@ -13,20 +18,18 @@ export function prefixes(path: string): string[] {
   return segments.map((_, index) => `/${segments.slice(0, index + 1).join('/')}`);
 }
 
-/** Returns whether it was made by this call. */
-export async function makeCgroup(dir: string): Promise<boolean> {
+export function makeCgroup(dir: string): void {
   try {
-    await mkdir(dir, { mode: 0o755 });
-    return true;
+    mkdirSync(dir, { mode: 0o755 });
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return;
     throw explained(dir, `cannot create cgroup ${dir}`, error);
   }
 }
 
-export async function readControl(dir: string, file: string): Promise<string | undefined> {
+export function readControl(dir: string, file: string): string | undefined {
   try {
-    return await readFile(join(dir, file), 'utf8');
+    return readFileSync(join(dir, file), 'utf8');
   } catch (error) {
     if (isGone(error)) return undefined;
     throw explained(join(dir, file), `cannot read ${join(dir, file)}`, error);
@@ -35,7 +38,7 @@ export async function readControl(dir: string, file: string): Promise<string | u
 
 /** Writes only what differs: some files refuse even the same value while the cgroup is in use. */
 export async function writeControl(dir: string, file: string, value: string): Promise<void> {
-  if ((await readControl(dir, file))?.trim() === value) return;
+  if (readControl(dir, file)?.trim() === value) return;
   try {
     await writeFile(join(dir, file), value);
   } catch (error) {
@@ -43,10 +46,35 @@ export async function writeControl(dir: string, file: string, value: string): Pr
   }
 }
 
+export interface ControlWrite {
+  controller: string;
+  file: string;
+  value: string;
+}
+
+/**
+ * Writes the limits of one cgroup. A kernel may have a controller without all of its files (no CFS bandwidth on many
+ * embedded ones): such a limit is told of once, in `lost`, and the others are kept.
+ */
+export async function applyControls(
+  writes: readonly (ControlWrite & { dir: string })[],
+  lost: Set<string>,
+  log: Logger,
+): Promise<void> {
+  for (const { dir, file, value } of writes) {
+    if (readControl(dir, file) !== undefined || readControl(dir, 'cgroup.procs') === undefined) {
+      await writeControl(dir, file, value);
+    } else if (!lost.has(file)) {
+      lost.add(file);
+      log.warn({ file }, `pods run without the limit ${file}: this kernel does not have it`);
+    }
+  }
+}
+
 /** Names of the cgroups directly below; empty when there is no such directory. */
-export async function childCgroups(dir: string): Promise<string[]> {
+export function childCgroups(dir: string): string[] {
   try {
-    const entries = await readdir(dir, { withFileTypes: true });
+    const entries = readdirSync(dir, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (isGone(error)) return [];
@@ -55,12 +83,9 @@ export async function childCgroups(dir: string): Promise<string[]> {
 }
 
 /** Every process in the cgroup and below it. */
-export async function pidsBelow(dir: string): Promise<Set<number>> {
-  const pids = new Set(await ownPids(dir));
-  for (const child of await childCgroups(dir)) {
-    for (const pid of await pidsBelow(join(dir, child))) pids.add(pid);
-  }
-  return pids;
+export function pidsBelow(dir: string): Set<number> {
+  const below = childCgroups(dir).flatMap((child) => [...pidsBelow(join(dir, child))]);
+  return new Set([...ownPids(dir), ...below]);
 }
 
 /**
@@ -77,7 +102,7 @@ export async function removeCgroups(dirs: readonly string[], signal?: AbortSigna
       if (!(await removeTree(dir))) left.push(dir);
     }
     if (left.length === 0) return;
-    if (performance.now() > deadlineMs) throw await stillBusy(left);
+    if (performance.now() > deadlineMs) throw stillBusy(left);
     for (const dir of left) await killTree(dir);
     await delay(pauseMs * (0.75 + Math.random() / 2), undefined, { signal });
   }
@@ -93,8 +118,8 @@ const maxPauseMs = 250;
 /** ENODEV: the cgroup was removed while its file was open. */
 const isGone = (error: unknown): boolean => ['ENOENT', 'ENODEV', 'ENOTDIR'].includes(codeOf(error) ?? '');
 
-async function ownPids(dir: string): Promise<number[]> {
-  const text = (await readControl(dir, 'cgroup.procs')) ?? '';
+function ownPids(dir: string): number[] {
+  const text = readControl(dir, 'cgroup.procs') ?? '';
   // 0 stands for a process outside this pid namespace: it cannot be named here.
   return words(text)
     .map(Number)
@@ -104,7 +129,7 @@ async function ownPids(dir: string): Promise<number[]> {
 /** Returns whether it is gone. */
 async function removeTree(dir: string): Promise<boolean> {
   let empty = true;
-  for (const child of await childCgroups(dir)) empty = (await removeTree(join(dir, child))) && empty;
+  for (const child of childCgroups(dir)) empty = (await removeTree(join(dir, child))) && empty;
   if (!empty) return false;
   try {
     await rmdir(dir);
@@ -118,10 +143,10 @@ async function removeTree(dir: string): Promise<boolean> {
 
 async function killTree(dir: string): Promise<void> {
   // A frozen process takes a SIGKILL only once it is thawed (v1).
-  if ((await readControl(dir, 'freezer.state'))?.trim() === 'FROZEN')
+  if (readControl(dir, 'freezer.state')?.trim() === 'FROZEN')
     await writeControl(dir, 'freezer.state', 'THAWED');
-  for (const pid of await ownPids(dir)) kill(pid);
-  for (const child of await childCgroups(dir)) await killTree(join(dir, child));
+  for (const pid of ownPids(dir)) kill(pid);
+  for (const child of childCgroups(dir)) await killTree(join(dir, child));
 }
 
 function kill(pid: number): void {
@@ -133,9 +158,8 @@ function kill(pid: number): void {
   }
 }
 
-async function stillBusy(dirs: readonly string[]): Promise<CgroupError> {
-  const pids = new Set<number>();
-  for (const dir of dirs) for (const pid of await pidsBelow(dir)) pids.add(pid);
+function stillBusy(dirs: readonly string[]): CgroupError {
+  const pids = new Set(dirs.flatMap((dir) => [...pidsBelow(dir)]));
   const who =
     pids.size === 0
       ? 'the kernel still holds them'

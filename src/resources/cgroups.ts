@@ -26,7 +26,7 @@ import { cgroupV2 } from './v2.ts';
 
 export interface CgroupManager {
   readonly version: 1 | 2;
-  /** Controllers that pods would need and this machine does not give. */
+  /** Controllers and limits (`cpu.cfs_quota_us`) that pods would need and this machine does not give. */
   readonly missing: readonly string[];
   /** Makes the cgroup of all pods and those of the QoS classes. Undefined: pods together are not limited. */
   ensureNode(allocatable: ResourceAmounts | undefined): Promise<void>;
@@ -61,12 +61,12 @@ export interface CgroupDriver {
   readonly version: 1 | 2;
   /** Mount points of all hierarchies. */
   readonly roots: readonly string[];
-  /** Controllers that the kernel would not let cgroups have; grows with what is created. */
+  /** Controllers and control files that this kernel turned out not to have; grows with what is tried. */
   readonly lost: ReadonlySet<string>;
   /** Makes the cgroup and those above it, in every hierarchy, with the controllers that those below it need. */
   create(path: string): Promise<void>;
   apply(path: string, settings: CgroupSettings): Promise<void>;
-  stats(path: string): Promise<CgroupStats>;
+  stats(path: string): CgroupStats;
 }
 
 /** @throws CgroupError when no cgroup file system is mounted. */
@@ -77,7 +77,7 @@ export async function createCgroupManager(options: CgroupOptions): Promise<Cgrou
     options.log.warn({ controller }, `pods run without ${controller} limits: ${message}`);
   }
   return cgroupManager(
-    layout.version === 1 ? cgroupV1(layout) : cgroupV2(layout, options.log),
+    layout.version === 1 ? cgroupV1(layout, options.log) : cgroupV2(layout, options.log),
     missing.map(({ controller }) => controller),
     options,
   );
@@ -104,7 +104,7 @@ function cgroupManager(
     const uids = new Set<string>();
     for (const root of driver.roots) {
       for (const parent of Object.values(parents)) {
-        const names = await childCgroups(join(root, parent));
+        const names = childCgroups(join(root, parent));
         for (const name of names) if (name.startsWith(podPrefix)) uids.add(name.slice(podPrefix.length));
       }
     }
@@ -151,17 +151,16 @@ function cgroupManager(
 
     podStats: async (uid) => {
       for (const path of podPathsOf(uid)) {
-        const stats = await driver.stats(path);
+        const stats = driver.stats(path);
         if (stats.memoryUsageBytes !== undefined || stats.cpuUsageCoreNanoSeconds !== undefined) return stats;
       }
       return undefined;
     },
 
-    nodeStats: () => driver.stats(base),
+    nodeStats: async () => driver.stats(base),
 
     pids: async (uid) => {
-      const pids = new Set<number>();
-      for (const dir of podDirsOf(uid)) for (const pid of await pidsBelow(dir)) pids.add(pid);
+      const pids = new Set(podDirsOf(uid).flatMap((dir) => [...pidsBelow(dir)]));
       return [...pids].sort((a, b) => a - b);
     },
   };

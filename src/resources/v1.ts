@@ -3,25 +3,34 @@
  * set here get the directory all the same, because runtimes join them all.
  */
 import { join } from 'node:path';
+import type { Logger } from '../log.ts';
 import { type CgroupLayout, type Hierarchy, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
-import { makeCgroup, prefixes, readControl, writeControl } from './cgroup-tree.ts';
+import {
+  applyControls,
+  type ControlWrite,
+  makeCgroup,
+  prefixes,
+  readControl,
+  writeControl,
+} from './cgroup-tree.ts';
 import type { CgroupDriver } from './cgroups.ts';
 import type { CgroupSettings } from './container.ts';
 
-export function cgroupV1(layout: CgroupLayout & { version: 1 }): CgroupDriver {
+export function cgroupV1(layout: CgroupLayout & { version: 1 }, log: Logger): CgroupDriver {
+  const lost = new Set<string>();
   const dirOf = (controller: string, path: string): string | undefined => {
     const hierarchy = layout.hierarchies.find(({ controllers }) => controllers.includes(controller));
     return hierarchy === undefined ? undefined : join(hierarchy.dir, path);
   };
-  const read = async (controller: string, path: string, file: string) => {
+  const read = (controller: string, path: string, file: string) => {
     const dir = dirOf(controller, path);
     return dir === undefined ? undefined : readControl(dir, file);
   };
   return {
     version: 1,
     roots: layout.hierarchies.map(({ dir }) => dir),
-    lost: new Set(),
+    lost,
 
     create: async (path) => {
       for (const hierarchy of layout.hierarchies) {
@@ -30,16 +39,17 @@ export function cgroupV1(layout: CgroupLayout & { version: 1 }): CgroupDriver {
     },
 
     apply: async (path, settings) => {
-      for (const { controller, file, value } of controlFiles(settings)) {
-        const dir = dirOf(controller, path);
-        if (dir !== undefined) await writeControl(dir, file, value);
-      }
+      const writes = controlFiles(settings).flatMap((write) => {
+        const dir = dirOf(write.controller, path);
+        return dir === undefined ? [] : [{ ...write, dir }];
+      });
+      await applyControls(writes, lost, log);
     },
 
-    stats: async (path) => {
-      const usageBytes = singleNumber(await read('memory', path, 'memory.usage_in_bytes'));
-      const memory = flatKeyed(await read('memory', path, 'memory.stat'));
-      const cpuNanos = (await read('cpuacct', path, 'cpuacct.usage'))?.trim();
+    stats: (path) => {
+      const usageBytes = singleNumber(read('memory', path, 'memory.usage_in_bytes'));
+      const memory = flatKeyed(read('memory', path, 'memory.stat'));
+      const cpuNanos = read('cpuacct', path, 'cpuacct.usage')?.trim();
       return {
         timestampMs: Date.now(),
         cpuUsageCoreNanoSeconds: cpuNanos === undefined ? undefined : BigInt(cpuNanos),
@@ -51,7 +61,7 @@ export function cgroupV1(layout: CgroupLayout & { version: 1 }): CgroupDriver {
         memoryRssBytes: memory.get('total_rss'),
         pageFaults: memory.get('total_pgfault'),
         majorPageFaults: memory.get('total_pgmajfault'),
-        processCount: singleNumber(await read('pids', path, 'pids.current')),
+        processCount: singleNumber(read('pids', path, 'pids.current')),
       };
     },
   };
@@ -59,32 +69,26 @@ export function cgroupV1(layout: CgroupLayout & { version: 1 }): CgroupDriver {
 
 async function createIn({ dir, controllers }: Hierarchy, path: string): Promise<void> {
   const cgroup = join(dir, path);
-  await makeCgroup(cgroup);
+  makeCgroup(cgroup);
   if (controllers.includes('cpuset')) {
     // A task can enter only a cgroup that has cpus and memory nodes; a new one has none. Repeated for an existing one
     // because its maker may have been killed in between.
     for (const file of ['cpuset.cpus', 'cpuset.mems']) await inheritWhenEmpty(cgroup, file);
   }
-  if (controllers.includes('memory') && (await readControl(cgroup, 'memory.use_hierarchy'))?.trim() === '0') {
+  if (controllers.includes('memory') && readControl(cgroup, 'memory.use_hierarchy')?.trim() === '0') {
     await writeControl(cgroup, 'memory.use_hierarchy', '1');
   }
 }
 
 async function inheritWhenEmpty(cgroup: string, file: string): Promise<void> {
-  if (words((await readControl(cgroup, file)) ?? '').length > 0) return;
-  const inherited = (await readControl(join(cgroup, '..'), file))?.trim() ?? '';
+  if (words(readControl(cgroup, file) ?? '').length > 0) return;
+  const inherited = readControl(join(cgroup, '..'), file)?.trim() ?? '';
   if (inherited !== '') await writeControl(cgroup, file, inherited);
 }
 
-interface ControlFile {
-  controller: string;
-  file: string;
-  value: string;
-}
-
-function controlFiles(settings: CgroupSettings): ControlFile[] {
+function controlFiles(settings: CgroupSettings): ControlWrite[] {
   const { cpuShares, cpuPeriodUs, cpuQuotaUs, memoryLimitBytes, pidsLimit, hugepageLimits = [] } = settings;
-  const files: ControlFile[] = [];
+  const files: ControlWrite[] = [];
   const set = (controller: string, file: string, value: number | string | undefined) => {
     if (value !== undefined) files.push({ controller, file, value: `${value}` });
   };

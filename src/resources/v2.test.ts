@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../log.ts';
+import { CgroupError } from './cgroup-layout.ts';
 import { cgroupV2 } from './v2.ts';
 
 // What is written where. That the kernel takes it is shown by test/cgroups.test.ts.
@@ -21,8 +22,17 @@ describe('cgroup v2 files', () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(root, path, name), text);
   };
 
+  const unlimited = {
+    'cgroup.procs': '',
+    'cpu.weight': '100\n',
+    'cpu.max': 'max 100000\n',
+    'memory.max': 'max\n',
+    'pids.max': 'max\n',
+    'hugetlb.2MB.max': 'max\n',
+  };
+
   it('writes limits in the terms of v2', async () => {
-    await given('pod', {});
+    await given('pod', unlimited);
     await driver().apply('/pod', {
       cpuShares: 1024,
       cpuQuotaUs: 50_000,
@@ -39,7 +49,7 @@ describe('cgroup v2 files', () => {
   });
 
   it('writes max where there is no limit', async () => {
-    await given('pod', {});
+    await given('pod', { ...unlimited, 'cpu.max': '1 2', 'memory.max': '1', 'pids.max': '1' });
     await driver().apply('/pod', {
       cpuQuotaUs: -1,
       cpuPeriodUs: 100_000,
@@ -52,10 +62,23 @@ describe('cgroup v2 files', () => {
   });
 
   it('leaves alone what it is not told and what the machine lacks', async () => {
-    await given('pod', {});
+    await given('pod', unlimited);
     await driver(['cpu']).apply('/pod', { memoryLimitBytes: 4096 });
-    await expect(file('pod/memory.max')).rejects.toThrow('ENOENT');
-    await expect(file('pod/cpu.weight')).rejects.toThrow('ENOENT');
+    expect(await file('pod/memory.max')).toBe('max\n');
+    expect(await file('pod/cpu.weight')).toBe('100\n');
+  });
+
+  it('keeps the other limits where the kernel does not have one, and remembers which', async () => {
+    const { 'cpu.max': _, ...withoutQuota } = unlimited;
+    await given('pod', withoutQuota);
+    const subject = driver();
+    await subject.apply('/pod', { cpuQuotaUs: 1000, cpuPeriodUs: 2000, pidsLimit: 5 });
+    expect(await file('pod/pids.max')).toBe('5');
+    expect([...subject.lost]).toEqual(['cpu.max']);
+  });
+
+  it('does not take a cgroup that is gone for one without limits', async () => {
+    await expect(driver().apply('/gone', { pidsLimit: 5 })).rejects.toThrow(CgroupError);
   });
 
   it('passes a controller on from the top down, where it is to be had and not passed on yet', async () => {
@@ -73,7 +96,7 @@ describe('cgroup v2 files', () => {
       'cpu.stat': 'usage_usec 5\nuser_usec 3\n',
       'pids.current': '2\n',
     });
-    expect(await driver().stats('/pod')).toMatchObject({
+    expect(driver().stats('/pod')).toMatchObject({
       cpuUsageCoreNanoSeconds: 5000n,
       memoryUsageBytes: 1000,
       memoryWorkingSetBytes: 600,
@@ -85,7 +108,7 @@ describe('cgroup v2 files', () => {
   });
 
   it('has no numbers of a cgroup that is not there', async () => {
-    const { memoryUsageBytes, cpuUsageCoreNanoSeconds, processCount } = await driver().stats('/gone');
+    const { memoryUsageBytes, cpuUsageCoreNanoSeconds, processCount } = driver().stats('/gone');
     expect([memoryUsageBytes, cpuUsageCoreNanoSeconds, processCount]).toEqual([
       undefined,
       undefined,

@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import type { Logger } from '../log.ts';
 import { CgroupError, type CgroupLayout, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
-import { codeOf, makeCgroup, prefixes, readControl, writeControl } from './cgroup-tree.ts';
+import {
+  applyControls,
+  type ControlWrite,
+  codeOf,
+  makeCgroup,
+  prefixes,
+  readControl,
+  writeControl,
+} from './cgroup-tree.ts';
 import type { CgroupDriver } from './cgroups.ts';
 import { type CgroupSettings, cpuWeight } from './container.ts';
 
@@ -22,7 +30,7 @@ export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): Cg
     create: async (path) => {
       for (const prefix of ['/', ...prefixes(path)]) {
         const cgroup = join(root, prefix);
-        if (prefix !== '/') await makeCgroup(cgroup);
+        if (prefix !== '/') makeCgroup(cgroup);
         for (const { controller, why } of await delegate(cgroup, controllers)) {
           if (lost.has(controller)) continue;
           lost.add(controller);
@@ -32,17 +40,21 @@ export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): Cg
     },
 
     apply: async (path, settings) => {
-      for (const { controller, file, value } of controlFiles(settings)) {
-        if (controllers.includes(controller) && !lost.has(controller))
-          await writeControl(join(root, path), file, value);
-      }
+      const kept = controlFiles(settings).filter(
+        ({ controller }) => controllers.includes(controller) && !lost.has(controller),
+      );
+      await applyControls(
+        kept.map((write) => ({ ...write, dir: join(root, path) })),
+        lost,
+        log,
+      );
     },
 
-    stats: async (path) => {
+    stats: (path) => {
       const cgroup = join(root, path);
-      const usageBytes = singleNumber(await readControl(cgroup, 'memory.current'));
-      const memory = flatKeyed(await readControl(cgroup, 'memory.stat'));
-      const cpuUs = flatKeyed(await readControl(cgroup, 'cpu.stat')).get('usage_usec');
+      const usageBytes = singleNumber(readControl(cgroup, 'memory.current'));
+      const memory = flatKeyed(readControl(cgroup, 'memory.stat'));
+      const cpuUs = flatKeyed(readControl(cgroup, 'cpu.stat')).get('usage_usec');
       return {
         timestampMs: Date.now(),
         cpuUsageCoreNanoSeconds: cpuUs === undefined ? undefined : BigInt(cpuUs) * 1000n,
@@ -52,7 +64,7 @@ export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): Cg
         memoryRssBytes: memory.get('anon'),
         pageFaults: memory.get('pgfault'),
         majorPageFaults: memory.get('pgmajfault'),
-        processCount: singleNumber(await readControl(cgroup, 'pids.current')),
+        processCount: singleNumber(readControl(cgroup, 'pids.current')),
       };
     },
   };
@@ -66,10 +78,10 @@ async function delegate(
   cgroup: string,
   controllers: readonly string[],
 ): Promise<{ controller: string; why: string }[]> {
-  const available = words((await readControl(cgroup, 'cgroup.controllers')) ?? '');
-  const passedOn = words((await readControl(cgroup, subtreeControl)) ?? '');
+  const available = words(readControl(cgroup, 'cgroup.controllers') ?? '');
+  const passedOn = words(readControl(cgroup, subtreeControl) ?? '');
   const wanted = controllers.filter((name) => available.includes(name) && !passedOn.includes(name));
-  if (wanted.length > 0) await refuseInternalProcesses(cgroup, wanted);
+  if (wanted.length > 0) refuseInternalProcesses(cgroup, wanted);
   const refused: { controller: string; why: string }[] = [];
   for (const controller of wanted) {
     try {
@@ -89,10 +101,10 @@ const realTimeOutside = (cgroup: string): string =>
  * Asked before anything is passed on: some controllers would make the cgroup a threaded one, and only the next be
  * refused, with an error that does not tell why.
  */
-async function refuseInternalProcesses(cgroup: string, controllers: readonly string[]): Promise<void> {
+function refuseInternalProcesses(cgroup: string, controllers: readonly string[]): void {
   // The root alone has no type, and may hold processes.
-  if ((await readControl(cgroup, 'cgroup.type')) === undefined) return;
-  const pids = words((await readControl(cgroup, 'cgroup.procs')) ?? '');
+  if (readControl(cgroup, 'cgroup.type') === undefined) return;
+  const pids = words(readControl(cgroup, 'cgroup.procs') ?? '');
   if (pids.length === 0) return;
   throw new CgroupError(
     cgroup,
@@ -102,15 +114,9 @@ async function refuseInternalProcesses(cgroup: string, controllers: readonly str
 
 const subtreeControl = 'cgroup.subtree_control';
 
-interface ControlFile {
-  controller: string;
-  file: string;
-  value: string;
-}
-
-function controlFiles(settings: CgroupSettings): ControlFile[] {
+function controlFiles(settings: CgroupSettings): ControlWrite[] {
   const { cpuShares, cpuPeriodUs, cpuQuotaUs, memoryLimitBytes, pidsLimit, hugepageLimits = [] } = settings;
-  const files: ControlFile[] = [];
+  const files: ControlWrite[] = [];
   if (cpuShares !== undefined) {
     files.push({ controller: 'cpu', file: 'cpu.weight', value: `${cpuWeight(cpuShares)}` });
   }
