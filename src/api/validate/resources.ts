@@ -9,6 +9,8 @@ export function validateResources(resources: ResourceRequirements, path: string,
   const { limits = {}, requests = {} } = resources;
   for (const [list, quantities] of Object.entries({ limits, requests })) {
     for (const [name, text] of Object.entries(quantities)) {
+      // A request that was taken over from the limit has the limit's faults; they are told once, where they are.
+      if (list === 'requests' && limits[name] === text) continue;
       const itemPath = index(child(path, list), name);
       validateResourceName(name, itemPath, errors);
       validateAmount(name, text, itemPath, errors);
