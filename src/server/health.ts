@@ -1,18 +1,14 @@
 /** `/healthz` as the kubelet answers it: `ok`, or 500 and a line a check; single checks by name. */
 import type { AgentView, HealthCheck } from './agent-view.ts';
 import { notFound } from './errors.ts';
-import { type Exchange, type Route, routePath, sendText } from './http.ts';
+import { type Exchange, type Route, sendText } from './http.ts';
 
-export function healthRoutes(agent: AgentView): Route[] {
-  return [
-    {
-      methods: ['GET'],
-      path: routePath('/(?:healthz|livez|readyz)'),
-      handle: (exchange) => all(exchange, agent),
-    },
-    { methods: ['GET'], path: routePath('/healthz/{check}'), handle: (exchange) => one(exchange, agent) },
-  ];
-}
+export const healthRoutes = (agent: AgentView): Route[] => [
+  ...['/healthz', '/livez', '/readyz'].map(
+    (path): Route => ({ methods: ['GET'], path, handle: (exchange) => all(exchange, agent) }),
+  ),
+  { methods: ['GET'], path: '/healthz/{check}', handle: (exchange) => one(exchange, agent) },
+];
 
 function all({ res, query }: Exchange, agent: AgentView): void {
   const checks = agent.health();

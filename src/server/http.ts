@@ -17,8 +17,8 @@ export interface Exchange {
 
 export interface Route {
   methods: readonly string[];
-  /** Of the whole path, with named groups. */
-  path: RegExp;
+  /** `/pods/{name}`: a placeholder stands for one part of the path. */
+  path: string;
   handle(exchange: Exchange): Promise<void> | void;
   /** Answers a request to switch protocols; routes without it refuse. */
   upgrade?(exchange: UpgradeExchange): Promise<void>;
@@ -30,30 +30,31 @@ export interface UpgradeExchange extends Omit<Exchange, 'res'> {
   readonly head: Buffer;
 }
 
-/** `/pods/{name}` as a pattern with one named group a placeholder; a trailing slash is always accepted. */
-export function routePath(template: string): RegExp {
-  const source = template.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
-  return new RegExp(`^${source}/?$`);
+export type RouteFinder = (method: string, path: string) => { route: Route; params: Record<string, string> };
+
+/** The finder throws ApiError NotFound or MethodNotAllowed. The first route that fits is taken. */
+export function routeFinder(routes: readonly Route[]): RouteFinder {
+  const compiled = routes.map((route) => ({ route, pattern: patternOf(route.path) }));
+  return (method, path) => {
+    const allowed = new Set<string>();
+    for (const { route, pattern } of compiled) {
+      const match = pattern.exec(path);
+      if (!match) continue;
+      if (route.methods.includes(method)) return { route, params: decodeParams(match.groups ?? {}) };
+      for (const each of route.methods) allowed.add(each);
+    }
+    if (allowed.size > 0) {
+      const list = [...allowed].join(', ');
+      throw new ApiError('MethodNotAllowed', `${method} is not possible on ${path}: use ${list}`);
+    }
+    throw new ApiError('NotFound', `the server could not find ${path}: GET / lists what there is`);
+  };
 }
 
-/** @throws ApiError NotFound or MethodNotAllowed */
-export function findRoute(
-  routes: readonly Route[],
-  method: string,
-  path: string,
-): { route: Route; params: Record<string, string> } {
-  const allowed = new Set<string>();
-  for (const route of routes) {
-    const match = route.path.exec(path);
-    if (!match) continue;
-    if (route.methods.includes(method)) return { route, params: decodeParams(match.groups ?? {}) };
-    for (const each of route.methods) allowed.add(each);
-  }
-  if (allowed.size > 0) {
-    const list = [...allowed].join(', ');
-    throw new ApiError('MethodNotAllowed', `${method} is not possible on ${path}: use ${list}`);
-  }
-  throw new ApiError('NotFound', `the server could not find ${path}: GET / lists what there is`);
+/** A trailing slash is always accepted. */
+function patternOf(path: string): RegExp {
+  const source = path.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+  return new RegExp(`^${source}/?$`);
 }
 
 export function sendJson(res: ServerResponse, code: number, body: unknown): void {

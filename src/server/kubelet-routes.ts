@@ -1,7 +1,7 @@
 /** The kubelet's own endpoints (`/pods`, `/containerLogs`, `/exec`, …) in the kubelet's shapes. */
 import type { Pod } from '../api/core.gen.ts';
 import { sendContainerLog } from './container-logs.ts';
-import { needsUpgrade, type Route, routePath, sendJson, sendText } from './http.ts';
+import { needsUpgrade, type Route, sendJson, sendText } from './http.ts';
 import type { MetricsText } from './metrics-text.ts';
 import { findPod } from './pod-lookup.ts';
 import type { LocalApi } from './server.ts';
@@ -16,14 +16,14 @@ export function kubeletRoutes({ agent, metrics, rootDir }: LocalApi): Route[] {
     metricsWriter ??= metricsText(metrics, agent);
     return metricsWriter;
   };
-  const get = (template: string, handle: Route['handle']): Route => ({
+  const get = (path: string, handle: Route['handle']): Route => ({
     methods: ['GET'],
-    path: routePath(template),
+    path,
     handle,
   });
-  const stream = (kind: StreamRequest['kind'], template: string): Route => ({
+  const stream = (kind: StreamRequest['kind'], path: string): Route => ({
     methods: ['GET', 'POST'],
-    path: routePath(template),
+    path,
     handle: needsUpgrade,
     upgrade: (exchange) => {
       const { namespace = '', pod = '', container } = exchange.params;

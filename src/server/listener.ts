@@ -4,17 +4,18 @@ import { createServer, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../log.ts';
 import { ApiError, badRequest, statusOf } from './errors.ts';
-import { type Exchange, findRoute, type Route, sendError } from './http.ts';
+import { type Exchange, type Route, type RouteFinder, routeFinder, sendError } from './http.ts';
 
 /** The server is not listening yet. `closing` ends every exchange, also those that follow or watch. */
 export function serveRoutes(routes: readonly Route[], closing: AbortSignal, log: Logger): Server {
-  const server = createServer((req, res) => void answer(routes, req, res, closing, log));
-  server.on('upgrade', (req, socket, head) => void upgrade(routes, req, socket, head, closing, log));
+  const find = routeFinder(routes);
+  const server = createServer((req, res) => void answer(find, req, res, closing, log));
+  server.on('upgrade', (req, socket, head) => void upgrade(find, req, socket, head, closing, log));
   return server;
 }
 
 async function answer(
-  routes: readonly Route[],
+  find: RouteFinder,
   req: IncomingMessage,
   res: ServerResponse,
   closing: AbortSignal,
@@ -23,7 +24,7 @@ async function answer(
   const ended = new AbortController();
   res.on('close', () => ended.abort());
   try {
-    const { route, ...exchange } = open(routes, req, AbortSignal.any([ended.signal, closing]));
+    const { route, ...exchange } = open(find, req, AbortSignal.any([ended.signal, closing]));
     await route.handle({ ...exchange, res });
   } catch (err) {
     if (ended.signal.aborted) return;
@@ -33,7 +34,7 @@ async function answer(
 }
 
 async function upgrade(
-  routes: readonly Route[],
+  find: RouteFinder,
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -44,7 +45,7 @@ async function upgrade(
   socket.on('close', () => ended.abort());
   socket.on('error', (err) => log.debug({ err, url: req.url }, 'a client broke its connection'));
   try {
-    const { route, ...exchange } = open(routes, req, AbortSignal.any([ended.signal, closing]));
+    const { route, ...exchange } = open(find, req, AbortSignal.any([ended.signal, closing]));
     if (!route.upgrade) throw badRequest(`${exchange.path} does not upgrade to ${req.headers.upgrade}`);
     await route.upgrade({ ...exchange, socket, head });
   } catch (err) {
@@ -54,13 +55,13 @@ async function upgrade(
 }
 
 function open(
-  routes: readonly Route[],
+  find: RouteFinder,
   req: IncomingMessage,
   signal: AbortSignal,
 ): Omit<Exchange, 'res'> & { route: Route } {
   const url = parseUrl(req.url ?? '/');
   const method = req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET');
-  const { route, params } = findRoute(routes, method, url.pathname);
+  const { route, params } = find(method, url.pathname);
   return { route, req, method, path: url.pathname, query: url.searchParams, params, signal };
 }
 

@@ -4,11 +4,11 @@
  */
 import { dirname } from 'node:path';
 import type { ObjectStore } from '../apiserver/object-store.ts';
-import { apiRoutes } from '../apiserver/rest.ts';
+import { apiRoutes } from '../apiserver/routes.ts';
 import type { Logger } from '../log.ts';
 import type { AgentView } from './agent-view.ts';
 import { healthRoutes } from './health.ts';
-import type { Route } from './http.ts';
+import { type Route, sendJson } from './http.ts';
 import { kubeletRoutes } from './kubelet-routes.ts';
 import { serveRoutes } from './listener.ts';
 import type { Metrics } from './metrics.ts';
@@ -65,11 +65,11 @@ export async function startServer(options: ServerOptions, signal: AbortSignal): 
 }
 
 /** All that the socket answers. */
-export const localRoutes = (api: LocalApi): Route[] => [
-  ...healthRoutes(api.agent),
-  ...kubeletRoutes(api),
-  ...apiRoutes(api),
-];
+export function localRoutes(api: LocalApi): Route[] {
+  const routes = [...healthRoutes(api.agent), ...kubeletRoutes(api), ...apiRoutes(api)];
+  const paths = routes.map(({ path }) => path);
+  return [{ methods: ['GET'], path: '/', handle: ({ res }) => sendJson(res, 200, { paths }) }, ...routes];
+}
 
 /** Feeds what the agent sees to the API's view of the world. */
 export function observe(agent: AgentView, objects: ObjectStore): () => void {
