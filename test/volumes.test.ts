@@ -142,6 +142,7 @@ describe('an emptyDir', () => {
       { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
       { name: 'free', emptyDir: {} },
     ]);
+    expect((await volumes.emptyDirUsage(pod, signal)).map(({ usedBytes }) => usedBytes)).toEqual([0, 0]);
     await volumes.setUp(pod, signal);
     const path = pathOf(pod, 'limited');
     await writeFile(join(path, 'file'), Buffer.alloc(mib, 1));

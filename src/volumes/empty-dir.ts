@@ -71,8 +71,10 @@ async function make(
   signal: AbortSignal,
 ): Promise<void> {
   if (medium === '') return makeDirectory(dir);
-  if (medium === 'Memory')
-    return ensureTmpfs(dir, memoryVolumeBytes(pod, volume, allocatable.memory), signal);
+  if (medium === 'Memory') {
+    const sizeBytes = memoryVolumeBytes(pod, volume, allocatable.memory);
+    return ensureTmpfs(dir, sizeBytes, signal);
+  }
   if (!medium.startsWith('HugePages')) throw new Error(`unknown storage medium "${medium}"`);
   await makeDirectory(dir);
   if ((await mountedAt(dir))?.fsType === 'hugetlbfs') return;

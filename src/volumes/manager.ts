@@ -8,7 +8,6 @@
  * Nothing is remembered: the disk and the mount table are the truth, also after the agent was killed. Calls for one
  * pod must not overlap; its worker sees to that.
  */
-import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, Volume } from '../api/core.gen.ts';
@@ -17,6 +16,7 @@ import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import { configMapPlugin } from './config-map.ts';
+import { diskUsage } from './disk-usage.ts';
 import { downwardApiPlugin } from './downward-api.ts';
 import { emptyDirPlugin } from './empty-dir.ts';
 import { hostPathPlugin } from './host-path.ts';
@@ -246,30 +246,4 @@ function checkedUid(uid: string): string {
     throw new Error(`'${uid}' is not the uid of a pod`);
   }
   return uid;
-}
-
-/** By du: it counts blocks and hard links as the file system does, outside of the agent's event loop. */
-async function diskUsage(dir: string, signal: AbortSignal): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const child = spawn('/usr/bin/du', ['--one-file-system', '--summarize', '--block-size=1', '--', dir], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { LC_ALL: 'C' },
-    signal,
-  });
-  let output = '';
-  let complaint = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text;
-  });
-  child.once('error', reject);
-  child.once('close', () => {
-    // Files that vanish while du looks make it fail, though it counted the rest.
-    const bytes = Number.parseInt(output, 10);
-    if (Number.isNaN(bytes)) reject(new Error(`du ${dir}: ${complaint.trim()}`));
-    else resolve(bytes);
-  });
-  return promise;
 }

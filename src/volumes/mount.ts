@@ -2,9 +2,9 @@
  * Mounting, by the system's own mount and umount (Node has no such call), and what is mounted now, from
  * /proc/self/mountinfo (proc_pid_mountinfo(5)).
  */
-import { spawn } from 'node:child_process';
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { runProgram } from './program.ts';
 import { hasCode } from './safe-fs.ts';
 
 export interface MountPoint {
@@ -92,29 +92,15 @@ export async function unmount(target: string, signal: AbortSignal): Promise<void
   }
 }
 
-function run(
+async function run(
   program: string,
   args: readonly string[],
   target: string,
   signal: AbortSignal,
   inheritedFd?: number,
 ): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const child = spawn(program, args, {
-    stdio: ['ignore', 'ignore', 'pipe', ...(inheritedFd === undefined ? [] : [inheritedFd])],
-    env: { LC_ALL: 'C' },
-    signal,
-  });
-  let complaint = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text;
-  });
-  child.once('error', reject);
-  child.once('close', (code, killedBy) => {
-    if (code === 0) return resolve();
-    reject(new MountError(target, complaint.trim() || `${program} ended with ${killedBy ?? code}`));
-  });
-  return promise;
+  const { failure } = await runProgram(program, args, signal, inheritedFd);
+  if (failure !== '') throw new MountError(target, failure);
 }
 
 /** As the mount table names it: the agent's root directory may be behind a link. The last part never is. */

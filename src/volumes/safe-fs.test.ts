@@ -55,7 +55,7 @@ describe('removing a tree', () => {
   test('copes with more entries than one listing holds', async () => {
     const tree = join(dir, 'tree');
     await mkdir(tree);
-    const names = Array.from({ length: 3000 }, (_, i) => `file-with-a-rather-long-name-${i}`);
+    const names = Array.from({ length: 1000 }, (_, i) => `file-with-a-rather-long-name-${i}`);
     await Promise.all(names.map((name) => writeFile(join(tree, name), '')));
     await removeTree(tree, signal);
     expect(await readdir(dir)).toEqual([]);
@@ -65,6 +65,16 @@ describe('removing a tree', () => {
     const tree = join(dir, 'tree');
     await nest(tree, 80);
     await removeTree(tree, signal);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('by two at the same time succeeds for both', async () => {
+    const tree = join(dir, 'tree');
+    await mkdir(join(tree, 'sub'), { recursive: true });
+    await Promise.all(
+      Array.from({ length: 400 }, (_, i) => writeFile(join(tree, i % 2 === 0 ? 'sub' : '.', `f${i}`), '')),
+    );
+    await Promise.all([removeTree(tree, signal), removeTree(tree, signal)]);
     expect(await readdir(dir)).toEqual([]);
   });
 

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, opendir, readFile, rename, rmdir, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, opendir, readFile, rename, rmdir, unlink } from 'node:fs/promises';
 
 /** Missing in Node's constants: a descriptor that only stands for the file. */
 export const O_PATH = 0o10000000;
@@ -18,22 +18,17 @@ const openDirectory = (path: string): Promise<FileHandle> =>
   open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 
 /**
- * Removes a file, a link or a directory with all that is in it. Nothing there is success. Fails, having removed
- * nothing of it, where it meets a mount.
+ * Removes a file, a link or a directory with all that is in it. What is gone already is success, since two may remove
+ * the same. Fails where it meets a mount, of which it touches nothing.
  * @param path whose parent no container can write.
  */
 export async function removeTree(path: string, signal: AbortSignal): Promise<void> {
-  let directory: FileHandle;
-  try {
-    directory = await openDirectory(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return;
-    if (hasCode(error, 'ENOTDIR', 'ELOOP')) return unlink(path);
-    throw error;
-  }
-  await using root = directory;
-  await empty(root, { root, path, mountId: await mountId(root) }, 0, signal);
-  await rmdir(path);
+  await ifThere(async () => {
+    if (!(await lstat(path)).isDirectory()) return unlink(path);
+    await using root = await openDirectory(path);
+    await empty(root, { root, path, mountId: await mountId(root) }, 0, signal);
+    await rmdir(path);
+  });
 }
 
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
@@ -62,8 +57,9 @@ async function empty(
       signal.throwIfAborted();
       found = true;
       const path = entryOf(directory, entry.name);
-      if (entry.isDirectory()) await removeDirectory(path, entry.name, removal, depth, signal);
-      else await unlink(path);
+      await ifThere(() =>
+        entry.isDirectory() ? removeDirectory(path, entry.name, removal, depth, signal) : unlink(path),
+      );
     }
   }
 }
@@ -84,6 +80,14 @@ async function removeDirectory(
   }
   if (depth < maxDepth) return rmdir(path);
   await rename(path, entryOf(removal.root, `.roslet-removed-${randomUUID()}`));
+}
+
+async function ifThere(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
 }
 
 /** Tells apart bind mounts of one file system, which device numbers do not. */

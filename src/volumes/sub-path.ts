@@ -36,9 +36,9 @@ export async function bindSubPath(
   signal: AbortSignal,
 ): Promise<void> {
   await using found = await openInside(await realpath(volumePath), subPath);
-  const wanted = await found.stat();
+  const wanted = await found.stat({ bigint: true });
   if ((await mountedAt(target)) !== undefined) {
-    const there = await stat(target).catch(ignoreStale);
+    const there = await stat(target, { bigint: true }).catch(ignoreStale);
     if (there !== undefined && there.ino === wanted.ino && there.dev === wanted.dev) return;
     await unmount(target, signal);
   }
