@@ -4,7 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatDuration } from '../src/config/duration.ts';
-import { type agentFlags, laterFlags, nodeModeFlags } from '../src/config/flags.ts';
+import { laterFlags, nodeModeFlags } from '../src/config/flags.ts';
+import { agentFlagNotes } from '../src/config/help.ts';
 import { type FieldSpec, kubeletFields } from '../src/config/kubelet-fields.ts';
 import { laterFields } from '../src/config/later-fields.ts';
 import { rosletFields } from '../src/config/roslet-fields.ts';
@@ -46,15 +47,6 @@ const notes: Partial<Record<string, string>> = {
     'where pods without a runtimeClassName run: `cri`, `process`, or `auto` (cri where its socket is there)',
   nodeName: 'unset: the host name, in lower case',
   socketGroup: 'may use the API socket; that is as good as being root',
-};
-
-const agentFlagNotes: Record<keyof typeof agentFlags, string> = {
-  config: 'the configuration file',
-  'config-dir': 'a directory of `*.conf` files that are merged over it',
-  'root-dir': 'where the agent keeps everything, its socket included; default `/var/lib/roslet`',
-  'hostname-override': "the node's name; wins over `nodeName`",
-  'node-ip': "the node's addresses, separated by commas",
-  'node-labels': "`name=value,...`: labels of the node, for pods' nodeSelector",
 };
 
 function defaultText({ kind, default: value }: FieldSpec): string {

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { runHelp } from './help.ts';
 import { loadConfig } from './load.ts';
 
 const load = (...flags: string[]) => loadConfig(['--hostname-override=robot', ...flags]);
@@ -114,5 +115,14 @@ describe('flags', () => {
       '--reserved-memory: reservedMemory',
       'the flag --cert-dir',
     ]);
+  });
+
+  test('that have an effect are all in the help', () => {
+    const lines = runHelp().split('\n');
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}--root-dir +where the agent keeps everything/));
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}--max-pods NUMBER +maxPods; default 110$/));
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^ {2}--sync-frequency DURATION +syncFrequency; default 1m0s$/),
+    );
   });
 });
