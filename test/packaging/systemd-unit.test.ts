@@ -2,7 +2,7 @@
  * The installed product under a real systemd: `make install` into an overlay of this machine, systemd booted on it in
  * namespaces of its own, and what a person would do with `systemctl`.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const run = promisify(execFile);
@@ -46,7 +47,9 @@ beforeAll(async () => {
   writeFileSync(join(upper, 'story'), readFileSync(join(here, 'story')), { mode: 0o755 });
 
   // Powering off ends it with a signal; whether the machine came up is told by the report.
-  const console = await run(join(here, 'boot'), [dir]).catch((ended) => ended);
+  const console = await run(join(here, 'boot'), [dir]).catch(
+    (ended: { stdout: string; stderr: string }) => ended,
+  );
   const report = join(upper, 'story.out');
   if (!existsSync(report))
     throw new Error(`the machine did not come up:\n${console.stdout}${console.stderr}`);
