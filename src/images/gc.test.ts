@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { chooseImages, type ImageGcPolicy, type KnownImage } from './gc.ts';
+import type { Image } from '../../runtime/runtime.ts';
+import { silentLogger } from '../log.ts';
+import { chooseImages, createImageCollector, type ImageGcPolicy, type KnownImage } from './gc.ts';
 
 const day = 86_400_000;
 const nowMs = 100 * day;
@@ -75,5 +77,101 @@ describe('chooseImages', () => {
       ids: [],
       wantedBytes: 100,
     });
+  });
+});
+
+describe('createImageCollector', () => {
+  const stored = (id: string, more: Partial<Image> = {}): Image => ({
+    id,
+    repoTags: [`${id}:1`],
+    repoDigests: [`${id}@sha256:abc`],
+    sizeBytes: 10,
+    pinned: false,
+    ...more,
+  });
+  const never = new AbortController().signal;
+
+  function setUp(
+    images: Image[],
+    options: { inUse?: string[]; usedPercent?: number; policy?: Partial<ImageGcPolicy> } = {},
+  ) {
+    const left = new Map(images.map((image) => [image.id, image]));
+    const events: string[] = [];
+    const usedPercent = options.usedPercent ?? 90;
+    let clockMs = nowMs;
+    const collector = createImageCollector({
+      policy: { ...policy, ...options.policy },
+      periodMs: 1000,
+      images: {
+        listImages: async () => [...left.values()],
+        imageStatus: async (name) => left.get(name),
+        pullImage: async (name) => name,
+        removeImage: async (name) => {
+          if (name === 'stuck') throw new Error('the image is locked');
+          left.delete(name);
+        },
+        imageFsInfo: async () => [],
+      },
+      disk: async () => disk(usedPercent),
+      imagesInUse: async () => options.inUse ?? [],
+      node: { kind: 'Node', namespace: '', name: 'robot', uid: 'robot' },
+      events: { event: (_, type, reason, message) => void events.push(`${type} ${reason}: ${message}`) },
+      log: silentLogger(),
+      now: () => clockMs,
+    });
+    return {
+      collector,
+      events,
+      left: () => [...left.keys()],
+      pass: (ms: number) => {
+        clockMs += ms;
+      },
+    };
+  }
+
+  it('takes every image for new when it starts, and removes it once it is old enough', async () => {
+    const { collector, left, pass } = setUp([stored('a')]);
+    await collector.collect(never);
+    expect(left()).toEqual(['a']);
+    pass(policy.minAgeMs);
+    await collector.collect(never);
+    expect(left()).toEqual([]);
+  });
+  it('keeps what a container names by id, tag or digest, and the image of the sandboxes', async () => {
+    const images = [
+      stored('by-id'),
+      stored('by-tag'),
+      stored('by-digest'),
+      stored('free'),
+      stored('sandbox', { repoTags: ['registry.example/pause:3.9'] }),
+    ];
+    const { collector, left, pass } = setUp(images, { inUse: ['by-id', 'by-tag:1', 'by-digest@sha256:abc'] });
+    await collector.collect(never);
+    pass(policy.minAgeMs);
+    await collector.removeUnused(never);
+    expect(left()).toEqual(['by-id', 'by-tag', 'by-digest', 'sandbox']);
+  });
+  it('goes on when one image cannot be removed, and tells when that was not enough', async () => {
+    const { collector, left, pass, events } = setUp([stored('stuck'), stored('free')]);
+    await collector.collect(never);
+    pass(policy.minAgeMs);
+    events.length = 0;
+    await collector.collect(never);
+    expect(left()).toEqual(['stuck']);
+    expect(events).toEqual([
+      'Warning FreeDiskSpaceFailed: Failed to garbage collect required amount of images. Attempted to free 100 bytes, but only found 10 bytes eligible to free.',
+    ]);
+  });
+  it('says that the images are protected', async () => {
+    const { collector, events } = setUp([stored('a')], { policy: { offlineProtection: true } });
+    await collector.collect(never);
+    expect(events[0]).toContain('images.keepAll');
+  });
+  it('removes nothing and tells nothing while there is room', async () => {
+    const { collector, left, events, pass } = setUp([stored('a')], { usedPercent: 50 });
+    await collector.collect(never);
+    pass(policy.minAgeMs);
+    await collector.collect(never);
+    expect([left(), events]).toEqual([['a'], []]);
   });
 });

@@ -121,7 +121,7 @@ export function createImageCollector(options: ImageGcOptions): ImageCollector {
     const choice = chooseImages([...known.values()], inUse, disk, policy, now());
     const freedBytes = await remove(choice.remove, signal);
     if (freedBytes >= choice.wantedBytes) return;
-    const why = policy.offlineProtection ? ' (images are protected: imageOfflineProtection)' : '';
+    const why = policy.offlineProtection ? ' (images.keepAll keeps them all)' : '';
     const message = `Failed to garbage collect required amount of images. Attempted to free ${choice.wantedBytes} bytes, but only found ${freedBytes} bytes eligible to free.${why}`;
     events.event(options.node, 'Warning', 'FreeDiskSpaceFailed', message);
     log.warn({ wantedBytes: choice.wantedBytes, freedBytes }, message);
@@ -180,5 +180,10 @@ function removable(
 }
 
 /** A container may name its image by id, tag or digest. */
-const isUsed = ({ id, repoTags, repoDigests }: Image, used: ReadonlySet<string>): boolean =>
-  [id, ...repoTags, ...repoDigests].some((name) => used.has(name));
+function isUsed({ id, repoTags, repoDigests }: Image, used: ReadonlySet<string>): boolean {
+  const names = [id, ...repoTags, ...repoDigests];
+  return names.some((name) => used.has(name) || sandboxImage.test(name));
+}
+
+/** Every sandbox runs it, no container is listed with it, and containerd before 1.7 does not say that it is pinned. */
+const sandboxImage = /(^|\/)pause[:@]/;

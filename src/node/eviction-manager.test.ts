@@ -32,7 +32,7 @@ function node(available: number, reclaimable: number, more: Partial<EvictionMana
       ]),
       dedicatedImageFs: false,
     }),
-    pods: async () => [named('a'), named('b')],
+    pods: async (_, matters) => [named('a'), named('b')].filter(({ pod }) => matters(pod)),
     reclaim: async () => {
       done.push('reclaim');
       left += reclaimable;
@@ -64,6 +64,17 @@ describe('evictionRound', () => {
     await round();
     expect(done).toEqual(['reclaim', 'evict a']);
     expect(told()).toEqual(new Set(['DiskPressure']));
+  });
+  it('does not measure pods without limits while there is enough', async () => {
+    const measured: string[] = [];
+    const pods: EvictionManagerOptions['pods'] = async (_, matters) => {
+      const unlimited = { metadata: { name: 'unlimited' }, spec: { containers: [{ name: 'c' }] } };
+      for (const pod of [named('limited').pod, unlimited])
+        if (matters(pod)) measured.push(pod.metadata?.name ?? '');
+      return [];
+    };
+    await node(500, 0, { pods }).round();
+    expect(measured).toEqual(['limited']);
   });
   it('evicts when nothing can be removed at all', async () => {
     const reclaim = () => Promise.reject(new Error('the runtime is gone'));

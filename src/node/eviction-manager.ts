@@ -1,12 +1,13 @@
 /** Watches what is left of the machine and has pods evicted when it is too little: the effects around the decision. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Pod } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podKey } from '../pods/identity.ts';
 import type { Pressure } from './conditions.ts';
 import { type Eviction, type EvictionState, evictionDecision, noEvictionState } from './eviction.ts';
 import type { PodWithUsage } from './eviction-rank.ts';
 import type { Observations } from './machine-stats.ts';
-import { storageLimitEvictions } from './storage-limits.ts';
+import { hasStorageLimit, storageLimitEvictions } from './storage-limits.ts';
 import type { EvictionSignal, Threshold } from './thresholds.ts';
 
 export interface EvictionManagerOptions {
@@ -15,8 +16,11 @@ export interface EvictionManagerOptions {
   maxPodGracePeriodSeconds: number;
   periodMs: number;
   observe(signal: AbortSignal): Promise<{ observations: Observations; dedicatedImageFs: boolean }>;
-  /** Running pods with what they use; asked only when something is short or has a limit of its own. */
-  pods(signal: AbortSignal): Promise<PodWithUsage[]>;
+  /**
+   * Running pods with what they use. Measuring costs time, so it is asked only for the pods that matter: those with a
+   * limit of their own, and all when the node is short of something.
+   */
+  pods(signal: AbortSignal, matters: (pod: Pod) => boolean): Promise<PodWithUsage[]>;
   /** Gives back what is held without need: unused images, dead containers. */
   reclaim(signal: AbortSignal): Promise<void>;
   /**
@@ -49,11 +53,13 @@ export async function evictionRound(
   signal: AbortSignal,
 ): Promise<EvictionState> {
   // A pod whose usage cannot be had must not keep the node from telling its pressure.
-  const pods = await orElse([], options, 'cannot tell what the pods use', options.pods(signal), signal);
-  const overLimit = storageLimitEvictions(pods);
+  const usages = (matters: (pod: Pod) => boolean) =>
+    orElse([], options, 'cannot tell what the pods use', options.pods(signal, matters), signal);
+  const overLimit = storageLimitEvictions(await usages(hasStorageLimit));
   for (const eviction of overLimit) await evict(options, eviction);
 
   const reclaimed = new Set<EvictionSignal>();
+  let pods: PodWithUsage[] | undefined;
   let state = last;
   for (;;) {
     const { observations, dedicatedImageFs } = await options.observe(signal);
@@ -62,8 +68,7 @@ export async function evictionRound(
         observations,
         dedicatedImageFs,
         thresholds: options.thresholds,
-        // What goes for its own limit already gives something back.
-        pods: overLimit.length > 0 ? [] : pods,
+        pods: pods ?? [],
         nowMs: performance.now(),
         transitionPeriodMs: options.transitionPeriodMs,
         maxPodGracePeriodSeconds: options.maxPodGracePeriodSeconds,
@@ -74,20 +79,30 @@ export async function evictionRound(
     state = decision.state;
     options.onPressures(decision.pressures);
     const { action } = decision;
-    if (action.do === 'evict') await evict(options, action);
-    if (action.do === 'helpless' && overLimit.length === 0) {
+    if (action.do === 'nothing') return state;
+    if (action.do === 'evict') {
+      await evict(options, action);
+      return state;
+    }
+    if (action.do === 'reclaim') {
+      reclaimed.add(action.signal);
+      options.log.warn(
+        { signal: action.signal },
+        `the node is low on ${action.signal}: removing what is not in use`,
+      );
+      await orElse(undefined, options, 'cannot remove what is not in use', options.reclaim(signal), signal);
+      continue;
+    }
+    // What goes for its own limit already gives something back.
+    if (overLimit.length > 0) return state;
+    if (pods !== undefined) {
       options.log.warn(
         { signal: action.signal },
         `the node is low on ${action.signal}: no pod can be evicted`,
       );
+      return state;
     }
-    if (action.do !== 'reclaim') return state;
-    reclaimed.add(action.signal);
-    options.log.warn(
-      { signal: action.signal },
-      `the node is low on ${action.signal}: removing what is not in use`,
-    );
-    await orElse(undefined, options, 'cannot remove what is not in use', options.reclaim(signal), signal);
+    pods = await usages(() => true);
   }
 }
 

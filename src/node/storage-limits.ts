@@ -19,6 +19,13 @@ export function storageLimitEvictions(pods: readonly PodWithUsage[]): Eviction[]
   });
 }
 
+/** Whether the pod's usage has to be known to hold it to its limits. */
+export const hasStorageLimit = ({ spec }: Pod): boolean =>
+  (spec?.volumes ?? []).some(({ emptyDir }) => emptyDir?.sizeLimit !== undefined) ||
+  [...(spec?.containers ?? []), ...(spec?.initContainers ?? []), { resources: spec?.resources }].some(
+    ({ resources }) => resources?.limits?.[resource] !== undefined,
+  );
+
 function emptyDirExcess(pod: Pod, usage: PodUsage): string | undefined {
   for (const { name, emptyDir } of pod.spec?.volumes ?? []) {
     const limit = emptyDir?.sizeLimit;
