@@ -184,7 +184,7 @@ export function parseLog(content: string): LogLine[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const match = /^(\d{4}-\d\d-\d\dT\S+) (stdout|stderr) ([FP])(?: (.*))?$/.exec(line);
+      const match = /^(\d{4}-\d\d-\d\dT\S+) (stdout|stderr) ([FP])(?: (.*))?$/s.exec(line);
       if (!match) throw new Error(`not a line of a container log: ${line}`);
       const stream = match[2] === 'stderr' ? 'stderr' : 'stdout';
       return { stream, partial: match[3] === 'P', text: match[4] ?? '' };

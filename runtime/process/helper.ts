@@ -42,6 +42,8 @@ interface Helper {
   closed: Promise<void>;
   exitCode(): number;
   resize(size: TerminalSize): void;
+  /** Ends the helper and what it started. */
+  abandon(): void;
 }
 
 /** Without a report the helper was killed, with its container. */
@@ -94,6 +96,7 @@ export async function spawnHelper(
   return {
     child,
     closed,
+    abandon,
     exitCode: () => Number(/^exit (\d+)$/m.exec(reported)?.[1] ?? killedExitCode),
     resize: ({ columns, rows }) => {
       if (control.writable) control.write(`resize ${columns} ${rows}\n`);

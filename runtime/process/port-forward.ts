@@ -16,9 +16,15 @@ export async function portForward(
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new RuntimeError('InvalidArgument', `${port} is not a port`);
   const holder = await pods.holder(await mustFindSandbox(context, podSandboxId));
-  const { child } = await spawnHelper(context.ociPath, ['dial', formatProcess(holder), String(port)], signal);
+  const { child, abandon } = await spawnHelper(
+    context.ociPath,
+    ['dial', formatProcess(holder), String(port)],
+    signal,
+  );
   child.stderr?.resume();
   const readable = child.stdout as Readable;
   const writable = child.stdin as Writable;
-  return { stream: Duplex.from({ readable, writable }) };
+  const stream = Duplex.from({ readable, writable });
+  stream.once('close', abandon);
+  return { stream };
 }

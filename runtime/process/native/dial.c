@@ -1,6 +1,6 @@
 /*
  * `dial "PID START" PORT`: one TCP connection to a port on the loopback address of a sandbox's network namespace, as
- * standard input and output. Says `connected` on descriptor 3.
+ * standard input and output. Says `connected` on the control channel, and ends with it.
  */
 #define _GNU_SOURCE
 #include "common.h"
@@ -43,10 +43,11 @@ int command_dial(int argc, char **argv) {
   struct stream *out = new_stream(0, connection, AT_END_SHUTDOWN), *in = new_stream(connection, 1, AT_END_SHUTDOWN);
   bool sending = true, receiving = true;
   while (receiving || out->start < out->end) {
-    struct pollfd entries[4];
+    struct pollfd entries[5] = {[4] = {.fd = CONTROL_FD}};
     stream_wants(out, entries);
     stream_wants(in, entries + 2);
-    if (poll(entries, 4, -1) < 0 && errno != EINTR) fail(1, "cannot poll");
+    if (poll(entries, 5, -1) < 0 && errno != EINTR) fail(1, "cannot poll");
+    if (entries[4].revents != 0) return 0;
     if (sending) sending = stream_step(out, entries);
     if (receiving) receiving = stream_step(in, entries + 2);
   }

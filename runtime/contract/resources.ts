@@ -1,0 +1,112 @@
+/** Limits and measurements: cgroups of the pod, memory and its exhaustion, updates, statistics. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { type Bench, eventually } from './harness.ts';
+
+const mebibyte = 1024 * 1024;
+
+export function resourceCases(bench: Bench): void {
+  test('a container is below the cgroup of its pod, in every hierarchy', async () => {
+    const pod = await bench.pod();
+    const { stdout } = await bench.runToEnd(pod, 'main', 'cat /proc/self/cgroup', {
+      securityContext: { namespaceOptions: { network: 'NODE', pid: 'NODE', ipc: 'POD' } },
+    });
+    const paths = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(':').slice(2).join(':'));
+    expect(paths.length).toBeGreaterThan(0);
+    for (const path of paths) expect(path).toMatch(/\/pod[0-9a-f-]+\/|^\/$|^\/\.\./);
+  });
+
+  test('memory that is limited and exceeded ends the container as OOMKilled', async () => {
+    const { status } = await bench.runToEnd(
+      await bench.pod(),
+      'main',
+      'x=$(head -c 200000000 /dev/zero | tr "\\0" x)',
+      {
+        resources: { memoryLimitBytes: 24 * mebibyte },
+      },
+    );
+    expect(status.reason).toBe('OOMKilled');
+    expect(status.exitCode).not.toBe(0);
+  });
+
+  test('a child that is killed for memory is told apart from the main process', async () => {
+    const script = '(x=$(head -c 200000000 /dev/zero | tr "\\0" x)); echo survived; exit 0';
+    const { status, stdout } = await bench.runToEnd(await bench.pod(), 'main', script, {
+      resources: { memoryLimitBytes: 24 * mebibyte },
+    });
+    expect(stdout).toBe('survived\n');
+    expect(status.exitCode).toBe(0);
+  });
+
+  test('limits are set and updated while the container runs', async () => {
+    const pod = await bench.pod();
+    const id = await bench.start(pod, 'main', 'sleep 100', {
+      resources: {
+        cpuShares: 512,
+        cpuQuotaUs: 50_000,
+        cpuPeriodUs: 100_000,
+        memoryLimitBytes: 64 * mebibyte,
+      },
+    });
+    expect(await limitsOf(id)).toEqual({ memory: 64 * mebibyte, quota: 50_000 });
+    await bench.runtime.updateContainerResources(id, {
+      cpuQuotaUs: 80_000,
+      cpuPeriodUs: 100_000,
+      memoryLimitBytes: 96 * mebibyte,
+    });
+    expect(await limitsOf(id)).toEqual({ memory: 96 * mebibyte, quota: 80_000 });
+    expect((await bench.runtime.containerStatus(id)).state).toBe('CONTAINER_RUNNING');
+  });
+
+  test('statistics tell the CPU time and memory used', async () => {
+    const pod = await bench.pod();
+    const script =
+      'x=$(head -c 8000000 /dev/zero | tr "\\0" x); i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo ready; sleep 100';
+    const id = await bench.start(pod, 'main', script, { labels: { stats: 'yes' } });
+    await bench.logged(id, /ready/);
+    const stats = await eventually(async () => {
+      const found = await bench.runtime.containerStats(id);
+      expect(found.memoryWorkingSetBytes).toBeGreaterThan(4 * mebibyte);
+      return found;
+    });
+    expect(stats).toMatchObject({ id, metadata: { name: 'main', attempt: 0 }, labels: { stats: 'yes' } });
+    expect(Number(stats.cpuUsageCoreNanoSeconds)).toBeGreaterThan(1_000_000);
+    const listed = await bench.runtime.listContainerStats({ podSandboxId: pod.id });
+    expect(listed.map((entry) => entry.id)).toEqual([id]);
+  });
+
+  test('there are no statistics of what never was', async () => {
+    await expect(bench.runtime.containerStats('0123456789abcdef')).rejects.toMatchObject({
+      code: 'NotFound',
+    });
+  });
+
+  /** Read as the host sees them, by the cgroup of the container's process. */
+  async function limitsOf(id: string): Promise<{ memory: number; quota: number }> {
+    const script = 'cat /proc/self/cgroup';
+    const { stdout } = await bench.runtime.execSync(id, ['sh', '-c', script], 10_000);
+    const paths = new Map(
+      String(stdout)
+        .trim()
+        .split('\n')
+        .map((line) => {
+          const [, controllers, ...path] = line.split(':');
+          return [controllers ?? '', path.join(':')] as const;
+        }),
+    );
+    const memory = paths.get('memory');
+    if (memory === undefined) {
+      const root = `/sys/fs/cgroup${paths.get('')}`;
+      const [quota] = readFileSync(`${root}/cpu.max`, 'utf8').split(' ');
+      return { memory: Number(readFileSync(`${root}/memory.max`, 'utf8')), quota: Number(quota) };
+    }
+    const cpu = [...paths].find(([controllers]) => controllers.split(',').includes('cpu'));
+    return {
+      memory: Number(readFileSync(`/sys/fs/cgroup/memory${memory}/memory.limit_in_bytes`, 'utf8')),
+      quota: Number(readFileSync(`/sys/fs/cgroup/${cpu?.[0]}${cpu?.[1]}/cpu.cfs_quota_us`, 'utf8')),
+    };
+  }
+}
