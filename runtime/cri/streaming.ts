@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import { Duplex, Readable } from 'node:stream';
+import { Duplex, Readable, type Writable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import {
   type AttachOptions,
@@ -16,11 +16,11 @@ import {
 import { cancelled } from './errors.ts';
 import { type SpdySession, spdySession } from './spdy.ts';
 
-/** Which streams the runtime was asked for; the two ends must agree. */
+/** Which streams the runtime is asked for; the two ends must agree. It refuses to be asked for none. */
 export function wantedStreams(options: AttachOptions): { stdin: boolean; stdout: boolean; stderr: boolean } {
   return {
     stdin: options.stdin !== undefined,
-    stdout: options.stdout !== undefined,
+    stdout: true,
     stderr: options.stderr !== undefined && !options.tty,
   };
 }
@@ -39,8 +39,8 @@ export async function streamCommand(
   const wanted = wantedStreams(options);
   const stdin = wanted.stdin ? session.open({ streamtype: 'stdin' }) : undefined;
   const outputs = [
-    wanted.stdout && pipeline(session.open({ streamtype: 'stdout' }), options.stdout!, { end: false }),
-    wanted.stderr && pipeline(session.open({ streamtype: 'stderr' }), options.stderr!, { end: false }),
+    write(session.open({ streamtype: 'stdout' }), options.stdout),
+    wanted.stderr && write(session.open({ streamtype: 'stderr' }), options.stderr),
   ];
   const resize = options.tty ? session.open({ streamtype: 'resize' }) : undefined;
   resize?.on('error', () => {}); // Resizing a terminal that has gone changes nothing.
@@ -66,7 +66,9 @@ export async function streamCommand(
       session.close();
     }
   };
-  return { resize: setSize, exitCode: run() };
+  const exit = run();
+  exit.catch(() => {}); // Whoever wants to know awaits it, be it after it has failed.
+  return { resize: setSize, exitCode: exit };
 }
 
 export async function streamPort(
@@ -97,6 +99,10 @@ async function* forwarded(data: Readable, failure: Readable, port: number): Asyn
   const message = await text(failure);
   if (message !== '') throw new RuntimeError('Unknown', `port ${port}: ${message.trim()}`);
 }
+
+/** Output that nobody wants is read nevertheless: the command would wait. */
+const write = (output: Readable, target: Writable | undefined): Promise<void> =>
+  target ? pipeline(output, target, { end: false }) : finished(output.resume(), { writable: false });
 
 /** Passes input on until either end is through, and leaves the source as it is. Returns how to stop early. */
 function feed(source: NodeJS.ReadableStream, stdin: Duplex): () => void {

@@ -39,6 +39,30 @@ export async function sweepAbandoned(prefix: string): Promise<void> {
   }
 }
 
+/**
+ * What is left of pods once all are removed, of a containerd that runs. Their own cgroups are not: whoever asked for
+ * them removes them.
+ */
+export function leftoversOfPods(dir: string): string[] {
+  const owner = readOwner(dir);
+  const daemon = Number(readFileSync(join(dir, 'pid'), 'utf8'));
+  const containerCgroups = (pods: string) =>
+    readdirSync(pods, { withFileTypes: true })
+      .filter((pod) => pod.isDirectory())
+      .flatMap((pod) => readdirSync(join(pods, pod.name), { withFileTypes: true }))
+      .filter((container) => container.isDirectory());
+  return [
+    ...ownProcesses(dir)
+      .filter((pid) => pid !== daemon)
+      .map((pid) => `process ${readProc(pid, 'cmdline').replaceAll('\0', ' ')}`),
+    ...ownMounts(dir).map((path) => `mount ${path}`),
+    ...cgroupDirs(owner?.cgroupParent ?? '/nowhere')
+      .flatMap(containerCgroups)
+      .map((cgroup) => `cgroup ${join(cgroup.parentPath, cgroup.name)}`),
+    ...cniResults(owner?.bridge ?? '').map((name) => `network ${name}`),
+  ];
+}
+
 export async function removeLeftovers(dir: string): Promise<void> {
   const owner = readOwner(dir);
   const tasks = join(dir, 'state', 'io.containerd.runtime.v2.task', 'k8s.io');
@@ -87,15 +111,17 @@ function ownProcesses(dir: string): number[] {
   });
 }
 
+/** A zombie is still listed in its cgroup, but nothing can or need end it. */
 const cgroupProcesses = (cgroup: string): number[] =>
-  pids().filter((pid) =>
-    readProc(pid, 'cgroup')
-      .split('\n')
-      .some((line) => line.includes(`:${cgroup}/`)),
+  pids().filter(
+    (pid) =>
+      readProc(pid, 'cgroup')
+        .split('\n')
+        .some((line) => line.includes(`:${cgroup}/`)) && !/\) Z /.test(readProc(pid, 'stat')),
   );
 
 async function killAll(find: () => number[]): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < 500; attempt++) {
     const found = find();
     if (found.length === 0) return;
     for (const pid of found) {
@@ -121,13 +147,16 @@ function ownMounts(dir: string): string[] {
     .reverse();
 }
 
+const cniResultDir = '/var/lib/cni/results';
+
+const cniResults = (network: string): string[] =>
+  existsSync(cniResultDir) ? readdirSync(cniResultDir).filter((name) => name.startsWith(`${network}-`)) : [];
+
 function removeCniResults(network: string): void {
-  const results = '/var/lib/cni/results';
-  if (!existsSync(results)) return;
-  for (const name of readdirSync(results).filter((entry) => entry.startsWith(`${network}-`))) {
+  for (const name of cniResults(network)) {
     const id = name.slice(network.length + 1).replace(/-eth0$/, '');
-    rmSync(join(results, name));
-    rmSync(join(results, `cni-loopback-${id}-lo`), { force: true });
+    rmSync(join(cniResultDir, name));
+    rmSync(join(cniResultDir, `cni-loopback-${id}-lo`), { force: true });
   }
 }
 
@@ -153,7 +182,7 @@ const pids = (): number[] =>
     .filter((pid) => pid > 0);
 
 /** '' for a process that ended meanwhile. */
-function readProc(pid: number, file: 'cmdline' | 'cgroup'): string {
+function readProc(pid: number, file: 'cmdline' | 'cgroup' | 'stat'): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {

@@ -13,7 +13,7 @@ import { criRuntime } from '../../runtime/cri/index.ts';
 import { silentLogger } from '../../src/log.ts';
 import { type ContainerdLine, containerdBinaries } from './containerd-binaries.ts';
 import { type ContainerdPaths, containerdPaths, writeContainerdConfig } from './containerd-config.ts';
-import { removeLeftovers, sweepAbandoned, writeOwner } from './containerd-leftovers.ts';
+import { leftoversOfPods, removeLeftovers, sweepAbandoned, writeOwner } from './containerd-leftovers.ts';
 import { testImages } from './images.ts';
 
 export interface ContainerdOptions {
@@ -37,7 +37,8 @@ export interface TestContainerd {
   restart(): Promise<void>;
   /** Ends everything and removes every trace. */
   stop(): Promise<void>;
-  ctr(...args: string[]): string;
+  /** What is left of pods after their removal; empty when all is well. */
+  leftovers(): string[];
 }
 
 const rootPrefix = 'roslet-ctd-';
@@ -108,7 +109,7 @@ export async function startContainerd(
       await start();
     },
     stop,
-    ctr,
+    leftovers: () => leftoversOfPods(dir),
   };
 }
 
