@@ -28,9 +28,9 @@ describe('parseDockerConfig', () => {
       credsStore: 'desktop',
     });
     expect(parseDockerConfig(text, 'config.json').map(({ auth }) => auth)).toEqual([
-      { username: 'user', password: 'pa:ss', serverAddress: 'a.example' },
-      { username: 'u', password: 'p', serverAddress: 'b.example' },
-      { identityToken: 'id', registryToken: 'reg', serverAddress: 'c.example' },
+      { username: 'user', password: 'pa:ss' },
+      { username: 'u', password: 'p' },
+      { identityToken: 'id', registryToken: 'reg' },
     ]);
   });
   it('reads the older format', () => {

@@ -53,6 +53,7 @@ function parseObject(text: string): Record<string, unknown> {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** No server address: a runtime would use the credentials only for exactly that host, not for a mirror of it. */
 function toAuth(registry: string, entry: Record<string, unknown>): ImageAuth {
   const field = (name: string) => {
     const value = entry[name];
@@ -67,7 +68,6 @@ function toAuth(registry: string, entry: Record<string, unknown>): ImageAuth {
     ...(password !== undefined && { password }),
     ...optional('identityToken', field('identitytoken')),
     ...optional('registryToken', field('registrytoken')),
-    serverAddress: registry,
   };
 }
 
