@@ -23,8 +23,16 @@ export function lastGood(store: Store, log: Logger): LastGood {
   };
   return {
     async load() {
-      const records = await store.load<LoadedObject[]>(KIND);
-      return new Map(records.map(({ key, value }) => [key, value]));
+      try {
+        const records = await store.load<LoadedObject[]>(KIND);
+        return new Map(records.map(({ key, value }) => [key, value]));
+      } catch (err) {
+        log.error(
+          { err },
+          'the last good versions of the manifests cannot be read; what is bad now asks for nothing',
+        );
+        return new Map();
+      }
     },
     put: (file, objects) => attempt(store.put(KIND, file, objects), file),
     delete: (file) => attempt(store.delete(KIND, file), file),

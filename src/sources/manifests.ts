@@ -24,9 +24,9 @@ export interface ManifestSourceOptions {
   /** How often everything is read again without a hint (fileCheckFrequency). */
   recheckMs: number;
   log: Logger;
-  events?: EventRecorder;
+  events: EventRecorder;
   /** Keeps the last good version of each file for the next start. */
-  store?: Store;
+  store: Store;
 }
 
 export interface ManifestSink {
@@ -79,7 +79,7 @@ async function untilQuiet(changes: ChangeSignal, signal: AbortSignal): Promise<v
 class ManifestReader {
   readonly #options: ManifestSourceOptions;
   readonly #sink: ManifestSink;
-  readonly #lastGood: LastGood | undefined;
+  readonly #lastGood: LastGood;
   readonly #state = new ManifestState();
   /** Hash of what each file held when it was last taken in. */
   readonly #contents = new Map<string, string>();
@@ -92,12 +92,12 @@ class ManifestReader {
   constructor(options: ManifestSourceOptions, sink: ManifestSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#lastGood = options.store && lastGood(options.store, options.log);
+    this.#lastGood = lastGood(options.store, options.log);
   }
 
   /** Takes back what the files asked for in the agent's last run, for those that are bad or out of reach now. */
   async recall(): Promise<void> {
-    for (const [file, objects] of (await this.#lastGood?.load()) ?? []) {
+    for (const [file, objects] of await this.#lastGood.load()) {
       this.#state.update(file, { objects, refused: [] });
     }
   }
@@ -127,8 +127,8 @@ class ManifestReader {
     const { refused, snapshot } = this.#state.result();
     if (changed.length + gone.length > 0 || !this.#hasReported) this.#report(snapshot);
     this.#reportRefused(refused);
-    for (const file of changed) await this.#lastGood?.put(file, this.#state.objects(file));
-    for (const file of gone) await this.#lastGood?.delete(file);
+    for (const file of changed) await this.#lastGood.put(file, this.#state.objects(file));
+    for (const file of gone) await this.#lastGood.delete(file);
     return settled.length < files.length;
   }
 
@@ -179,7 +179,7 @@ class ManifestReader {
     const about = isPod
       ? { kind: 'Pod' as const, namespace: namespace ?? 'default', name, uid: '' }
       : { kind: 'Node' as const, namespace: '', name: nodeName, uid: nodeName };
-    events?.event(about, 'Warning', 'FailedValidation', `${where}: ${message}`);
+    events.event(about, 'Warning', 'FailedValidation', `${where}: ${message}`);
   }
 
   #sayIgnored({ ignored }: Listing & { state: 'present' }): void {
