@@ -1,4 +1,5 @@
 /** The configuration as the agent uses it: typed, complete, with units in the names. */
+import { cpus } from 'node:os';
 import { posix } from 'node:path';
 import { quantityValue } from '../api/quantity.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
@@ -25,20 +26,9 @@ export interface AgentConfig {
   fileCheckFrequencyMs: number;
   syncFrequencyMs: number;
   nodeStatusUpdateFrequencyMs: number;
-
-  enableServer: boolean;
-  enableDebuggingHandlers: boolean;
-  address: string;
-  port: number;
-  /** 0: not served. */
-  readOnlyPort: number;
   healthzBindAddress: string;
   /** 0: not served. */
   healthzPort: number;
-  streamingConnectionIdleTimeoutMs: number;
-  /** 0: unlimited. */
-  eventRecordQps: number;
-  eventBurst: number;
 
   /** Handler of pods without a runtimeClassName. `auto`: cri where a container engine is, else process. */
   runtime: RuntimeChoice;
@@ -62,18 +52,13 @@ export interface AgentConfig {
   cgroupsPerQos: boolean;
   cpuCfsQuota: boolean;
   cpuCfsQuotaPeriodUs: number;
+  /** With podsPerCore taken into account. */
   maxPods: number;
-  /** 0: no limit. */
-  podsPerCore: number;
   /** Undefined: no limit. */
   podPidsLimit?: number;
   /** As written. */
   reservations: Reservations;
   enforceNodeAllocatable: readonly string[];
-  systemReservedCgroup: string;
-  kubeReservedCgroup: string;
-  swapBehavior: 'NoSwap' | 'LimitedSwap';
-  oomScoreAdj: number;
   seccompDefault: boolean;
   allowedUnsafeSysctls: readonly string[];
 
@@ -82,15 +67,11 @@ export interface AgentConfig {
   /** Negative: logs are not rotated. */
   containerLogMaxSizeBytes: number;
   containerLogMaxFiles: number;
-  containerLogMaxWorkers: number;
   containerLogMonitorIntervalMs: number;
-  volumeStatsAggPeriodMs: number;
 
   maxContainerRestartPeriodMs: number;
   /** Delay before the second restart of a container that crashes; it doubles from there. */
   crashLoopInitialMs: number;
-  shutdownGracePeriodMs: number;
-  shutdownGracePeriodCriticalPodsMs: number;
 
   clusterDns: readonly string[];
   clusterDomain: string;
@@ -126,16 +107,8 @@ export function agentConfig(
     syncFrequencyMs: kubelet.syncFrequency,
     nodeStatusUpdateFrequencyMs: kubelet.nodeStatusUpdateFrequency,
 
-    enableServer: kubelet.enableServer,
-    enableDebuggingHandlers: kubelet.enableDebuggingHandlers,
-    address: kubelet.address,
-    port: kubelet.port,
-    readOnlyPort: kubelet.readOnlyPort,
     healthzBindAddress: kubelet.healthzBindAddress,
     healthzPort: kubelet.healthzPort,
-    streamingConnectionIdleTimeoutMs: kubelet.streamingConnectionIdleTimeout,
-    eventRecordQps: kubelet.eventRecordQPS,
-    eventBurst: kubelet.eventBurst,
 
     runtime: roslet['runtime.default'] as RuntimeChoice,
     containerRuntimeEndpoint: kubelet.containerRuntimeEndpoint,
@@ -153,15 +126,10 @@ export function agentConfig(
     cgroupsPerQos: kubelet.cgroupsPerQOS,
     cpuCfsQuota: kubelet.cpuCFSQuota,
     cpuCfsQuotaPeriodUs: kubelet.cpuCFSQuotaPeriod * 1000,
-    maxPods: kubelet.maxPods,
-    podsPerCore: kubelet.podsPerCore,
+    maxPods: maxPods(kubelet),
     podPidsLimit: kubelet.podPidsLimit > 0 ? kubelet.podPidsLimit : undefined,
     reservations: { systemReserved: kubelet.systemReserved, kubeReserved: kubelet.kubeReserved },
     enforceNodeAllocatable: kubelet.enforceNodeAllocatable.filter((key) => key !== 'none'),
-    systemReservedCgroup: kubelet.systemReservedCgroup,
-    kubeReservedCgroup: kubelet.kubeReservedCgroup,
-    swapBehavior: kubelet['memorySwap.swapBehavior'] === 'LimitedSwap' ? 'LimitedSwap' : 'NoSwap',
-    oomScoreAdj: kubelet.oomScoreAdj,
     seccompDefault: kubelet.seccompDefault,
     allowedUnsafeSysctls: kubelet.allowedUnsafeSysctls,
 
@@ -178,19 +146,20 @@ export function agentConfig(
 
     containerLogMaxSizeBytes: quantityValue(kubelet.containerLogMaxSize),
     containerLogMaxFiles: kubelet.containerLogMaxFiles,
-    containerLogMaxWorkers: kubelet.containerLogMaxWorkers,
     containerLogMonitorIntervalMs: kubelet.containerLogMonitorInterval,
-    volumeStatsAggPeriodMs: kubelet.volumeStatsAggPeriod,
 
     crashLoopInitialMs: roslet['crashLoopBackOff.initialPeriod'],
     maxContainerRestartPeriodMs: kubelet['crashLoopBackOff.maxContainerRestartPeriod'],
-    shutdownGracePeriodMs: kubelet.shutdownGracePeriod,
-    shutdownGracePeriodCriticalPodsMs: kubelet.shutdownGracePeriodCriticalPods,
 
     clusterDns: kubelet.clusterDNS,
     clusterDomain: kubelet.clusterDomain,
     resolvConf: kubelet.resolvConf,
   };
+}
+
+/** No more than podsPerCore for each core, where that is set. */
+function maxPods({ maxPods: most, podsPerCore }: KubeletValues): number {
+  return podsPerCore > 0 ? Math.min(most, podsPerCore * cpus().length) : most;
 }
 
 /** True unless parallel pulls are asked for, in one way or the other. */

@@ -5,6 +5,35 @@
 import type { FieldSpec } from './kubelet-fields.ts';
 
 export const laterFields: Readonly<Record<string, FieldSpec>> = {
+  enableServer: { kind: 'bool', flag: 'enable-server', zeroIsValue: true },
+  enableDebuggingHandlers: {
+    kind: 'bool',
+    flag: 'enable-debugging-handlers',
+    zeroIsValue: true,
+  },
+  address: { kind: 'string', flag: 'address' },
+  port: { kind: 'int', flag: 'port', min: 1, max: 65535 },
+  readOnlyPort: { kind: 'int', flag: 'read-only-port', min: 0, max: 65535 },
+  streamingConnectionIdleTimeout: {
+    kind: 'duration',
+    flag: 'streaming-connection-idle-timeout',
+  },
+  eventRecordQPS: { kind: 'int', flag: 'event-qps', min: 0, zeroIsValue: true },
+  eventBurst: { kind: 'int', flag: 'event-burst', min: 0 },
+  systemReservedCgroup: { kind: 'string', flag: 'system-reserved-cgroup' },
+  kubeReservedCgroup: { kind: 'string', flag: 'kube-reserved-cgroup' },
+  'memorySwap.swapBehavior': { kind: 'string', oneOf: ['NoSwap', 'LimitedSwap'] },
+  oomScoreAdj: {
+    kind: 'int',
+    flag: 'oom-score-adj',
+    min: -1000,
+    max: 1000,
+    zeroIsValue: true,
+  },
+  containerLogMaxWorkers: { kind: 'int', min: 1, zeroIsValue: true },
+  volumeStatsAggPeriod: { kind: 'duration', flag: 'volume-stats-agg-period' },
+  shutdownGracePeriod: { kind: 'duration' },
+  shutdownGracePeriodCriticalPods: { kind: 'duration' },
   httpCheckFrequency: { kind: 'duration', flag: 'http-check-frequency' },
   staticPodURL: { kind: 'string', flag: 'manifest-url' },
   staticPodURLHeader: { kind: 'listMap', flag: 'manifest-url-header' },

@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { kubeletFields } from './kubelet-fields.ts';
@@ -159,7 +159,7 @@ describe('files', () => {
 crashLoopBackoff:
   maxContainerRestartPeriod: 20s
 maxContainerRestartPeriod: 3s
-port: "10250"
+healthzPort: "10248"
 maxPods: 1.5
 fileCheckFrequency: 10
 containerLogMaxFiles: 1
@@ -175,7 +175,7 @@ clusterDNS: [1, 10.0.0.1]`);
       'config.yaml:3:1: synFrequency is not a known field; did you mean syncFrequency?',
       'config.yaml:4:1: crashLoopBackoff is not a known field; did you mean crashLoopBackOff?',
       'config.yaml:6:1: maxContainerRestartPeriod is not a known field; did you mean crashLoopBackOff.maxContainerRestartPeriod?',
-      'config.yaml:7:7: port must be a whole number, not the string "10250"',
+      'config.yaml:7:14: healthzPort must be a whole number, not the string "10248"',
       'config.yaml:8:10: maxPods must be a whole number, not the number 1.5',
       'config.yaml:9:21: fileCheckFrequency must be a duration such as 1m30s, not the number 10',
       'config.yaml:10:23: containerLogMaxFiles must be at least 2, not 1',
@@ -239,14 +239,9 @@ describe('fields that belong together', () => {
       'serializeImagePulls: true\nmaxParallelImagePulls: 2',
       'maxParallelImagePulls must not be more than 1 unless serializeImagePulls is false',
     ],
-    ['shutdownGracePeriod: 500ms', 'shutdownGracePeriod must be 0 or at least 1s'],
-    [
-      'shutdownGracePeriod: 10s\nshutdownGracePeriodCriticalPods: 11s',
-      'shutdownGracePeriodCriticalPods must not be more than shutdownGracePeriod, of which it is a part',
-    ],
     [
       'enforceNodeAllocatable: [pods, podz]',
-      "enforceNodeAllocatable has the unknown value 'podz'; known are none, pods, system-reserved, system-reserved-compressible, kube-reserved, kube-reserved-compressible",
+      "enforceNodeAllocatable has the unknown value 'podz'; known are none, pods",
     ],
     ['enforceNodeAllocatable: [pods, pods]', "enforceNodeAllocatable has 'pods' twice"],
     ['enforceNodeAllocatable: [none, pods]', "enforceNodeAllocatable must hold nothing else beside 'none'"],
@@ -256,11 +251,7 @@ describe('fields that belong together', () => {
     ],
     [
       'enforceNodeAllocatable: [kube-reserved]',
-      "enforceNodeAllocatable 'kube-reserved' needs kubeReservedCgroup",
-    ],
-    [
-      'kubeReservedCgroup: /k\nenforceNodeAllocatable: [kube-reserved, kube-reserved-compressible]',
-      "enforceNodeAllocatable must not hold both 'kube-reserved' and 'kube-reserved-compressible'",
+      "enforceNodeAllocatable 'kube-reserved' is not implemented yet; use none or pods",
     ],
     [
       'systemReserved: {gpu: 1}',
@@ -307,6 +298,14 @@ describe('fields that belong together', () => {
       'imagefs.inodesFree',
       'pid.available',
     ]);
+  });
+
+  test.each([
+    ['podsPerCore: 3\nmaxPods: 10000', 3 * cpus().length],
+    ['podsPerCore: 3\nmaxPods: 2', 2],
+    ['podsPerCore: 0\nmaxPods: 7', 7],
+  ])('%j allows %i pods', async (body, expected) => {
+    expect((await load(kubelet(body))).config.maxPods).toBe(expected);
   });
 
   test.each<[string, number | undefined]>([

@@ -20,9 +20,9 @@ const knownSignals: readonly string[] = evictionSignals;
 
 const reservable = ['cpu', 'memory', 'ephemeral-storage', 'pid'];
 
-const enforcements = [
-  'none',
-  'pods',
+const enforcements = ['none', 'pods'];
+
+const laterEnforcements = [
   'system-reserved',
   'system-reserved-compressible',
   'kube-reserved',
@@ -30,8 +30,10 @@ const enforcements = [
 ];
 
 const checks: readonly Check[] = [
-  ipAddress('address'),
-  ipAddress('healthzBindAddress'),
+  ({ healthzBindAddress }) =>
+    isIP(healthzBindAddress)
+      ? undefined
+      : { path: 'healthzBindAddress', message: `must be an IP address, not '${healthzBindAddress}'` },
   ({ clusterDNS }) =>
     problemsOf('clusterDNS', clusterDNS, (ip) => !isIP(ip) && `holds '${ip}', which is no IP address`),
   ({ podLogsDir }) =>
@@ -71,15 +73,6 @@ const checks: readonly Check[] = [
     parseQuantity(containerLogMaxSize)?.nano === 0n
       ? { path: 'containerLogMaxSize', message: 'must not be 0; a negative size switches rotation off' }
       : undefined,
-  atLeastASecondOrZero('shutdownGracePeriod'),
-  atLeastASecondOrZero('shutdownGracePeriodCriticalPods'),
-  ({ shutdownGracePeriod, shutdownGracePeriodCriticalPods }) =>
-    shutdownGracePeriodCriticalPods > shutdownGracePeriod
-      ? {
-          path: 'shutdownGracePeriodCriticalPods',
-          message: 'must not be more than shutdownGracePeriod, of which it is a part',
-        }
-      : undefined,
   reserved('systemReserved'),
   reserved('kubeReserved'),
   signalsOf('evictionHard'),
@@ -97,16 +90,6 @@ const checks: readonly Check[] = [
     ),
   checkEnforcements,
 ];
-
-function ipAddress(path: 'address' | 'healthzBindAddress'): Check {
-  return (values) =>
-    isIP(values[path]) ? undefined : { path, message: `must be an IP address, not '${values[path]}'` };
-}
-
-function atLeastASecondOrZero(path: 'shutdownGracePeriod' | 'shutdownGracePeriodCriticalPods'): Check {
-  return (values) =>
-    values[path] > 0 && values[path] < 1000 ? { path, message: 'must be 0 or at least 1s' } : undefined;
-}
 
 function reserved(path: 'systemReserved' | 'kubeReserved'): Check {
   return (values) =>
@@ -140,21 +123,15 @@ function moreThanZero(path: 'evictionHard' | 'evictionSoft'): Check {
     );
 }
 
-function checkEnforcements(values: KubeletValues): FieldProblem[] {
-  const path = 'enforceNodeAllocatable';
-  const keys = values.enforceNodeAllocatable;
-  const cgroups = { system: values.systemReservedCgroup, kube: values.kubeReservedCgroup };
-  return problemsOf(path, keys, (key, index) => {
+function checkEnforcements({ enforceNodeAllocatable: keys, cgroupsPerQOS }: KubeletValues): FieldProblem[] {
+  return problemsOf('enforceNodeAllocatable', keys, (key, index) => {
+    if (laterEnforcements.includes(key))
+      return `'${key}' is not implemented yet; use ${enforcements.join(' or ')}`;
     if (!enforcements.includes(key))
       return `has the unknown value '${key}'; known are ${enforcements.join(', ')}`;
     if (keys.indexOf(key) !== index) return `has '${key}' twice`;
     if (key === 'none') return keys.length > 1 && `must hold nothing else beside 'none'`;
-    if (!values.cgroupsPerQOS) return `'${key}' needs cgroupsPerQOS: true`;
-    const [, owner, compressible] = /^(system|kube)-reserved(-compressible)?$/.exec(key) ?? [];
-    if (!owner) return false;
-    if (compressible && keys.includes(`${owner}-reserved`))
-      return `must not hold both '${owner}-reserved' and '${key}'`;
-    return !cgroups[owner as keyof typeof cgroups] && `'${key}' needs ${owner}ReservedCgroup`;
+    return !cgroupsPerQOS && `'${key}' needs cgroupsPerQOS: true`;
   });
 }
 
