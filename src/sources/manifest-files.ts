@@ -68,11 +68,20 @@ async function readManifest(path: string, settleMs: number): Promise<ManifestFil
     if (stats.size > MAX_FILE_BYTES) {
       return { path, isSettling, content: { error: `is too large for a manifest: ${stats.size} bytes` } };
     }
-    return { path, isSettling, content: { text: await readFile(path, 'utf8') } };
+    return { path, isSettling, content: textOf(await readFile(path)) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
       return { path, reason: 'gone, or a link to nowhere' };
     return { path, isSettling, content: { error: `cannot be read: ${reasonOf(error)}` } };
+  }
+}
+
+/** Bytes that are no UTF-8 would otherwise reach a config map as question marks. */
+function textOf(bytes: Buffer): ManifestFile['content'] {
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    return { error: 'is not UTF-8 text' };
   }
 }
 

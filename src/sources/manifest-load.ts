@@ -50,10 +50,10 @@ export function loadManifest(text: string, file: string, context: LoadContext): 
     if (problems.length === 0) loaded.push(loadObject(decoded, context));
     errors.push(...problems);
   }
-  return { objects: loaded, refused: errors.map((error) => refusedBy(error, context.nodeName)) };
+  return { objects: loaded, refused: refusalsOf(errors, file, context.nodeName) };
 }
 
-export const objectKey = (kind: string, namespace: string | undefined, name: string): string =>
+const objectKey = (kind: string, namespace: string | undefined, name: string): string =>
   `${kind} ${namespace || 'default'}/${name}`;
 
 /** Undefined when it is not known which object the refusal is about. */
@@ -84,6 +84,15 @@ const keyed = (
 ): { key: string } => ({
   key: objectKey(kind, metadata?.namespace, metadata?.name ?? ''),
 });
+
+/** A file that is something else altogether would have an error a line; the first say what is wrong with it. */
+const MAX_REFUSALS = 50;
+
+function refusalsOf(errors: readonly ManifestError[], file: string, nodeName: string): RefusedManifest[] {
+  const refusals = errors.slice(0, MAX_REFUSALS).map((error) => refusedBy(error, nodeName));
+  const others = errors.length - refusals.length;
+  return others === 0 ? refusals : [...refusals, { file, message: `has ${others} more errors` }];
+}
 
 function refusedBy(error: ManifestError, nodeName: string): RefusedManifest {
   const { file, kind, line, name, namespace, path } = error;

@@ -196,14 +196,32 @@ describe('a bad file', () => {
     write('b.yaml', pod('b'));
     const source = start();
     await eventually(() => expect(source.pods()).toEqual(['b-n']));
-    const place = `${join(dir, 'a.yaml')}:4`;
     await eventually(() => expect(source.refused).toMatchObject([{ name: 'a-n', line: 4 }, { name: 'a-n' }]));
-    expect(source.events[0]).toBe(
-      `Pod a-n Warning FailedValidation ${place}: spec.containres: PodSpec has no field "containres": did you mean "containers"?`,
-    );
+    expect(source.events).toEqual([
+      `Pod a-n Warning FailedValidation ${join(dir, 'a.yaml')}: ` +
+        'line 4: spec.containres: PodSpec has no field "containres": did you mean "containers"?; ' +
+        'line 4: spec.containers: is required: give a list of Container objects',
+    ]);
     write('a.yaml', pod('a'));
     await eventually(() => expect(source.pods()).toEqual(['a-n', 'b-n']));
     await eventually(() => expect(source.refused).toEqual([]));
+  });
+
+  it('that is no text at all is told as such', async () => {
+    writeFileSync(join(dir, 'a.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xff, 0xfe]));
+    write('b.yaml', '- x\n'.repeat(100));
+    const source = start();
+    await eventually(() => expect(source.refused[0]?.message).toBe('is not UTF-8 text'));
+    expect(source.refused).toHaveLength(2);
+  });
+
+  it('has its first errors told and the rest counted', async () => {
+    write('a.yaml', Array.from({ length: 70 }, () => '---\nkind: 1\n').join(''));
+    const source = start();
+    await eventually(() => expect(source.refused).toHaveLength(51));
+    expect(source.refused.at(-1)).toEqual({ file: join(dir, 'a.yaml'), message: 'has 20 more errors' });
+    expect(source.events).toHaveLength(1);
+    expect(source.events[0]).toContain('; 46 more');
   });
 
   it('that was good keeps its pod, told once, until it is deleted', async () => {

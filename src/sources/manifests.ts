@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { EventRecorder } from '../events.ts';
+import type { EventRecorder, ObjectReference } from '../events.ts';
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { type LastGood, lastGood } from './last-good.ts';
@@ -74,6 +74,9 @@ async function untilQuiet(changes: ChangeSignal, signal: AbortSignal): Promise<v
     if (!(await changes.wait(SETTLE_MS, signal))) return;
   }
 }
+
+/** Errors that one event tells of; the log has all. */
+const MAX_TOLD = 5;
 
 /** Reads the files, and reports what they ask for when that has changed. */
 class ManifestReader {
@@ -165,21 +168,31 @@ class ManifestReader {
     if (isDeepStrictEqual(refused, this.#lastRefused)) return;
     const before = this.#lastRefused;
     this.#lastRefused = refused;
-    for (const item of refused) {
-      if (!before.some((known) => isDeepStrictEqual(known, item))) this.#sayRefused(item);
+    const news = refused.filter((item) => !before.some((known) => isDeepStrictEqual(known, item)));
+    for (const { file, kind, line, message, name, namespace } of news) {
+      const where = line === undefined ? file : `${file}:${line}`;
+      this.#options.log.warn({ file, line, kind, namespace, name }, `manifest refused: ${where}: ${message}`);
     }
+    const byObject = Map.groupBy(news, ({ file, kind, name, namespace }) =>
+      [file, kind, namespace, name].join(' '),
+    );
+    for (const items of byObject.values()) this.#recordEvent(items);
     this.#sink.refused(refused);
   }
 
-  #sayRefused({ file, kind, line, message, name, namespace }: RefusedManifest): void {
-    const { events, log, nodeName } = this.#options;
-    const where = line === undefined ? file : `${file}:${line}`;
-    log.warn({ file, line, kind, namespace, name }, `manifest refused: ${where}: ${message}`);
+  /** One event for one object, with all that is wrong with it. */
+  #recordEvent(items: readonly RefusedManifest[]): void {
+    const { events, nodeName } = this.#options;
+    const { file, kind, name, namespace } = items[0]!;
     const isPod = kind === 'Pod' && name !== undefined;
-    const about = isPod
-      ? { kind: 'Pod' as const, namespace: namespace ?? 'default', name, uid: '' }
-      : { kind: 'Node' as const, namespace: '', name: nodeName, uid: nodeName };
-    events.event(about, 'Warning', 'FailedValidation', `${where}: ${message}`);
+    const about: ObjectReference = isPod
+      ? { kind: 'Pod', namespace: namespace ?? 'default', name, uid: '' }
+      : { kind: 'Node', namespace: '', name: nodeName, uid: nodeName };
+    const told = items
+      .slice(0, MAX_TOLD)
+      .map(({ line, message }) => (line === undefined ? message : `line ${line}: ${message}`));
+    const others = items.length > MAX_TOLD ? [`${items.length - MAX_TOLD} more`] : [];
+    events.event(about, 'Warning', 'FailedValidation', `${file}: ${[...told, ...others].join('; ')}`);
   }
 
   #sayIgnored({ ignored }: Listing & { state: 'present' }): void {

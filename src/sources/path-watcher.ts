@@ -31,7 +31,10 @@ export function pathWatcher(path: string, onChange: () => void, log: Logger): Pa
         const watcher = watch(target.directory, { persistent: false }, (_, name) => {
           if (target.isRelevant(name)) onChange();
         });
-        watcher.on('error', onChange);
+        watcher.on('error', () => {
+          close();
+          onChange();
+        });
         watched = { identity: target.identity, watcher };
       } catch (err) {
         if (!hasComplained)

@@ -51,7 +51,7 @@ export function staticPod(pod: Pod, { file, nodeName, seenAtMs }: StaticPodOrigi
 export const staticPodName = (name: string, nodeName: string): string => `${name}-${nodeName.toLowerCase()}`;
 
 /** 32 hex digits. Order of keys, comments and formatting of the file do not matter. */
-export function staticPodHash({ status: _, ...desired }: Pod, file: string, nodeName: string): string {
+function staticPodHash({ status: _, ...desired }: Pod, file: string, nodeName: string): string {
   const hasher = createHash('sha256').update(canonicalJson(desired));
   return hasher.update(`\0host:${nodeName}\0file:${file}`).digest('hex').slice(0, 32);
 }

@@ -26,11 +26,7 @@ export function validateScheduling(spec: PodSpec, path: string, errors: FieldErr
 
 const TAINT_EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
-export function validateTolerations(
-  tolerations: readonly Toleration[],
-  path: string,
-  errors: FieldErrors,
-): void {
+function validateTolerations(tolerations: readonly Toleration[], path: string, errors: FieldErrors): void {
   for (const [position, toleration] of tolerations.entries()) {
     const itemPath = index(path, position);
     const { effect = '', key = '', operator = '', tolerationSeconds, value = '' } = toleration;
