@@ -46,8 +46,7 @@ async function cleanUp(options: HousekeepingOptions, signal: AbortSignal): Promi
   for (const uid of await volumes.podUids()) {
     if (options.isOwned(uid)) continue;
     log.info({ podUid: uid }, 'removing the directory of a pod that is gone');
-    await volumes.tearDown(uid, signal);
-    await rm(join(paths.podsDir, uid), { recursive: true, force: true });
+    await volumes.removePodDir(uid, signal);
   }
   for (const name of await logDirs(paths.podLogsDir)) {
     const uid = name.slice(name.lastIndexOf('_') + 1);

@@ -1,7 +1,7 @@
 /** The composition root: the only place that knows every implementation. Configuration in, a running agent out. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, realpath, statfs } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, realpath, statfs } from 'node:fs/promises';
 import { homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -171,14 +171,14 @@ async function runAgent(
   });
   using probes = createProbeManager({ log, events, onResult: (uid) => agent.worker(uid)?.wake(false) });
 
-  const resolvConf =
-    config.resolvConf === '' ? '' : await readFile(config.resolvConf, 'utf8').catch(() => '');
-  const dns = {
-    host: parseResolvConf(resolvConf),
+  // Read for every sandbox: a robot that changes its network changes its name servers.
+  const dns = () => ({
+    host: parseResolvConf(hostResolvConf(config.resolvConf)),
     clusterDns: config.clusterDns,
     clusterDomain: config.clusterDomain,
-  };
+  });
   const reader = new ActualReader(ownerLabels);
+  let refused: RefusedManifest[] = [];
   const agent = new Agent({
     store,
     events,
@@ -206,7 +206,7 @@ async function runAgent(
           events,
           ownerLabels,
           resources: { ...resources, cgroupVersion: cgroups.version },
-          dns: () => dns,
+          dns,
           containers: {
             paths,
             volumes,
@@ -232,7 +232,6 @@ async function runAgent(
     finalize: (uid) => objects.finalizeDeletion(uid),
   });
 
-  let refused: RefusedManifest[] = [];
   const manifestFile = (uid: string) =>
     agent.worker(uid)?.pod.metadata?.annotations?.[manifestFileAnnotation];
   const objects = await openObjectStore({ store, nodeName, manifestFile, log });
@@ -369,7 +368,7 @@ async function runAgent(
       },
     };
     const { staticPodPath: dir, fileCheckFrequencyMs: recheckMs } = config;
-    loops.push(manifestSource({ dir, nodeName, recheckMs, log, events }).run(sink, signal));
+    loops.push(manifestSource({ dir, nodeName, recheckMs, log, events, store }).run(sink, signal));
   }
   await systemd.ready();
   log.info(
@@ -451,6 +450,11 @@ function ociProgram(): string {
     fileURLToPath(new URL(p, import.meta.url)),
   );
   return candidates.find((p) => existsSync(p)) ?? candidates[0]!;
+}
+
+/** A machine without the file has no name servers to give. */
+function hostResolvConf(path: string): string {
+  return path !== '' && existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 /** The same for every life of an agent of this root directory, also when its store was lost. */

@@ -244,7 +244,7 @@ export class PodEffects {
     for (const sandbox of actual.sandboxes) await runtime.removePodSandbox(sandbox.id, signal);
     await this.release(pod, signal);
     await rm(podLogDir(paths, podNamespace(pod), podName(pod), uid), { recursive: true, force: true });
-    await rm(podDir(paths, uid), { recursive: true, force: true });
+    await this.#o.volumes.removePodDir(uid, signal);
   }
 
   reportSyncError(pod: Pod, err: unknown): void {

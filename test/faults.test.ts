@@ -1,0 +1,322 @@
+/** What goes wrong around the agent: disks, clocks, runtimes, other agents. It keeps on what it can, and says what is wrong. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Pod } from '../src/api/core.gen.ts';
+import { isReady, TestAgent, type TestAgentOptions, until } from './agent.ts';
+import { startContainerd } from './peers/containerd.ts';
+
+const pod = (
+  name: string,
+  { host = true, command = 'while sleep 0.1; do :; done', extra = '' } = {},
+) => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  ${host ? 'runtimeClassName: host-process' : ''}
+  hostNetwork: true
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: docker.io/library/busybox:local
+    command: [sh, -c, ${JSON.stringify(`trap "exit 0" TERM; ${command}`)}]
+${extra}`;
+
+const restarts = (p: Pod): number => p.status?.containerStatuses?.[0]?.restartCount ?? -1;
+const containerId = (p: Pod): string => p.status?.containerStatuses?.[0]?.containerID ?? '';
+
+let agent: TestAgent | undefined;
+const undo: (() => void)[] = [];
+async function start(options: TestAgentOptions = {}): Promise<TestAgent> {
+  agent = await TestAgent.create(options);
+  await agent.start();
+  return agent;
+}
+afterEach(async () => {
+  for (const step of undo.splice(0)) step();
+  const left = await agent?.remove();
+  agent = undefined;
+  expect(left ?? []).toEqual([]);
+});
+
+describe('manifests', () => {
+  it('that are wrong are refused with their place and the right name, and hide no others', async () => {
+    const a = await start();
+    await a.apply('good.yaml', pod('good'));
+    await a.apply('bad.yaml', pod('bad').replace('containers:', 'contaners:'));
+    await a.ready('good');
+    const { code, output } = await a.tryCli('lint', join(a.manifests, 'bad.yaml'));
+    expect(code).not.toBe(0);
+    expect(output).toMatch(/bad\.yaml:8.*spec\.contaners.*containers/s);
+    await until('the log says so', async () => /bad\.yaml/.test(a.log) && /contaners/.test(a.log));
+    expect((await a.pods()).map((p) => p.metadata?.name)).toEqual(['good-robot']);
+    await a.apply('bad.yaml', pod('bad'));
+    await a.ready('bad');
+  });
+
+  it('that become wrong do not take the running pod down', async () => {
+    const a = await start();
+    await a.apply('a.yaml', pod('steady'));
+    const before = await a.ready('steady');
+    await a.apply('a.yaml', '{{{ not yaml');
+    await until('the log says so', async () => /a\.yaml/.test(a.log));
+    await a.stop('SIGKILL');
+    await a.start();
+    await sleep(1500);
+    expect(containerId(await a.ready('steady'))).toBe(containerId(before));
+  });
+
+  it('that are garbage of any kind are survived', async () => {
+    const a = await start();
+    await a.apply('good.yaml', pod('good'));
+    const garbage = [
+      '',
+      '\0\0\0',
+      '- - -',
+      'a: &a [*a]',
+      '[]',
+      'kind: Pod',
+      '{"kind": 3}',
+      'x'.repeat(100_000),
+      '---\n---\n',
+      '\ufeff',
+    ];
+    for (const [i, text] of garbage.entries()) await a.apply(`g${i}.yaml`, text);
+    await mkdir(join(a.manifests, 'dir.yaml'));
+    await a.ready('good');
+    expect((await a.pods()).length).toBe(1);
+  });
+});
+
+describe('admission', () => {
+  it('refuses a host port that is taken, and admits the pod when it is free', async () => {
+    const a = await start();
+    const ports = '    ports: [{containerPort: 18080, hostPort: 18080}]\n';
+    await a.apply('a.yaml', pod('first', { extra: ports }));
+    await a.ready('first');
+    await a.apply('b.yaml', pod('second', { extra: ports }));
+    const refused = await a.podUntil('second', 'is refused', (p) => p.status?.phase === 'Failed');
+    expect(refused.status?.reason).toBe('NodePorts');
+    await a.unapply('a.yaml');
+    await a.ready('second');
+  });
+
+  it('refuses what asks for more than the node has', async () => {
+    const a = await start();
+    await a.apply('a.yaml', pod('huge', { extra: '    resources: {requests: {cpu: 1000}}\n' }));
+    const refused = await a.podUntil('huge', 'is refused', (p) => p.status?.phase === 'Failed');
+    expect(refused.status).toMatchObject({
+      reason: 'OutOfcpu',
+      message: expect.stringContaining('requested: 1000000'),
+    });
+    expect((await a.events()).some((e) => e.reason === 'OutOfcpu')).toBe(true);
+  });
+});
+
+describe('a second agent', () => {
+  it('of the same root directory is told who is there', async () => {
+    const a = await start();
+    const { code, output } = await a.tryCli('run', '--config', join(a.dir, 'config.yaml'));
+    expect(code).not.toBe(0);
+    expect(output).toContain(String(a.pid));
+  });
+});
+
+describe('a container', () => {
+  it('that uses too much memory is killed and says so', async () => {
+    const a = await start();
+    const eat = 'x=$(head -c 200000000 /dev/zero | tr "\\\\0" x); echo $x | wc -c; sleep 100';
+    await a.apply(
+      'a.yaml',
+      pod('hungry', { command: eat, extra: '    resources: {limits: {memory: 20Mi}}\n' }),
+    );
+    const p = await a.podUntil('hungry', 'was killed', (p) => restarts(p) > 0);
+    expect(p.status?.containerStatuses?.[0]?.lastState?.terminated).toMatchObject({
+      reason: 'OOMKilled',
+      exitCode: 137,
+    });
+  });
+
+  it('that cannot be started says why', async () => {
+    const a = await start();
+    await a.apply('a.yaml', pod('wrong').replace(/command: .*/, 'command: [/no/such/program]'));
+    const p = await a.podUntil(
+      'wrong',
+      'backs off',
+      (q) => q.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CrashLoopBackOff',
+    );
+    expect(JSON.stringify(p.status?.containerStatuses?.[0]?.lastState)).toMatch(/no\/such\/program/);
+  });
+
+  it('that waits for a config map starts when that comes', async () => {
+    const a = await start();
+    await a.apply('a.yaml', pod('waits', { extra: '    envFrom: [{configMapRef: {name: late}}]\n' }));
+    const p = await a.podUntil(
+      'waits',
+      'waits',
+      (q) => q.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerConfigError',
+    );
+    expect(p.status?.containerStatuses?.[0]?.state?.waiting?.message).toBe('configmap "late" not found');
+    await a.apply('late.yaml', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: late}\ndata: {A: b}\n');
+    await a.ready('waits');
+  });
+});
+
+describe('the disk', () => {
+  it('that is full stops nothing that runs, and what was asked for comes when there is room', async () => {
+    const a = await TestAgent.create();
+    agent = a;
+    await mkdir(a.root);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', a.root]);
+    const mounted = () => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${a.root} `);
+    await a.start();
+    await a.apply('a.yaml', pod('before'));
+    const before = await a.ready('before');
+    const filler = join(a.root, 'filler');
+    try {
+      execFileSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { stdio: 'ignore' });
+    } catch {
+      // It ends when the disk is full: that is what it is for.
+    }
+    await a.apply('b.yaml', pod('after'));
+    await sleep(2000);
+    expect(isReady((await a.pod('before'))!)).toBe(true);
+    const node = JSON.parse(await a.get('/api/v1/nodes/robot'));
+    await a.stop('SIGKILL');
+    a.spawn();
+    await sleep(1000);
+    rmSync(filler);
+    await a.stop('SIGKILL');
+    await a.start();
+    await a.ready('after');
+    const same = await a.ready('before');
+    expect(containerId(same)).toBe(containerId(before));
+    expect(node.kind).toBe('Node');
+    await a.unapply('a.yaml');
+    await a.unapply('b.yaml');
+    await until('the pods are gone', async () => (await a.pods()).length === 0);
+    await a.stop();
+    expect(mounted()).toBe(true);
+    execFileSync('umount', [a.root]);
+  });
+});
+
+describe('the clock', () => {
+  const preload = [
+    '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
+    '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1',
+  ].find((f) => existsSync(f));
+  it.each(['+3600s', '-3600s'])('that steps by %s restarts nothing and unreadies nothing', async (step) => {
+    expect(preload, 'libfaketime is part of the test set-up').toBeDefined();
+    const a = await TestAgent.create();
+    agent = a;
+    const clock = join(a.dir, 'clock');
+    writeFileSync(clock, '+0s');
+    await a.stop();
+    agent = await TestAgent.create({
+      env: {
+        LD_PRELOAD: preload!,
+        FAKETIME_TIMESTAMP_FILE: clock,
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      },
+    });
+    const b = agent;
+    await b.start();
+    const probe =
+      '    readinessProbe: {exec: {command: ["true"]}, periodSeconds: 1}\n    livenessProbe: {exec: {command: ["true"]}, periodSeconds: 1}\n';
+    await b.apply('a.yaml', pod('steady', { extra: probe }));
+    const before = await b.ready('steady');
+    writeFileSync(clock, step);
+    for (let i = 0; i < 10; i++) {
+      await sleep(300);
+      const p = (await b.pod('steady'))!;
+      expect(isReady(p)).toBe(true);
+      expect(containerId(p)).toBe(containerId(before));
+    }
+    // Life goes on at the new time.
+    await b.apply('b.yaml', pod('later'));
+    const later = await b.ready('later');
+    const steppedMs = Date.parse(later.status!.startTime!) - Date.now();
+    expect(Math.abs(steppedMs - Number.parseInt(step, 10) * 1000)).toBeLessThan(60_000);
+    await a.remove();
+  });
+});
+
+describe('the container runtime', () => {
+  it('that is killed and comes back costs no pod, and the node says so meanwhile', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      const a = await start({ criEndpoint: containerd.endpoint });
+      await a.apply('a.yaml', pod('contained', { host: false }));
+      await a.apply('b.yaml', pod('native'));
+      const before = await a.ready('contained');
+      await a.ready('native');
+      await containerd.kill9();
+      const ready = async () =>
+        (
+          JSON.parse(await a.get('/api/v1/nodes/robot')) as {
+            status: { conditions: { type: string; status: string; message: string }[] };
+          }
+        ).status.conditions.find((c) => c.type === 'Ready')!;
+      await until('the node says so', async () => (await ready()).status === 'False');
+      expect((await ready()).message).toMatch(/runtime/);
+      // Host processes do not care.
+      await a.apply('c.yaml', pod('native-too'));
+      await a.ready('native-too');
+      // What is not known stays as it was.
+      expect(isReady((await a.pod('contained'))!)).toBe(true);
+      await a.apply('d.yaml', pod('late', { host: false }));
+      await sleep(1000);
+      await containerd.restart();
+      await a.ready('late');
+      await until('the node is ready', async () => (await ready()).status === 'True');
+      const after = await a.ready('contained');
+      expect(containerId(after)).toBe(containerId(before));
+      expect(restarts(after)).toBe(0);
+      const left = await a.remove();
+      agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      await containerd.stop();
+    }
+  });
+
+  it('that is gone when the agent starts does not keep it from starting', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      await containerd.kill9();
+      const a = await start({ criEndpoint: containerd.endpoint });
+      await a.apply('b.yaml', pod('native'));
+      await a.ready('native');
+      await a.apply('a.yaml', pod('contained', { host: false }));
+      await containerd.restart();
+      await a.ready('contained');
+      const left = await a.remove();
+      agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      await containerd.stop();
+    }
+  });
+});
+
+describe('state on disk', () => {
+  it('that is corrupt is set aside, and the pod goes on', async () => {
+    const a = await start();
+    await a.apply('a.yaml', pod('steady'));
+    const before = await a.ready('steady');
+    await sleep(1500);
+    await a.stop('SIGKILL');
+    const records = join(a.root, 'store', 'pod-records');
+    for (const name of readdirSync(records)) writeFileSync(join(records, name), 'garbage');
+    await a.start();
+    const after = await a.ready('steady');
+    expect(containerId(after)).toBe(containerId(before));
+    expect(restarts(after)).toBe(0);
+    expect(a.log).toMatch(/set aside/);
+  });
+});
