@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { isReadOnly, observeMachine, observeMemory } from './machine-stats.ts';
+import {
+  exhausted,
+  hasDedicatedImageFs,
+  isReadOnly,
+  observeMachine,
+  observeMemory,
+} from './machine-stats.ts';
 import { prettyName } from './node-info.ts';
+import type { EvictionSignal } from './thresholds.ts';
 
 describe('observeMachine', () => {
   it('finds every signal of this machine, and no more available than there is', async () => {
@@ -18,6 +25,34 @@ describe('observeMachine', () => {
   });
   it('has no signal of images where there are none', async () => {
     expect((await observeMachine('/', [])).has('imagefs.available')).toBe(false);
+  });
+});
+
+describe('hasDedicatedImageFs', () => {
+  it('compares the file systems', async () => {
+    expect(await hasDedicatedImageFs('/', ['/etc'])).toBe(false);
+    expect(await hasDedicatedImageFs('/', ['/proc'])).toBe(true);
+    expect(await hasDedicatedImageFs('/', [])).toBe(false);
+  });
+});
+
+describe('exhausted', () => {
+  const left = (signal: EvictionSignal, available: number) =>
+    exhausted(new Map([[signal, { available, capacity: 1e9 }]]));
+  it.each([
+    ['nodefs.available', 1000, 'DiskPressure'],
+    ['nodefs.inodesFree', 0, 'DiskPressure'],
+    ['pid.available', 63, 'PIDPressure'],
+  ] as const)('tells of %s at %d', (signal, available, pressure) => {
+    expect([...left(signal, available)]).toEqual([pressure]);
+  });
+  it.each([
+    ['nodefs.available', 1e6],
+    ['nodefs.inodesFree', 1],
+    ['pid.available', 64],
+    ['memory.available', 0],
+  ] as const)('leaves %s at %d to the thresholds', (signal, available) => {
+    expect([...left(signal, available)]).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** How much of the machine is left, by eviction signal, and what is wrong with its file systems. */
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile, stat, statfs } from 'node:fs/promises';
+import type { Pressure } from './conditions.ts';
 import type { EvictionSignal } from './thresholds.ts';
 
 export interface Observation {
@@ -30,6 +31,25 @@ export async function observeMachine(rootDir: string, imageDirs: readonly string
   return new Map(
     entries.filter((entry): entry is [EvictionSignal, Observation] => (entry[1]?.capacity ?? 0) > 0),
   );
+}
+
+/** Whether images, and with them the writable layers of containers, are on other file systems than the node's files. */
+export async function hasDedicatedImageFs(rootDir: string, imageDirs: readonly string[]): Promise<boolean> {
+  const { dev } = await stat(rootDir);
+  const devices = await Promise.all(imageDirs.map(async (dir) => (await stat(dir)).dev));
+  return devices.length > 0 && devices.every((device) => device !== dev);
+}
+
+/**
+ * What is used up so far that starting a pod must fail. Told also where no eviction threshold is set for it: it is no
+ * matter of policy then.
+ */
+export function exhausted(observations: Observations): Set<Pressure> {
+  const left = (signal: EvictionSignal) => observations.get(signal)?.available ?? Number.POSITIVE_INFINITY;
+  const pressures = new Set<Pressure>();
+  if (left('nodefs.available') < minFreeBytes || left('nodefs.inodesFree') < 1) pressures.add('DiskPressure');
+  if (left('pid.available') < minFreePids) pressures.add('PIDPressure');
+  return pressures;
 }
 
 /** Memory that pods can still get: what is free, and the file cache that the kernel drops first. */
@@ -65,6 +85,11 @@ export function isReadOnly(mountinfo: string, dir: string): boolean {
   }
   return best?.readOnly ?? false;
 }
+
+/** Less than one record of the agent's own. */
+const minFreeBytes = 64 * 1024;
+/** What a runtime needs to start one container: shims and runtimes written in Go have a dozen threads each. */
+const minFreePids = 64;
 
 async function observeFilesystem(dir: string): Promise<{ bytes: Observation; inodes: Observation }> {
   const { blocks, bavail, bsize, files, ffree } = await statfs(dir);

@@ -17,7 +17,7 @@ import type { Logger } from '../log.ts';
 import { type ResourceAmounts, toResourceList } from '../resources/amounts.ts';
 import { allocatable, machineCapacity, type Reservations, unreserved } from './capacity.ts';
 import { nodeConditions, type Pressure, sameConditions } from './conditions.ts';
-import { isReadOnly } from './machine-stats.ts';
+import { exhausted, isReadOnly, observeMachine } from './machine-stats.ts';
 import { machineInfo } from './node-info.ts';
 import type { Threshold } from './thresholds.ts';
 
@@ -49,6 +49,7 @@ export interface NodeMonitor {
   pressures(): readonly Pressure[];
   /** Something that keeps the node from running pods; undefined: not any more. `source` names who tells. */
   setProblem(source: string, message: string | undefined): void;
+  /** Those that eviction tells; what is used up altogether is seen here. */
   setPressures(pressures: ReadonlySet<Pressure>): void;
   /** `containerd://1.6.20` of the default runtime, and the handlers of all. */
   setRuntimes(runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] }): void;
@@ -65,7 +66,8 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   const listeners = new Set<() => void>();
   const problems = new Map<string, string>();
   let capacity = await machineCapacity(options);
-  let pressures: ReadonlySet<Pressure> = new Set();
+  let evictionPressures: ReadonlySet<Pressure> = new Set();
+  let machinePressures: ReadonlySet<Pressure> = new Set();
   let runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] } = { version: '', handlers: [] };
   let images: readonly ContainerImage[] = [];
   let conditions: NodeCondition[] = [];
@@ -73,19 +75,22 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   const changed = () => {
     for (const listener of listeners) listener();
   };
+  const pressures = () => new Set([...evictionPressures, ...machinePressures]);
   const updateConditions = () => {
     const last = conditions;
-    conditions = nodeConditions({ pressures, problems: [...problems.values()] }, last, options.now());
+    conditions = nodeConditions(
+      { pressures: pressures(), problems: [...problems.values()] },
+      last,
+      options.now(),
+    );
     if (!sameConditions(last, conditions)) changed();
   };
   const setProblem = (source: string, message: string | undefined) => {
     if (problems.get(source) === message) return;
     if (message === undefined) problems.delete(source);
     else problems.set(source, message);
-    options.log.info(
-      { source },
-      message === undefined ? 'node problem is over' : `node is not ready: ${message}`,
-    );
+    if (message === undefined) options.log.info({ source }, 'what kept the node from being ready is over');
+    else options.log.warn({ source }, `node is not ready: ${message}`);
     updateConditions();
   };
   const look = async () => {
@@ -96,6 +101,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
     }
     const readOnly = isReadOnly(await readFile('/proc/self/mountinfo', 'utf8'), options.rootDir);
     setProblem('filesystem', readOnly ? `the file system of ${options.rootDir} is read-only` : undefined);
+    machinePressures = exhausted(await observeMachine(options.rootDir, []));
     setProblem('machine', undefined);
     // Also a heartbeat.
     updateConditions();
@@ -105,10 +111,10 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   return {
     allocatable: () => allocatable(capacity, options.reservations, options.thresholds),
     unreserved: () => unreserved(capacity, options.reservations),
-    pressures: () => [...pressures],
+    pressures: () => [...pressures()],
     setProblem,
     setPressures: (found) => {
-      pressures = found;
+      evictionPressures = found;
       updateConditions();
     },
     setRuntimes: (found) => {
