@@ -1,10 +1,13 @@
 /** The configuration as the agent uses it: typed, complete, with units in the names. */
+
+import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
 import { posix } from 'node:path';
 import { quantityValue } from '../api/quantity.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import type { Reservations } from '../node/capacity.ts';
 import { parseThresholds, type Threshold } from '../node/thresholds.ts';
+import { defaultRootDir } from '../paths.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
 import type { RosletValues, runtimeChoices } from './roslet-fields.ts';
 
@@ -47,7 +50,7 @@ export interface AgentConfig {
   imageGcHighThresholdPercent: number;
   imageGcLowThresholdPercent: number;
 
-  /** Absolute; `/` for the root of the hierarchies. */
+  /** Absolute. */
   cgroupRoot: string;
   cgroupsPerQos: boolean;
   cpuCfsQuota: boolean;
@@ -122,7 +125,9 @@ export function agentConfig(
     imageGcHighThresholdPercent: kubelet.imageGCHighThresholdPercent,
     imageGcLowThresholdPercent: kubelet.imageGCLowThresholdPercent,
 
-    cgroupRoot: kubelet.cgroupRoot ? posix.normalize(kubelet.cgroupRoot) : '/',
+    cgroupRoot: kubelet.cgroupRoot
+      ? posix.normalize(kubelet.cgroupRoot)
+      : defaultCgroupRoot(identity.rootDir),
     cgroupsPerQos: kubelet.cgroupsPerQOS,
     cpuCfsQuota: kubelet.cpuCFSQuota,
     cpuCfsQuotaPeriodUs: kubelet.cpuCFSQuotaPeriod * 1000,
@@ -160,6 +165,15 @@ export function agentConfig(
 /** No more than podsPerCore for each core, where that is set. */
 function maxPods({ maxPods: most, podsPerCore }: KubeletValues): number {
   return podsPerCore > 0 ? Math.min(most, podsPerCore * cpus().length) : most;
+}
+
+/**
+ * Not the root of the hierarchies, where a kubelet on the same machine keeps its pods: each takes down pods that it
+ * does not know. For the same reason agents with different root directories have different ones.
+ */
+function defaultCgroupRoot(rootDir: string): string {
+  if (rootDir === defaultRootDir) return '/roslet';
+  return `/roslet-${createHash('sha256').update(rootDir).digest('hex').slice(0, 8)}`;
 }
 
 /** True unless parallel pulls are asked for, in one way or the other. */

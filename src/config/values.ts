@@ -76,7 +76,7 @@ export function flagTree(kind: FieldKind, text: string): Tree {
 }
 
 /** As a sentence goes on after "must be". */
-export const kindLabels: Readonly<Record<FieldKind, string>> = {
+const kindLabels: Readonly<Record<FieldKind, string>> = {
   string: 'a string',
   bool: 'true or false',
   int: 'a whole number',

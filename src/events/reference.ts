@@ -3,7 +3,7 @@ import type { Container, Pod } from '../api/core.gen.ts';
 import type { ObjectReference } from '../events.ts';
 import { podName, podNamespace, podUid } from '../pods/identity.ts';
 
-export const podReference = (pod: Pod): ObjectReference => ({
+const podReference = (pod: Pod): ObjectReference => ({
   kind: 'Pod',
   namespace: podNamespace(pod),
   name: podName(pod),

@@ -5,6 +5,7 @@
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { apiRelease, type GRPCAction } from '../api/core.gen.ts';
+import { startDeadline } from './deadline.ts';
 import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { networkErrorText } from './network-error.ts';
 import { hostAndPort, targetHost } from './port.ts';
@@ -23,7 +24,7 @@ export async function probeGrpc(
       createConnection: () => connectTcp({ host, port: action.port }),
     });
     const finish = () => {
-      clearTimeout(timer);
+      deadline.clear();
       signal.removeEventListener('abort', abort);
       session.destroy();
     };
@@ -31,14 +32,14 @@ export async function probeGrpc(
       finish();
       resolve({ result: 'failure', output });
     };
-    const timer = setTimeout(() => {
+    const deadline = startDeadline(timeoutMs, () => {
       const within = `${timeoutMs / 1000}s`;
       fail(
         connected
           ? `timeout: health rpc did not complete within ${within}`
           : `timeout: failed to connect service "${address}" within ${within}: context deadline exceeded`,
       );
-    }, timeoutMs);
+    });
     const abort = () => {
       finish();
       reject(signal.reason);

@@ -7,6 +7,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { apiRelease, type HTTPGetAction } from '../api/core.gen.ts';
 import type { AnyContainer } from '../pods/identity.ts';
+import { startDeadline } from './deadline.ts';
 import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { networkErrorText } from './network-error.ts';
 import { hostAndPort, resolvePort, targetHost } from './port.ts';
@@ -141,7 +142,7 @@ function getOnce(
       createConnection: () => openConnection(url),
     });
     const finish = () => {
-      clearTimeout(timer);
+      deadline.clear();
       signal.removeEventListener('abort', abort);
       request.destroy();
     };
@@ -149,9 +150,8 @@ function getOnce(
       finish();
       reject(new HttpGetError(`Get "${formatUrl(url)}": ${text}`));
     };
-    const timer = setTimeout(
-      () => fail(`context deadline exceeded (Client.Timeout exceeded while ${awaiting})`),
-      timeoutMs,
+    const deadline = startDeadline(timeoutMs, () =>
+      fail(`context deadline exceeded (Client.Timeout exceeded while ${awaiting})`),
     );
     const abort = () => {
       finish();

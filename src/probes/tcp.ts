@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import type { TCPSocketAction } from '../api/core.gen.ts';
 import type { AnyContainer } from '../pods/identity.ts';
+import { startDeadline } from './deadline.ts';
 import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { networkErrorText } from './network-error.ts';
 import { hostAndPort, resolvePort, targetHost } from './port.ts';
@@ -18,16 +19,16 @@ export async function probeTcp(
   return await new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     const settle = (outcome: ProbeOutcome) => {
-      clearTimeout(timer);
+      deadline.clear();
       signal.removeEventListener('abort', abort);
       resolve(outcome);
     };
-    const timer = setTimeout(() => {
+    const deadline = startDeadline(timeoutMs, () => {
       socket.destroy();
       settle({ result: 'failure', output: `dial tcp ${address}: i/o timeout` });
-    }, timeoutMs);
+    });
     const abort = () => {
-      clearTimeout(timer);
+      deadline.clear();
       socket.destroy();
       reject(signal.reason);
     };
