@@ -37,7 +37,7 @@ export function prettyName(osRelease: string): string {
 }
 
 /** Kubernetes names architectures as Go does. */
-export const goArchitectures: Readonly<Record<string, string>> = {
+const goArchitectures: Readonly<Record<string, string>> = {
   x64: 'amd64',
   arm64: 'arm64',
   arm: 'arm',

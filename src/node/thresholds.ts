@@ -67,9 +67,6 @@ export const thresholdAmount = ({ value }: Pick<Threshold, 'value'>, capacity: n
 export const valueAmount = (value: ThresholdValue, capacity: number): number =>
   'amount' in value ? value.amount : Math.trunc(capacity * value.fraction);
 
-/** As it was written, for messages. */
-export const formatFraction = (fraction: number): string => `${Number((fraction * 100).toFixed(4))}%`;
-
 function parseSignal(field: string, name: string): EvictionSignal {
   const signal = evictionSignals.find((known) => known === name);
   if (signal !== undefined) return signal;

@@ -15,7 +15,7 @@ export function toAmounts(list: ResourceList | undefined): ResourceAmounts {
   );
 }
 
-export const toAmount = (name: string, quantity: string): number =>
+const toAmount = (name: string, quantity: string): number =>
   name === 'cpu' ? quantityMilliValue(quantity) : quantityValue(quantity);
 
 /** As the API writes them: canonical, with binary suffixes for memory. */

@@ -75,7 +75,7 @@ export function missingControllers(layout: CgroupLayout, procCgroups: string): M
 }
 
 /** What pods are limited with. Huge pages are limited where the machine has any. */
-export const wantedControllers: readonly string[] = ['cpu', 'cpuset', 'memory', 'pids'];
+const wantedControllers: readonly string[] = ['cpu', 'cpuset', 'memory', 'pids'];
 
 export const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== '');
 

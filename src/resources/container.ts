@@ -93,7 +93,7 @@ export const cpuShares = (cpuMillis: number): number =>
 export const cpuWeight = (shares: number): number =>
   1 + Math.trunc(((Math.max(shares, minCpuShares) - minCpuShares) * 9999) / (maxCpuShares - minCpuShares));
 
-export const unlimited = -1;
+const unlimited = -1;
 export const minCpuShares = 2;
 const maxCpuShares = 262_144;
 /** The kernel refuses a quota below a millisecond. */
