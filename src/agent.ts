@@ -20,7 +20,7 @@ export interface AgentOptions {
   log: Logger;
   now: () => number;
   /** Everything a worker needs that depends on the pod's runtime. @throws RuntimeClassError */
-  workerDeps(pod: Pod): Omit<WorkerDeps, 'save' | 'onStatus' | 'onEnd' | 'log' | 'now'>;
+  workerDeps(pod: Pod): Omit<WorkerDeps, 'save' | 'isSaved' | 'onStatus' | 'onEnd' | 'log' | 'now'>;
   qosClass: (pod: Pod) => string;
   admissionContext(): NodeAdmissionContext;
   /** The object is not kept any longer: its pod is gone from the machine. */
@@ -30,6 +30,9 @@ export interface AgentOptions {
 export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
 const recordKind = 'pod-records';
+
+/** What the containers of a pod get whose own wish is not known. */
+const orphanGraceMs = 30_000;
 
 /** How long a status may differ from the one on disk. It is only a memory aid: readiness and times of transition. */
 const statusSaveDelayMs = 1000;
@@ -42,6 +45,7 @@ export class Agent {
   readonly #listeners = new Set<(change: PodChange) => void>();
   readonly #saves = new Map<string, NodeJS.Timeout>();
   #desired = new Map<string, Pod>();
+  #suspects: ReadonlySet<string> = new Set();
   #reconciled = false;
   #signal: AbortSignal = AbortSignal.abort();
 
@@ -52,7 +56,7 @@ export class Agent {
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
   async start(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
-    for (const { value } of await this.#o.store.load<PodRecord>(recordKind)) this.#adopt(value);
+    for (const { value } of await this.#o.store.load<PodRecord>(recordKind)) this.#adopt(value, true);
   }
 
   /** The whole set of desired pods, after every change of it. */
@@ -75,24 +79,23 @@ export class Agent {
     if (this.#reconciled) this.#admitWaiting();
   }
 
-  /** What a runtime holds but no worker answers for is taken down. */
+  /**
+   * What a runtime holds but no worker answers for is taken down, when it is found so twice: the first time its
+   * worker may just have ended.
+   * @param seen by the latest listing of all runtimes
+   */
   claimOrphans(seen: Iterable<SeenPod>): void {
     if (!this.#reconciled) return;
-    for (const orphan of seen) {
-      if (this.#workers.has(orphan.uid)) continue;
-      this.#o.log.warn(
-        { pod: `${orphan.namespace}/${orphan.name}`, podUid: orphan.uid },
-        'found containers of a pod that nobody asked for, stopping them',
-      );
+    const found = [...seen].filter((pod) => !this.#workers.has(pod.uid));
+    for (const orphan of found) {
+      if (!this.#suspects.has(orphan.uid)) continue;
+      const pod = `${orphan.namespace}/${orphan.name}`;
+      this.#o.log.warn({ pod, podUid: orphan.uid }, 'stopping the containers of a pod that nobody asked for');
       const nowMs = this.#o.now();
-      this.#adopt({
-        pod: orphanPod(orphan),
-        firstSeenMs: nowMs,
-        stop: { deadlineMs: nowMs + 30_000 },
-        ended: false,
-        removing: true,
-      });
+      const stop = { graceMs: orphanGraceMs, deadlineMs: nowMs + orphanGraceMs };
+      this.#adopt({ pod: orphanPod(orphan), firstSeenMs: nowMs, stop, ended: false, removing: true });
     }
+    this.#suspects = new Set(found.map((pod) => pod.uid));
   }
 
   workers(): Iterable<PodWorker> {
@@ -195,7 +198,7 @@ export class Agent {
       pod: withStatus(pod, undefined),
       firstSeenMs: nowMs,
       verdict: { phase: 'Failed', reason: refusal.reason, message: refusal.message },
-      stop: { deadlineMs: nowMs },
+      stop: { graceMs: 0, deadlineMs: nowMs },
       ended: false,
       removing: false,
     });
@@ -209,7 +212,7 @@ export class Agent {
     this.#o.events.event(podReference(pod), 'Warning', refusal.reason, refusal.message);
   }
 
-  #adopt(record: PodRecord): void {
+  #adopt(record: PodRecord, isSaved = false): void {
     const uid = podUid(record.pod);
     const { log, now } = this.#o;
     let deps: ReturnType<AgentOptions['workerDeps']>;
@@ -229,6 +232,7 @@ export class Agent {
       ...deps,
       log,
       now,
+      isSaved,
       save: (r) => this.#o.store.put(recordKind, uid, r),
       onStatus: (pod, status) => {
         this.#saveSoon(uid);

@@ -18,12 +18,15 @@ export interface HousekeepingOptions {
   log: Logger;
   /** False until every source has spoken and every runtime has been listed: nothing is removed before. */
   isSettled(): boolean;
+  /** Before each round, settled or not. */
+  onRound(): void;
   /** Whether a pod, also one that goes down or has ended, answers for what belongs to the uid. */
   isOwned(uid: string): boolean;
 }
 
 export async function runHousekeeping(options: HousekeepingOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
+    options.onRound();
     if (options.isSettled()) {
       try {
         await cleanUp(options, signal);
@@ -48,6 +51,8 @@ async function cleanUp(options: HousekeepingOptions, signal: AbortSignal): Promi
     log.info({ podUid: uid }, 'removing the directory of a pod that is gone');
     await volumes.removePodDir(uid, signal);
   }
+  // A directory elsewhere may be shared, /var/log/pods with a kubelet: there only a pod's own end removes its logs.
+  if (!paths.podLogsDir.startsWith(paths.rootDir)) return;
   for (const name of await logDirs(paths.podLogsDir)) {
     const uid = name.slice(name.lastIndexOf('_') + 1);
     if (!options.isOwned(uid)) await rm(join(paths.podLogsDir, name), { recursive: true, force: true });

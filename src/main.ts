@@ -57,6 +57,7 @@ const relistMs = 5000;
 const housekeepingMs = 5000;
 const runtimeCheckMs = 10_000;
 const evictionMs = 10_000;
+const stuckAfterMs = 120_000;
 const imageGcMs = 300_000;
 const diskUsageMaxAgeMs = 60_000;
 const agentVersion = process.env.ROSLET_VERSION ?? 'dev';
@@ -194,6 +195,7 @@ async function runAgent(
         qosClass,
         hostIps,
         containerHash,
+        resyncMs: config.syncFrequencyMs,
         backoff: { initialMs: config.crashLoopInitialMs, maxMs: config.maxContainerRestartPeriodMs },
         effects: new PodEffects({
           runtime,
@@ -268,6 +270,8 @@ async function runAgent(
   node.onChange(() => agent.nodeChanged());
   reconcile();
 
+  let lastRoundMs = performance.now();
+  const isAlive = () => performance.now() - lastRoundMs < stuckAfterMs;
   const view = agentView({
     agent,
     nodeName,
@@ -282,7 +286,10 @@ async function runAgent(
       refused.map(({ file, line, path, message }) => ({ file, line, field: path, message })),
     manifestFile,
     configz: () => configz,
-    health: () => [{ name: 'ping' }, { name: 'syncloop' }],
+    health: () => [
+      { name: 'ping' },
+      { name: 'syncloop', ...(isAlive() ? {} : { error: 'no round of housekeeping for a while' }) },
+    ],
   });
   const server = await startServer(
     {
@@ -296,7 +303,7 @@ async function runAgent(
     },
     signal,
   );
-  using systemd = systemdNotifier({ env: process.env, log, healthy: () => true });
+  using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
 
   const disk = diskUsageReader(now, diskUsageMaxAgeMs);
   const imageCollectors = runtimes
@@ -339,6 +346,12 @@ async function runAgent(
         volumes,
         periodMs: housekeepingMs,
         log,
+        onRound: () => {
+          lastRoundMs = performance.now();
+          // Only when every runtime was listed is it known what nobody answers for.
+          if (watches.every((w) => w.lastRelistMs > 0))
+            agent.claimOrphans(watches.flatMap((w) => [...w.seen()]));
+        },
         isSettled: () => manifestsRead && watches.every((w) => w.lastRelistMs > 0),
         isOwned: (uid) => agent.worker(uid) !== undefined,
       },

@@ -58,7 +58,7 @@ describe('defaults', () => {
       healthzPort: 10248,
       maxPods: 110,
       podPidsLimit: undefined,
-      cgroupRoot: '/',
+      cgroupRoot: '/roslet',
       enforceNodeAllocatable: ['pods'],
       maxParallelImagePulls: 1,
       containerLogMaxSizeBytes: 10 * 2 ** 20,

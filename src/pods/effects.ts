@@ -140,7 +140,8 @@ export class PodEffects {
     const container = findContainer(pod, action.name);
     if (!again)
       this.#containerEvent(pod, container ?? { name: action.name }, 'Normal', 'Killing', action.message);
-    const remainingMs = () => action.deadlineMs - Date.now();
+    const deadlineMs = performance.now() + action.graceMs;
+    const remainingMs = () => deadlineMs - performance.now();
     const handler = container?.lifecycle?.preStop;
     let floorMs = 0;
     if (handler !== undefined && container !== undefined && remainingMs() > 0 && !again) {

@@ -30,7 +30,7 @@ const running = (name: string, over = {}) => testContainer(name, 'running', over
 const exited = (name: string, exitCode: number, over = {}) =>
   testContainer(name, 'exited', { exitCode, ...over });
 const delay = (ms: number) => ({ annotations: { [crashLoopBackoffAnnotation]: String(ms) } });
-const stopAt = (ms: number): Intent => ({ kind: 'stop', deadlineMs: testNowMs + ms });
+const stopAt = (ms: number): Intent => ({ kind: 'stop', graceMs: ms });
 
 const cases: Case[] = [
   // Sandbox
@@ -420,7 +420,7 @@ describe('plan', () => {
       actual: testActual([ready], [running('a')]),
       probes: { 'a0/liveness': 'failure' },
     });
-    expect(result.actions[0]).toMatchObject({ deadlineMs: testNowMs + 3000 });
+    expect(result.actions[0]).toMatchObject({ graceMs: 3000 });
   });
 
   const state = fc.constantFrom('created', 'running', 'exited', 'unknown' as const);

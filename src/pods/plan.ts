@@ -16,8 +16,8 @@ import { shouldRestart } from './restart.ts';
 
 export type Intent =
   | { kind: 'run' }
-  /** The pod is to end; its containers have until `deadlineMs` (epoch), by their own grace. */
-  | { kind: 'stop'; deadlineMs: number };
+  /** The pod is to end; this is what is left of its grace. */
+  | { kind: 'stop'; graceMs: number };
 
 export type ContainerKind = 'init' | 'sidecar' | 'app';
 
@@ -41,8 +41,8 @@ export type Action =
       name: string;
       reason: KillReason;
       message: string;
-      /** Epoch; the container is killed hard then. */
-      deadlineMs: number;
+      /** From now; the container is killed hard then. */
+      graceMs: number;
     }
   | { do: 'removeContainer'; containerId: string };
 
@@ -79,7 +79,7 @@ export interface PlanInput {
 }
 
 export function plan(input: PlanInput): Plan {
-  return input.intent.kind === 'stop' ? planStop(input, input.intent.deadlineMs) : planRun(input);
+  return input.intent.kind === 'stop' ? planStop(input, input.intent.graceMs) : planRun(input);
 }
 
 /** Grace of a container that is killed alone because a probe failed; the probe's own beats the pod's. */
@@ -354,19 +354,19 @@ function isStarted(probes: ProbeResults, containerId: string): boolean {
 }
 
 /** On the way down: everything but sidecars at once, then sidecars last to first, then the sandboxes. */
-function planStop(input: PlanInput, deadlineMs: number): Plan {
+function planStop(input: PlanInput, graceMs: number): Plan {
   const { actual, pod } = input;
   const result: Plan = { actions: [], waiting: new Map(), stopped: false };
   const sidecars = (pod.spec?.initContainers ?? []).filter(isSidecar).map((c) => c.name);
   const alive = actual.containers.filter(isAlive);
   const first = alive.filter((c) => !sidecars.includes(c.metadata.name));
   if (first.length > 0) {
-    for (const container of first) killBy(result, container, deadlineMs);
+    for (const container of first) killBy(result, container, graceMs);
     return result;
   }
   const lastSidecar = sidecars.findLast((name) => alive.some((c) => c.metadata.name === name));
   if (lastSidecar !== undefined) {
-    for (const c of alive) if (c.metadata.name === lastSidecar) killBy(result, c, deadlineMs);
+    for (const c of alive) if (c.metadata.name === lastSidecar) killBy(result, c, graceMs);
     return result;
   }
   for (const sandbox of actual.sandboxes) {
@@ -378,14 +378,14 @@ function planStop(input: PlanInput, deadlineMs: number): Plan {
   return result;
 }
 
-function killBy(result: Plan, container: ContainerStatus, deadlineMs: number): void {
+function killBy(result: Plan, container: ContainerStatus, graceMs: number): void {
   result.actions.push({
     do: 'killContainer',
     containerId: container.id,
     name: container.metadata.name,
     reason: 'pod',
     message: `Stopping container ${container.metadata.name}`,
-    deadlineMs,
+    graceMs,
   });
 }
 
@@ -403,7 +403,7 @@ function kill(
     name: container.metadata.name,
     reason,
     message,
-    deadlineMs: input.nowMs + graceSeconds * 1000,
+    graceMs: graceSeconds * 1000,
   });
 }
 

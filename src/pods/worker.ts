@@ -26,8 +26,8 @@ export interface PodRecord {
   firstSeenMs: number;
   /** Why the pod ended, once nothing of it will run again. */
   verdict?: Verdict;
-  /** Set from the moment on which the pod is being taken down. */
-  stop?: { deadlineMs: number };
+  /** Set from the moment on which the pod is being taken down: the grace it got, and its end (epoch). */
+  stop?: { graceMs: number; deadlineMs: number };
   /** Everything is down and the node's resources are given back; only records and logs remain. */
   ended: boolean;
   /** The pod is no longer desired: nothing of it may remain. */
@@ -54,6 +54,10 @@ export interface WorkerDeps {
   qosClass: (pod: Pod) => string;
   log: Logger;
   now: () => number;
+  /** How often everything is looked at without a hint. */
+  resyncMs: number;
+  /** The record that the worker is made from is on disk. */
+  isSaved: boolean;
   /** The record must be on disk before the promise resolves. */
   save(record: PodRecord): Promise<void>;
   onStatus(pod: Pod, status: PodStatus): void;
@@ -70,7 +74,11 @@ export class PodWorker {
   /** What failed, by container name ('' is the sandbox): it is not tried again before its time. */
   readonly #failed = new Map<string, Failure>();
   readonly #messages = new Map<string, string>();
+  /** By container id; deadlines on the monotonic clock. */
   readonly #kills = new Map<string, { deadlineMs: number; controller: AbortController }>();
+  /** End of the grace on the monotonic clock, which no step of the wall clock moves. */
+  #stopDeadlineMs = Number.POSITIVE_INFINITY;
+  #clock: { wallMs: number; monotonicMs: number };
   #actual: ActualPod;
   #stale = true;
   #changedPod = false;
@@ -88,6 +96,13 @@ export class PodWorker {
     this.key = podKey(record.pod);
     this.#log = deps.log.child({ pod: this.key, podUid: this.uid });
     this.#actual = nothingActual(this.uid);
+    this.#saved = deps.isSaved;
+    this.#clock = { wallMs: deps.now(), monotonicMs: performance.now() };
+    if (record.stop !== undefined) {
+      // A grace that an earlier life of the agent began goes on; a clock that was set cannot make it longer.
+      const leftMs = Math.min(Math.max(record.stop.deadlineMs - deps.now(), 0), record.stop.graceMs);
+      this.#stopDeadlineMs = performance.now() + leftMs;
+    }
   }
 
   get pod(): Pod {
@@ -136,11 +151,10 @@ export class PodWorker {
    */
   stop(options: { graceSeconds?: number; remove: boolean; verdict?: Verdict }): void {
     const record = this.#record;
-    const grace = options.graceSeconds ?? podGraceSeconds(record.pod);
-    const deadlineMs = this.#deps.now() + grace * 1000;
-    const sooner = record.stop === undefined || deadlineMs < record.stop.deadlineMs;
+    const graceMs = (options.graceSeconds ?? podGraceSeconds(record.pod)) * 1000;
+    const sooner = performance.now() + graceMs < this.#stopDeadlineMs;
     if (!sooner && (!options.remove || record.removing)) return;
-    if (sooner) record.stop = { deadlineMs };
+    if (sooner) this.#stopWithin(graceMs);
     if (options.remove) record.removing = true;
     if (options.verdict !== undefined) record.verdict ??= options.verdict;
     this.#saved = false;
@@ -184,15 +198,8 @@ export class PodWorker {
 
   async #syncOnce(signal: AbortSignal): Promise<'again' | 'removed' | { wakeAtMs: number | undefined }> {
     const { deps, record } = { deps: this.#deps, record: this.#record };
-    if (!this.#saved) {
-      this.#saved = true;
-      try {
-        await deps.save(record);
-      } catch (err) {
-        this.#saved = false;
-        throw err;
-      }
-    }
+    this.#followClock();
+    if (!this.#saved) await this.#save();
     if (this.#stale) {
       this.#stale = false;
       this.#actual = await deps.reader.read(deps.runtime, this.uid, signal);
@@ -203,7 +210,9 @@ export class PodWorker {
       await deps.effects.refreshVolumes(record.pod, this.#actual, signal);
     }
     const intent: Intent =
-      record.stop === undefined ? { kind: 'run' } : { kind: 'stop', deadlineMs: record.stop.deadlineMs };
+      record.stop === undefined
+        ? { kind: 'run' }
+        : { kind: 'stop', graceMs: Math.max(this.#stopDeadlineMs - performance.now(), 0) };
     const next = plan({
       pod: record.pod,
       intent,
@@ -217,7 +226,7 @@ export class PodWorker {
     this.#publish(next);
     if (next.end !== undefined && record.stop === undefined) {
       record.verdict ??= next.end;
-      record.stop = { deadlineMs: deps.now() + podGraceSeconds(record.pod) * 1000 };
+      this.#stopWithin(podGraceSeconds(record.pod) * 1000);
       this.#saved = false;
       return 'again';
     }
@@ -231,13 +240,41 @@ export class PodWorker {
     return { wakeAtMs: earliest([...retries, next.wakeAtMs]) };
   }
 
+  #stopWithin(graceMs: number): void {
+    this.#stopDeadlineMs = performance.now() + graceMs;
+    this.#record.stop = { graceMs, deadlineMs: this.#deps.now() + graceMs };
+  }
+
+  /** A pod is supervised also when nothing can be written; the record is tried again at the next sync. */
+  async #save(): Promise<void> {
+    this.#saved = true;
+    try {
+      await this.#deps.save(this.#record);
+    } catch (err) {
+      this.#saved = false;
+      this.#log.error(
+        { err },
+        'the record of the pod cannot be kept; a restart of the agent may not know of it',
+      );
+    }
+  }
+
+  /** Moves what is counted from a wall clock time along with a clock that was set. */
+  #followClock(): void {
+    const wallMs = this.#deps.now();
+    const monotonicMs = performance.now();
+    const stepMs = wallMs - this.#clock.wallMs - (monotonicMs - this.#clock.monotonicMs);
+    this.#clock = { wallMs, monotonicMs };
+    if (Math.abs(stepMs) > clockStepMs) this.#record.firstSeenMs += stepMs;
+  }
+
   /** Everything is down: give back what the pod held, and with `removing` every trace of it. */
   async #finish(signal: AbortSignal): Promise<'again' | 'removed' | { wakeAtMs: undefined }> {
     const { deps, record } = { deps: this.#deps, record: this.#record };
     if (!record.ended) {
       await deps.effects.release(record.pod, signal);
       record.ended = true;
-      await deps.save(record);
+      await this.#save();
       this.#publish(undefined);
       deps.onEnd(this, 'ended');
     }
@@ -297,10 +334,11 @@ export class PodWorker {
   /** Kills in the background: a container that takes its grace must not hold up the others. */
   #kill(action: Extract<Action, { do: 'killContainer' }>): void {
     const running = this.#kills.get(action.containerId);
-    if (running !== undefined && running.deadlineMs <= action.deadlineMs) return;
+    const deadlineMs = performance.now() + action.graceMs;
+    if (running !== undefined && running.deadlineMs <= deadlineMs + deadlineSlackMs) return;
     running?.controller.abort();
     const controller = new AbortController();
-    const entry = { deadlineMs: action.deadlineMs, controller };
+    const entry = { deadlineMs, controller };
     this.#kills.set(action.containerId, entry);
     void this.#runKill(action, entry, running !== undefined);
   }
@@ -383,10 +421,15 @@ export class PodWorker {
         this.#wakeUp = undefined;
         resolve();
       };
-      // Never longer than a minute, so that a stepped clock cannot make a wait last for ever.
-      if (wakeAtMs !== undefined) {
-        timer = setTimeout(done, Math.min(Math.max(wakeAtMs - this.#deps.now(), 0), 60_000));
-      }
+      const { now, resyncMs } = this.#deps;
+      // Also with nothing to wait for the pod is looked at again; a stepped clock cannot make a wait last for ever.
+      const limitMs = resyncMs * (0.75 + Math.random() / 2);
+      const waitMs = Math.min(wakeAtMs === undefined ? limitMs : Math.max(wakeAtMs - now(), 0), limitMs);
+      timer = setTimeout(() => {
+        this.#stale = true;
+        this.#changedPod = true;
+        done();
+      }, waitMs);
       signal.addEventListener('abort', done, { once: true });
       this.#wakeUp = done;
     });
@@ -394,6 +437,12 @@ export class PodWorker {
 }
 
 const killRetryMs = 1000;
+
+/** A kill that is under way is begun anew only for an end that is sooner by more than that. */
+const deadlineSlackMs = 100;
+
+/** Smaller differences between the clocks are drift or a busy machine. */
+const clockStepMs = 5000;
 
 interface Failure {
   waiting: Waiting;
