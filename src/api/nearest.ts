@@ -2,6 +2,12 @@
 
 /** Undefined when nothing is near enough to be worth suggesting. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
+  const candidates = [...known];
+  return misspelt(name, candidates) ?? abridged(name, candidates);
+}
+
+/** The known name with the fewest edits, when they are few for its length. */
+function misspelt(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -18,6 +24,21 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   }
   return best;
 }
+
+/** The shortest known name that has this one in it, or the longest that is in this one: `mounts`, `environment`. */
+function abridged(name: string, known: readonly string[]): string | undefined {
+  const wanted = name.toLowerCase();
+  if (wanted.length < MIN_ABRIDGED) return undefined;
+  const lengths = (a: string, b: string): number => a.length - b.length;
+  const longer = known.filter((candidate) => candidate.toLowerCase().includes(wanted)).sort(lengths);
+  const shorter = known.filter(
+    (candidate) => candidate.length >= MIN_ABRIDGED && wanted.includes(candidate.toLowerCase()),
+  );
+  return longer[0] ?? shorter.sort(lengths).at(-1);
+}
+
+/** Shorter pieces are in many names by chance. */
+const MIN_ABRIDGED = 3;
 
 /** Damerau-Levenshtein (optimal string alignment): a swap of neighbours counts as one edit. */
 function editDistance(a: string, b: string): number {

@@ -3,6 +3,7 @@
  * here decoded and defaulted. What is valid but not supported by roslet is the matter of support.ts.
  */
 import { hostProcessRuntimeClass } from '../pods/identity.ts';
+import { configMirrorAnnotation } from '../sources/source.ts';
 import type { ConfigMap, Pod, PodSpec, Secret } from './core.gen.ts';
 import { child, type FieldError, index } from './errors.ts';
 import { FieldErrors } from './field-errors.ts';
@@ -18,6 +19,11 @@ import { validateVolumes } from './validate/volumes.ts';
 export function validatePod(pod: Pod): FieldError[] {
   const errors = new FieldErrors();
   validateMetadata(pod.metadata ?? {}, dns1123Subdomain, errors);
+  const isMirror = pod.metadata?.annotations?.[configMirrorAnnotation] !== undefined;
+  if (isMirror && !pod.spec?.nodeName) {
+    const path = index('metadata.annotations', configMirrorAnnotation);
+    errors.invalid(path, '', 'is for the mirror of a static pod, which has spec.nodeName set');
+  }
   if (pod.spec === undefined) errors.required('spec', 'say what the pod runs');
   else validateSpec(pod.spec, 'spec', errors);
   return errors.items;

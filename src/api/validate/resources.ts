@@ -65,7 +65,8 @@ function validateResourceName(name: string, path: string, errors: FieldErrors): 
   if (!errors.check(path, name, qualifiedName)) return;
   if (!name.includes('/')) {
     if (!CONTAINER_RESOURCES.includes(name) && !isHugePages(name)) {
-      errors.notSupported(path, name, [...CONTAINER_RESOURCES, 'hugepages-2Mi', 'hugepages-1Gi']);
+      const known = `${CONTAINER_RESOURCES.join(', ')} or hugepages-<size>`;
+      errors.invalid(path, name, `must be ${known}, or have a domain such as example.com/gpu: "${name}"`);
     }
   } else if (!isNative(name)) {
     const isExtended = !name.startsWith('requests.') && qualifiedName(`requests.${name}`) === undefined;

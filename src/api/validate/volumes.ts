@@ -74,10 +74,14 @@ function validateEmptyDir(
   if (limit !== undefined && limit.nano < 0n) {
     errors.forbidden(child(path, 'sizeLimit'), `must not be negative: ${sizeLimit}`);
   }
-  if (medium && medium !== 'Memory' && !medium.startsWith('HugePages')) {
+  if (medium && medium !== 'Memory' && !isHugePages(medium)) {
     errors.notSupported(child(path, 'medium'), medium, ['', 'Memory', 'HugePages', 'HugePages-2Mi']);
   }
 }
+
+/** Of the page size that the containers use, or of one that is named. */
+const isHugePages = (medium: string): boolean =>
+  medium === 'HugePages' || parseQuantity(/^HugePages-(.*)$/.exec(medium)?.[1] ?? '') !== undefined;
 
 const HOST_PATH_TYPES = [
   '',
