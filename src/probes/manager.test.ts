@@ -327,6 +327,47 @@ test('a container without probes has no results', () => {
   expect(manager.latencies(containerId, 'readiness')).toBeUndefined();
 });
 
+test('what every probe has come to is summed up', async () => {
+  const { manager, target, exitCodes } = setUp({});
+  const attempts = [0, 1, 0, 1, 1];
+  manager.track({
+    ...target,
+    containerId: 'c2',
+    container: {
+      name: 'app',
+      startupProbe: probe('startup'),
+      readinessProbe: probe('readiness', { periodSeconds: 1 }),
+    },
+    exec: async (command, ...rest) => {
+      if (command[0] === 'startup') return target.exec(command, ...rest);
+      exitCodes.readiness = attempts.shift();
+      if (exitCodes.readiness === undefined) throw new Error('no answer');
+      return target.exec(command, ...rest);
+    },
+  });
+  await pass(6500);
+  expect(manager.summaries()).toEqual([
+    {
+      pod,
+      container: 'app',
+      containerId: 'c2',
+      kind: 'startup',
+      attempts: { successful: 1, failed: 0, unknown: 0 },
+      latencies: expect.objectContaining({ count: 1 }),
+    },
+    {
+      pod,
+      container: 'app',
+      containerId: 'c2',
+      kind: 'readiness',
+      attempts: { successful: 2, failed: 3, unknown: 2 },
+      latencies: expect.objectContaining({ count: 5 }),
+    },
+  ]);
+  manager.untrack('c2');
+  expect(manager.summaries()).toEqual([]);
+});
+
 test('what ends aborts the attempt under way, whose outcome counts no more', async () => {
   const { manager, target, results } = setUp({});
   const signals: AbortSignal[] = [];

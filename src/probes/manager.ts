@@ -15,7 +15,7 @@ import { type AnyContainer, podKey, podUid } from '../pods/identity.ts';
 import { attemptProbe, type ProbeOutcome, type ProbeTarget } from './handler.ts';
 import type { LatencySummary } from './latencies.ts';
 import type { ProbeKind, ProbeResult, ProbeResults } from './results.ts';
-import { type ProbeWorker, probeWorker } from './worker.ts';
+import { type AttemptCounts, type ProbeWorker, probeWorker } from './worker.ts';
 
 export interface ProbeManager extends ProbeResults {
   /** Probes a running container. Tracking it again changes nothing. */
@@ -27,8 +27,19 @@ export interface ProbeManager extends ProbeResults {
   stopLivenessAndStartup(podUid: string): void;
   /** Of the attempts that were made; undefined when there is no such probe. */
   latencies(containerId: string, kind: ProbeKind): LatencySummary | undefined;
+  /** What every probe has come to so far: for metrics. */
+  summaries(): ProbeSummary[];
   /** Ends all probes. */
   [Symbol.dispose](): void;
+}
+
+export interface ProbeSummary {
+  pod: Pod;
+  container: string;
+  containerId: string;
+  kind: ProbeKind;
+  attempts: AttemptCounts;
+  latencies: LatencySummary;
 }
 
 export interface TrackedContainer extends ProbeTarget {
@@ -58,7 +69,7 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
   }
 
   function ofPod(uid: string): [string, ContainerProbes][] {
-    return [...tracked].filter(([, probes]) => probes.podUid === uid);
+    return [...tracked].filter(([, probes]) => podUid(probes.target.pod) === uid);
   }
 
   const worker = (containerId: string, kind: ProbeKind) => tracked.get(containerId)?.workers[kind];
@@ -82,6 +93,7 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
     get: (containerId, kind) => worker(containerId, kind)?.result,
     message: (containerId, kind) => worker(containerId, kind)?.message ?? '',
     latencies: (containerId, kind) => worker(containerId, kind)?.latencies(),
+    summaries: () => [...tracked.values()].flatMap(summariesOf),
     [Symbol.dispose]() {
       for (const containerId of [...tracked.keys()]) untrack(containerId);
     },
@@ -91,7 +103,7 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
 type Workers = Partial<Record<ProbeKind, ProbeWorker>>;
 
 interface ContainerProbes {
-  podUid: string;
+  target: TrackedContainer;
   workers: Workers;
   stop(): void;
 }
@@ -158,12 +170,22 @@ function containerProbes(
   const hasStarted = !workers.startup || workers.startup.result === 'success';
   start(hasStarted ? afterStartup : ['startup'], target.startedAtMs < agentStartedAtMs);
   return {
-    podUid: podUid(pod),
+    target,
     workers,
     stop: () => {
       for (const worker of Object.values(workers)) worker.stop();
     },
   };
+}
+
+function summariesOf({ target, workers }: ContainerProbes): ProbeSummary[] {
+  const { pod, container, containerId } = target;
+  return kinds.flatMap((kind) => {
+    const worker = workers[kind];
+    if (!worker) return [];
+    const latencies = worker.latencies();
+    return [{ pod, container: container.name, containerId, kind, attempts: worker.attempts(), latencies }];
+  });
 }
 
 const afterStartup: readonly ProbeKind[] = ['liveness', 'readiness'];

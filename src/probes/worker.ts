@@ -16,11 +16,15 @@ export interface ProbeWorker {
   /** What the last failed attempt said; '' when none has failed. */
   readonly message: string;
   latencies(): LatencySummary;
+  attempts(): AttemptCounts;
   /** Begins to probe. */
   start(delayMs: number): void;
   /** Ends probing, an attempt under way included. The result stays. */
   stop(): void;
 }
+
+/** `unknown`: the attempt could not be made. */
+export type AttemptCounts = Readonly<Record<'successful' | 'failed' | 'unknown', number>>;
 
 export interface ProbeWorkerOptions {
   probe: Probe;
@@ -42,6 +46,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
     failure: probe.failureThreshold ?? defaultFailureThreshold,
   };
   const times = latencies();
+  const attempts = { successful: 0, failed: 0, unknown: 0 };
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let result = initial;
@@ -58,6 +63,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
       count(outcome);
     } catch (error) {
       if (stopped.signal.aborted) return;
+      attempts.unknown += 1;
       onError(error);
     }
     if (!stopped.signal.aborted) schedule(startedMs + periodMs - performance.now());
@@ -65,6 +71,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
 
   function count(outcome: ProbeOutcome): void {
     const counted = outcome.result === 'failure' ? 'failure' : 'success';
+    attempts[counted === 'success' ? 'successful' : 'failed'] += 1;
     if (counted === 'failure') message = outcome.output;
     onOutcome(outcome);
     equalOutcomes = counted === lastOutcome ? equalOutcomes + 1 : 1;
@@ -86,6 +93,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
       return message;
     },
     latencies: times.summary,
+    attempts: () => ({ ...attempts }),
     start: schedule,
     stop() {
       clearTimeout(timer);
