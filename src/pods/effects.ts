@@ -152,7 +152,7 @@ export class PodEffects {
           container,
           podIp: this.#podIps(pod, actual)[0] ?? '',
           exec: this.#exec(action.containerId),
-          timeoutMs: remainingMs(),
+          timeoutMs: Math.ceil(remainingMs()),
           signal,
         });
       } catch (err) {
