@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -29,14 +29,12 @@ export class LockError extends Error {
 
 /** @throws LockError within about a second when another process holds the lock. */
 export async function acquireLock(path: string): Promise<Lock> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   for (;;) {
-    const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    const file = await openLockFile(path);
     try {
       await flock(file, path);
       if (await isStillAt(file, path)) {
-        await file.truncate(0);
-        await file.write(`${process.pid}\n`, 0);
+        await sayWhoHoldsIt(file);
         return { release: () => file.close() };
       }
     } catch (error) {
@@ -46,6 +44,23 @@ export async function acquireLock(path: string): Promise<Lock> {
     // Another agent's root directory was removed while we opened its lock file: take the new file's lock.
     await file.close();
   }
+}
+
+async function openLockFile(path: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    return await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+  } catch (error) {
+    // An agent that starts anew on a disk that has become read-only must still take care of its pods.
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return await open(path, constants.O_RDONLY);
+    throw error;
+  }
+}
+
+/** For the message of whoever comes next. On a full or read-only disk it has to do without. */
+async function sayWhoHoldsIt(file: FileHandle): Promise<void> {
+  // Of one length, so that nothing has to be cut or allocated where a lock file is already.
+  await file.write(`${String(process.pid).padEnd(10)}\n`, 0).catch(() => undefined);
 }
 
 /** Waits a moment: a killed agent's descriptors are closed shortly after it is gone. */
@@ -77,7 +92,7 @@ async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
 
 async function heldError(path: string): Promise<LockError> {
   const pid = Number.parseInt(await readFile(path, 'utf8'), 10);
-  const known = pid > 0 ? pid : undefined;
+  const known = pid > 0 && existsSync(`/proc/${pid}`) ? pid : undefined;
   const holder = known ? `process ${known}` : 'another process';
   const look = known ? `ps -fp ${known}` : 'lslocks';
   return new LockError(

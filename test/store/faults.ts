@@ -1,11 +1,13 @@
 /**
  * Runs in a mount namespace of its own, where the directory given is a small tmpfs: fills it up, uses up its inodes,
- * makes it read-only, and prints as JSON what the store does and what it still holds after each.
+ * makes it read-only, and prints as JSON what the store does and what it still holds after each. Also an agent that
+ * starts then must get its lock.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../src/log.ts';
+import { acquireLock } from '../../src/store/lock.ts';
 import { openStore, StoreError } from '../../src/store/store.ts';
 
 const [mountpoint] = process.argv.slice(2);
@@ -13,6 +15,8 @@ const dir = join(mountpoint!, 'store');
 const fillings = join(mountpoint!, 'fillings');
 const store = await openStore(dir, silentLogger());
 await store.put('pods', 'kept', 'old');
+const lockPath = join(mountpoint!, 'roslet.lock');
+await (await acquireLock(lockPath)).release();
 const results: Record<string, unknown> = {};
 
 async function tryToWrite(fault: string, key: string): Promise<void> {
@@ -23,7 +27,9 @@ async function tryToWrite(fault: string, key: string): Promise<void> {
         ? { code: error.code, path: error.path, message: error.message }
         : String(error),
   );
-  results[`${fault}/${key}`] = { outcome, kept: await (await openStore(dir, silentLogger())).load('pods') };
+  const kept = await (await openStore(dir, silentLogger())).load('pods');
+  await (await acquireLock(lockPath)).release();
+  results[`${fault}/${key}`] = { outcome, kept };
 }
 
 mkdirSync(fillings);

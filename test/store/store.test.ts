@@ -25,7 +25,7 @@ interface NumberRecord {
 }
 
 test('a writer that is killed at any instant leaves every record whole, none older than it said', async () => {
-  const kills = 40;
+  const kills = 25;
   let firstValue = 0;
   const promised = new Map<string, number>();
   for (let kill = 0; kill < kills; kill += 1) {
