@@ -2,6 +2,7 @@
 import type { AgentView } from '../server/agent-view.ts';
 import { sendContainerLog } from '../server/container-logs.ts';
 import { type Exchange, needsUpgrade, type Route, sendJson } from '../server/http.ts';
+import { portForward } from '../server/kubelet-routes.ts';
 import { defaultContainer, findPod } from '../server/pod-lookup.ts';
 import type { LocalApi } from '../server/server.ts';
 import { apiFlags, type StreamRequest, streamProcess } from '../server/streaming/exec.ts';
@@ -19,7 +20,7 @@ import { create, getObject, list, patch, remove, replace } from './verbs.ts';
 
 const podPath = '/api/v1/namespaces/{namespace}/pods/{name}';
 
-export const apiRoutes = ({ agent, objects }: LocalApi): Route[] => [
+export const apiRoutes = ({ agent, objects, log }: LocalApi): Route[] => [
   get('/version', ({ res }) => sendJson(res, 200, versionInfo())),
   get('/api', ({ res }) => sendJson(res, 200, apiVersions())),
   get('/apis', ({ res }) => sendJson(res, 200, apiGroups())),
@@ -40,6 +41,7 @@ export const apiRoutes = ({ agent, objects }: LocalApi): Route[] => [
   }),
   processStream('exec', agent),
   processStream('attach', agent),
+  portForward(`${podPath}/portforward`, agent, log),
 ];
 
 const get = (path: string, handle: Route['handle']): Route => ({ methods: ['GET'], path, handle });

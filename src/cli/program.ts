@@ -1,8 +1,9 @@
 /** The commands with their options and help. What a command does is in the module that its action loads. */
 import { hostname } from 'node:os';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { agentPaths, defaultRootDir } from '../paths.ts';
 import { type Client, createClient } from './client.ts';
+import { complete, completion, type Shell, shells } from './completion.ts';
 import { CliError } from './errors.ts';
 
 /** Runs any command but `run`. Returns the exit code; errors are printed. */
@@ -50,10 +51,9 @@ export function buildProgram(signal: AbortSignal, exit: (code: number) => void):
     .helpCommand('help [command]', 'show help for a command')
     .showHelpAfterError('(add --help for the options)')
     .exitOverride();
-  const client = (command: Command): Client => {
-    const { rootDir, socket } = command.optsWithGlobals<GlobalOptions>();
-    return createClient(socket ?? agentPaths(rootDir).socketPath, signal);
-  };
+  const clientAt = ({ rootDir, socket }: GlobalOptions): Client =>
+    createClient(socket ?? agentPaths(rootDir).socketPath, signal);
+  const client = (command: Command): Client => clientAt(command.optsWithGlobals<GlobalOptions>());
 
   // Only for the help: `run` never comes here, its flags are the agent's to read.
   program.command('run').description('run the agent (roslet run --help shows its flags)').helpOption(false);
@@ -209,7 +209,27 @@ export function buildProgram(signal: AbortSignal, exit: (code: number) => void):
       exit(await version(client(command)));
     });
 
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .description('print the completion script of a shell')
+    .addHelpText('after', examples('source <(roslet completion bash)', 'roslet completion fish | source'))
+    .action((shell: Shell) => exit(completion(shell)));
+
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .action(async (words: string[]) => {
+      const rootDir = valueAfter('--root-dir', words) ?? defaultRootDir;
+      exit(await complete(program, clientAt({ rootDir, socket: valueAfter('--socket', words) }), words));
+    });
+
   return program;
+}
+
+function valueAfter(option: string, words: readonly string[]): string | undefined {
+  const index = words.indexOf(option);
+  return index < 0 ? undefined : words[index + 1];
 }
 
 const inNamespace = (command: Command): Command =>

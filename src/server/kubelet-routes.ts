@@ -1,5 +1,7 @@
 /** The kubelet's own endpoints (`/pods`, `/containerLogs`, `/exec`, …) in the kubelet's shapes. */
 import type { Pod } from '../api/core.gen.ts';
+import type { Logger } from '../log.ts';
+import type { AgentView } from './agent-view.ts';
 import { sendContainerLog } from './container-logs.ts';
 import { needsUpgrade, type Route, sendJson, sendText } from './http.ts';
 import type { MetricsText } from './metrics-text.ts';
@@ -7,8 +9,9 @@ import { findPod } from './pod-lookup.ts';
 import type { LocalApi } from './server.ts';
 import { summaryReader } from './stats/summary.ts';
 import { kubeletFlags, type StreamRequest, streamProcess } from './streaming/exec.ts';
+import { streamPorts } from './streaming/port-forward.ts';
 
-export function kubeletRoutes({ agent, metrics, rootDir }: LocalApi): Route[] {
+export function kubeletRoutes({ agent, metrics, rootDir, log }: LocalApi): Route[] {
   const summary = summaryReader(agent, rootDir);
   let metricsWriter: MetricsText | undefined;
   const scrape = async (): Promise<MetricsText> => {
@@ -41,6 +44,7 @@ export function kubeletRoutes({ agent, metrics, rootDir }: LocalApi): Route[] {
     }),
     stream('exec', '/exec/{namespace}/{pod}/{container}'),
     stream('attach', '/attach/{namespace}/{pod}/{container}'),
+    portForward('/portForward/{namespace}/{name}', agent, log),
     get('/stats/summary', async ({ res, signal }) => sendJson(res, 200, await summary.read(signal))),
     get('/metrics', async ({ res }) => {
       const { contentType, text } = await scrape();
@@ -50,5 +54,16 @@ export function kubeletRoutes({ agent, metrics, rootDir }: LocalApi): Route[] {
     get('/refusedManifests', ({ res }) => sendJson(res, 200, { items: agent.refusedManifests() })),
   ];
 }
+
+/** Of a path with the placeholders `namespace` and `name`. */
+export const portForward = (path: string, agent: AgentView, log: Logger): Route => ({
+  methods: ['GET', 'POST'],
+  path,
+  handle: needsUpgrade,
+  upgrade: (exchange) => {
+    const { namespace = '', name: pod = '' } = exchange.params;
+    return streamPorts(exchange, agent, { namespace, pod, log });
+  },
+});
 
 const podList = (items: Pod[]): object => ({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items });

@@ -27,26 +27,28 @@ const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
 /** @throws ApiError BadRequest when the request is no WebSocket's, or of none of these subprotocols */
 export async function acceptChannels(exchange: UpgradeExchange): Promise<Channels> {
-  const protocol = chooseSubprotocol(exchange, subprotocols);
+  const protocol = chooseSubprotocol(exchange);
   const socket = await acceptWebSocket(exchange, protocol);
   return channelsOf(socket);
 }
 
-export function chooseSubprotocol({ req }: UpgradeExchange, known: readonly string[]): string {
+function chooseSubprotocol({ req }: UpgradeExchange): string {
   if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
     throw badRequest(
       `upgrading to ${req.headers.upgrade} is not supported: use WebSockets (kubectl 1.31 and newer do)`,
     );
   }
   const offered = (req.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
-  const protocol = known.find((each) => offered.includes(each));
+  const protocol = subprotocols.find((each) => offered.includes(each));
   if (!protocol)
-    throw badRequest(`none of the subprotocols [${offered.join(', ')}] is known: use ${known.join(' or ')}`);
+    throw badRequest(
+      `none of the subprotocols [${offered.join(', ')}] is known: use ${subprotocols.join(' or ')}`,
+    );
   return protocol;
 }
 
 /** `ws` is loaded when the first client wants it. */
-export async function acceptWebSocket(
+async function acceptWebSocket(
   { req, socket, head, signal }: UpgradeExchange,
   protocol: string,
 ): Promise<WebSocket> {

@@ -1,0 +1,92 @@
+/**
+ * `portforward`: for each connection that kubectl takes, a pair of SPDY streams joined to a port inside the pod (protocol
+ * `portforward.k8s.io`).
+ */
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Logger } from '../../log.ts';
+import { podName, podUid } from '../../pods/identity.ts';
+import type { AgentView, SandboxHandle } from '../agent-view.ts';
+import { badRequest } from '../errors.ts';
+import type { UpgradeExchange } from '../http.ts';
+import { findPod } from '../pod-lookup.ts';
+import { serveSpdy } from './spdy-server.ts';
+
+const protocol = 'portforward.k8s.io';
+
+/** @throws ApiError while the request can still be refused */
+export async function streamPorts(
+  exchange: UpgradeExchange,
+  agent: AgentView,
+  { namespace, pod: name, log }: { namespace: string; pod: string; log: Logger },
+): Promise<void> {
+  const pod = findPod(agent, namespace, name);
+  const sandbox = await agent.sandbox(podUid(pod));
+  if (!sandbox) throw badRequest(`pod ${podName(pod)} does not run: it has no network to forward to`);
+  const connection = accept(exchange);
+  const pairs = new Map<string, { port: number; error?: Duplex; data?: Duplex }>();
+  await serveSpdy(connection, ({ streamtype, port, requestid = '' }, stream) => {
+    const key = requestid || (port ?? '');
+    const pair = pairs.get(key) ?? { port: Number(port) };
+    if (!isPort(pair.port) || (streamtype !== 'error' && streamtype !== 'data') || pair[streamtype])
+      return false;
+    pair[streamtype] = stream;
+    pairs.set(key, pair);
+    const { error, data } = pair;
+    if (error && data) {
+      pairs.delete(key);
+      void forward(sandbox, pair.port, { error, data }, exchange.signal, log);
+    }
+    return true;
+  });
+}
+
+function accept({ req, socket, head }: UpgradeExchange): Duplex {
+  if (req.headers.upgrade?.toLowerCase() !== 'spdy/3.1') {
+    throw badRequest(
+      `ports are forwarded over SPDY/3.1, not ${req.headers.upgrade}: kubectl falls back to it`,
+    );
+  }
+  const offered = (req.headersDistinct['x-stream-protocol-version'] ?? []).flatMap((line) =>
+    line.split(/, */),
+  );
+  if (!offered.includes(protocol)) {
+    throw badRequest(`none of the protocols [${offered.join(', ')}] is known: use ${protocol}`);
+  }
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n' +
+      `X-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
+  );
+  if (head.length > 0) socket.unshift(head);
+  return socket;
+}
+
+/** What goes wrong is said on the error stream: kubectl prints it. */
+async function forward(
+  { runtime, podSandboxId }: SandboxHandle,
+  port: number,
+  { error, data }: { error: Duplex; data: Duplex },
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  error.resume();
+  let target: Duplex | undefined;
+  try {
+    target = (await runtime.portForward(podSandboxId, port, signal)).stream;
+    await Promise.all([pipeline(data, target), pipeline(target, data)]);
+    error.end();
+  } catch (err) {
+    target?.destroy();
+    log.debug({ err, port }, 'a forwarded connection broke');
+    // Clients reset the stream when they have all they want; what is still under way is for nobody.
+    if (data.destroyed && (err as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') {
+      error.end();
+      return;
+    }
+    error.end(`error forwarding port ${port}: ${err instanceof Error ? err.message : String(err)}`);
+    data.end();
+    data.resume();
+  }
+}
+
+const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65536;
