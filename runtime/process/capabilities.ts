@@ -1,49 +1,6 @@
-/** Capabilities by name and number (linux/capability.h), and the set that container runtimes grant by default. */
+/** The set of capabilities that a container gets: what container runtimes grant by default, and what was asked for. */
+import { capabilityNames, normalizedCapability } from '../capabilities.ts';
 import { type ContainerSecurityContext, RuntimeError } from '../runtime.ts';
-
-const names = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'DAC_READ_SEARCH',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'LINUX_IMMUTABLE',
-  'NET_BIND_SERVICE',
-  'NET_BROADCAST',
-  'NET_ADMIN',
-  'NET_RAW',
-  'IPC_LOCK',
-  'IPC_OWNER',
-  'SYS_MODULE',
-  'SYS_RAWIO',
-  'SYS_CHROOT',
-  'SYS_PTRACE',
-  'SYS_PACCT',
-  'SYS_ADMIN',
-  'SYS_BOOT',
-  'SYS_NICE',
-  'SYS_RESOURCE',
-  'SYS_TIME',
-  'SYS_TTY_CONFIG',
-  'MKNOD',
-  'LEASE',
-  'AUDIT_WRITE',
-  'AUDIT_CONTROL',
-  'SETFCAP',
-  'MAC_OVERRIDE',
-  'MAC_ADMIN',
-  'SYSLOG',
-  'WAKE_ALARM',
-  'BLOCK_SUSPEND',
-  'AUDIT_READ',
-  'PERFMON',
-  'BPF',
-  'CHECKPOINT_RESTORE',
-];
 
 const granted = [
   'CHOWN',
@@ -72,10 +29,10 @@ export interface CapabilitySet {
 export function capabilitySet(
   context: Pick<ContainerSecurityContext, 'privileged' | 'capabilities'>,
 ): CapabilitySet {
-  const everything = (1n << BigInt(names.length)) - 1n;
+  const everything = (1n << BigInt(capabilityNames.length)) - 1n;
   if (context.privileged) return { mask: everything, all: true };
-  const add = context.capabilities.add.map(normalized);
-  const drop = context.capabilities.drop.map(normalized);
+  const add = context.capabilities.add.map(normalizedCapability);
+  const drop = context.capabilities.drop.map(normalizedCapability);
   const all = add.includes('ALL');
   let mask = all ? everything : drop.includes('ALL') ? 0n : maskOf(granted);
   mask |= maskOf(add.filter((name) => name !== 'ALL'));
@@ -83,11 +40,9 @@ export function capabilitySet(
   return { mask, all };
 }
 
-const normalized = (name: string): string => name.toUpperCase().replace(/^CAP_/, '');
-
 function maskOf(wanted: readonly string[]): bigint {
   return wanted.reduce((mask, name) => {
-    const number = names.indexOf(name);
+    const number = capabilityNames.indexOf(name);
     if (number < 0) throw new RuntimeError('InvalidArgument', `there is no capability ${name}`);
     return mask | (1n << BigInt(number));
   }, 0n);

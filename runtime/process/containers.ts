@@ -4,7 +4,7 @@
  */
 
 import { constants } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
@@ -223,16 +223,18 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
   };
 
   async function discard(record: ContainerRecord): Promise<void> {
-    await cgroups.kill(record.cgroup);
-    // conmon still writes the exit code: nothing may appear after all is removed.
+    // What conmon was about to start may join the cgroup after it was killed. And conmon still writes the exit code:
+    // nothing may appear after all is removed.
     await context.exits.until(
       record.id,
-      async () => ((await states.isSupervised(record)) ? undefined : true),
+      async () => {
+        await cgroups.kill(record.cgroup);
+        return (await states.isSupervised(record)) ? undefined : true;
+      },
       undefined,
     );
     await cgroups.remove(record.cgroup);
-    await rm(join(store.startsDir, record.id), { force: true });
-    await rm(join(store.exitsDir, record.id), { force: true });
+    await store.removeOutcomes((id) => id === record.id);
     await store.containers.remove(record.id);
     states.forget(record.id);
   }

@@ -3,9 +3,8 @@
  * which writes its log and its exit code and outlives the agent; roslet-oci (native/) puts it into namespaces and
  * cgroups. docs/process-runtime.md tells what a host process sees and what is refused.
  */
-import { access, constants, readdir, rm } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { release } from 'node:os';
-import { join } from 'node:path';
 import type { Logger } from '../../src/log.ts';
 import { type Runtime, type RuntimeCondition, RuntimeError } from '../runtime.ts';
 import { attach } from './attach.ts';
@@ -151,7 +150,9 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
     log,
     emit,
   };
-  await dropOrphans(context);
+  // Of containers that were removed while conmon still wrote.
+  const known = new Set((await store.containers.list()).map(({ id }) => id));
+  await store.removeOutcomes((id) => !known.has(id));
   const emitFor = (type: 'started' | 'stopped') => (id: string) => {
     context.store.containers.get(id).then(
       (record) => record && emit({ type, podSandboxId: record.podSandboxId, containerId: id }),
@@ -162,14 +163,6 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
   context.exits.onChange(emitFor('stopped'));
   const pods = sandboxes(context, network(context));
   return { context, sandboxes: pods, containers: containers(context, stateReader(context), pods) };
-}
-
-/** Files of containers that were removed while conmon still wrote. */
-async function dropOrphans({ store }: Context): Promise<void> {
-  const known = new Set((await store.containers.list()).map(({ id }) => id));
-  for (const directory of [store.startsDir, store.exitsDir])
-    for (const name of await readdir(directory))
-      if (!known.has(name)) await rm(join(directory, name), { force: true });
 }
 
 async function readiness(options: ProcessRuntimeOptions): Promise<RuntimeCondition> {

@@ -52,9 +52,13 @@ export interface Store {
   containers: RecordStore<ContainerRecord>;
   startsDir: string;
   exitsDir: string;
+  /** Removes the outcomes of the containers that are meant, half-written ones too. */
+  removeOutcomes(meant: (id: string) => boolean): Promise<void>;
 }
 
-export const newId = (): string => randomBytes(32).toString('hex');
+const idLength = 64;
+
+export const newId = (): string => randomBytes(idLength / 2).toString('hex');
 
 export async function openStore(stateDir: string, log: Logger): Promise<Store> {
   const [startsDir, exitsDir, corruptDir] = ['starts', 'exits', 'corrupt'].map((name) =>
@@ -67,6 +71,11 @@ export async function openStore(stateDir: string, log: Logger): Promise<Store> {
     containers: await openRecords<ContainerRecord>(join(stateDir, 'containers'), corruptDir, log),
     startsDir,
     exitsDir,
+    async removeOutcomes(meant) {
+      for (const directory of [startsDir, exitsDir])
+        for (const name of await readdir(directory))
+          if (meant(name.slice(0, idLength))) await rm(join(directory, name), { force: true });
+    },
   };
 }
 
