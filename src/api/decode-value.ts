@@ -41,9 +41,10 @@ class Decoder {
     const fields = fieldsOf(typeName);
     const here = [...ancestors, { typeName, path }];
     const result: Record<string, unknown> = {};
+    const meant = new Set<string>();
     for (const entry of tree.entries) {
       const field = fields.get(entry.key);
-      if (field === undefined) this.#unknownField(entry.key, entry.at, here);
+      if (field === undefined) meant.add(this.#unknownField(entry.key, entry.at, here));
       else if (!isNull(entry.value)) {
         const fieldPath = child(path, entry.key);
         const value = this.#value(field.type, entry.value, fieldPath, here);
@@ -51,23 +52,23 @@ class Decoder {
         if (value !== undefined) result[entry.key] = value;
       }
     }
-    this.#requireFields(fields.values(), tree, path);
+    for (const field of fields.values()) {
+      // A field that is there under a misspelt name is not missing as well.
+      if (field.isRequired && !meant.has(field.name)) this.#requireField(field, tree, path);
+    }
     return result;
   }
 
-  #requireFields(fields: Iterable<Field>, tree: Tree & { kind: 'map' }, path: string): void {
-    for (const field of fields) {
-      if (!field.isRequired) continue;
-      const entry = tree.entries.find(({ key }) => key === field.name);
-      if (entry !== undefined && !isNull(entry.value)) continue;
-      this.errors.push({
-        at: entry?.at ?? tree.at,
-        path: child(path, field.name),
-        reason: 'FieldValueRequired',
-        message: `is required: give ${typeLabel(field.type)}`,
-        expected: typeLabel(field.type),
-      });
-    }
+  #requireField(field: Field, tree: Tree & { kind: 'map' }, path: string): void {
+    const entry = tree.entries.find(({ key }) => key === field.name);
+    if (entry !== undefined && !isNull(entry.value)) return;
+    this.errors.push({
+      at: entry?.at ?? tree.at,
+      path: child(path, field.name),
+      reason: 'FieldValueRequired',
+      message: `is required: give ${typeLabel(field.type)}`,
+      expected: typeLabel(field.type),
+    });
   }
 
   #value(type: FieldType, tree: Tree, path: string, ancestors: readonly Ancestor[]): unknown {
@@ -160,17 +161,20 @@ class Decoder {
     });
   }
 
-  #unknownField(name: string, at: Position, here: readonly Ancestor[]): void {
+  /** Returns the name or path of the field that was probably meant; the list of all when that is not clear. */
+  #unknownField(name: string, at: Position, here: readonly Ancestor[]): string {
     const { typeName, path } = here.at(-1)!;
     const suggestion = suggestField(name, here);
+    const expected = suggestion?.expected ?? [...fieldsOf(typeName).keys()].join(', ');
     this.errors.push({
       at,
       path: child(path, name),
       reason: 'FieldUnknown',
       message: `${typeName} has no field "${name}"${suggestion === undefined ? '' : `: ${suggestion.text}`}`,
       found: name,
-      expected: suggestion?.expected ?? [...fieldsOf(typeName).keys()].join(', '),
+      expected,
     });
+    return expected;
   }
 }
 

@@ -100,6 +100,10 @@ describe('structure', () => {
     });
   });
 
+  it('takes the anchor of a key', () => {
+    expect(decoded('&k a: *k\n')).toEqual({ a: 'a' });
+  });
+
   it('takes the nearest anchor before the alias, also behind a copy of an earlier one', () => {
     expect(decoded('a: &o {i: &i 1}\nb: &i 2\nc: *o\nd: *i\n')).toEqual({
       a: { i: 1 },

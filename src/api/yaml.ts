@@ -133,6 +133,7 @@ class TreeReader {
         merged.push(...this.#readMerge(pair.value, depth));
         continue;
       }
+      if (pair.key.anchor !== undefined) this.#remember(pair.key.anchor, pair.key);
       const key = String(pair.key.value);
       const earlier = entries.get(key);
       const value = this.read(pair.value, depth + 1);
