@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event, Pod } from '../src/api/core.gen.ts';
 
-const bundle = new URL('../dist/roslet.js', import.meta.url).pathname;
+/** The launcher, as users start it. */
+const program = new URL('../bin/roslet', import.meta.url).pathname;
 export const nodeName = 'robot';
 
 export interface TestAgentOptions {
@@ -41,7 +42,7 @@ export class TestAgent {
   }
 
   static async create(options: TestAgentOptions = {}): Promise<TestAgent> {
-    if (!existsSync(bundle)) throw new Error(`${bundle} is not built: run make build`);
+    if (!existsSync(program)) throw new Error(`${program} is not built: run make build`);
     const agent = new TestAgent(await mkdtemp(join(tmpdir(), 'rt-')), options);
     await mkdir(agent.manifests);
     await agent.configure(options.config ?? '');
@@ -86,8 +87,8 @@ runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
   /** Starts the agent without waiting. */
   spawn(): void {
     const log = openSync(join(this.dir, 'agent.log'), 'a');
-    const args = [bundle, 'run', '--config', join(this.dir, 'config.yaml'), '--root-dir', this.root];
-    this.#child = spawn(process.execPath, [...args, ...(this.#options.args ?? [])], {
+    const args = ['run', '--config', join(this.dir, 'config.yaml'), '--root-dir', this.root];
+    this.#child = spawn(program, [...args, ...(this.#options.args ?? [])], {
       stdio: ['ignore', log, log],
       detached: true,
       env: { ...process.env, ...this.#options.env },
@@ -172,7 +173,7 @@ runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
   }
 
   async tryCli(...args: string[]): Promise<{ code: number | null; output: string }> {
-    const child = spawn(process.execPath, [bundle, '--root-dir', this.root, ...args], {
+    const child = spawn(program, ['--root-dir', this.root, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },
     });
