@@ -220,6 +220,51 @@ clusterDNS: [1, 10.0.0.1]`);
     ]);
   });
 
+  test('that kubeadm writes are taken, with a warning of what it really asks for', async () => {
+    const { config, warnings } = await load(
+      kubelet(`authentication:
+  anonymous: {enabled: false}
+  webhook: {cacheTTL: 0s, enabled: true}
+  x509: {clientCAFile: /etc/kubernetes/pki/ca.crt}
+authorization:
+  mode: Webhook
+  webhook: {cacheAuthorizedTTL: 0s, cacheUnauthorizedTTL: 0s}
+cgroupDriver: cgroupfs
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
+containerRuntimeEndpoint: ""
+cpuManagerReconcilePeriod: 0s
+crashLoopBackOff: {}
+evictionPressureTransitionPeriod: 0s
+fileCheckFrequency: 0s
+healthzBindAddress: 127.0.0.1
+healthzPort: 10248
+imageMaximumGCAge: 0s
+logging:
+  flushFrequency: 0
+  options: {json: {infoBufferSize: "0"}, text: {infoBufferSize: "0"}}
+  verbosity: 0
+memorySwap: {}
+rotateCertificates: true
+shutdownGracePeriod: 0s
+staticPodPath: /etc/kubernetes/manifests
+syncFrequency: 0s`),
+    );
+    expect(config).toMatchObject({
+      clusterDomain: 'cluster.local',
+      containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
+      fileCheckFrequencyMs: 20_000,
+      staticPodPath: '/etc/kubernetes/manifests',
+    });
+    const named = warnings.map((warning) => /: (\S+) is known/.exec(warning)?.[1]);
+    expect(named.sort()).toEqual([
+      'authentication.webhook.enabled',
+      'authentication.x509.clientCAFile',
+      'authorization.mode',
+      'rotateCertificates',
+    ]);
+  });
+
   test('and flags know every field of the type once', () => {
     const names = [...Object.keys(kubeletFields), ...Object.keys(laterFields)];
     expect(new Set(names).size).toBe(names.length);

@@ -121,8 +121,9 @@ const isNodeName = (name: string): boolean =>
 const sourceOf = (settings: Settings, path: KubeletFieldName): string => settings.get(path)?.source ?? '';
 
 function laterWarnings(settings: Settings): string[] {
-  return Object.keys(laterFields).flatMap((path) => {
+  return Object.entries(laterFields).flatMap(([path, spec]) => {
     const setting = effectiveSetting(knownKubeletFields, settings, path);
-    return setting ? [`${setting.source}: ${path} is known but not implemented yet; it has no effect`] : [];
+    if (!setting || setting.value === spec.default) return [];
+    return [`${setting.source}: ${path} is known but not implemented yet; it has no effect`];
   });
 }
