@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '../log.ts';
 import { type RotatableLog, rotateWhenLarge, runLogRotation } from './log-rotation.ts';
 
@@ -140,6 +140,28 @@ describe('log rotation', () => {
     await rotate(writer.log);
     writer.close();
     expect(await everyLine()).toEqual(numbered(0, 40));
+  });
+
+  it('takes the name back when the container ends before it opens the log anew', async () => {
+    const writer = runtimeLog();
+    writer.write(20);
+    let asked = 0;
+    const reopen = async () => {
+      asked += 1;
+      if (asked > 1) throw new Error('the container is not running');
+    };
+    vi.useFakeTimers({ toFake: ['performance'], now: 0 });
+    try {
+      const rotating = rotate({ ...writer.log, reopen });
+      await vi.waitUntil(() => asked > 0);
+      vi.advanceTimersByTime(60_000);
+      await rotating;
+    } finally {
+      vi.useRealTimers();
+    }
+    writer.close();
+    expect(await files()).toEqual(['0.log']);
+    expect(await everyLine()).toEqual(numbered(0, 20));
   });
 
   it('has a log opened anew that was renamed by an agent that then was killed', async () => {

@@ -52,8 +52,7 @@ export async function rotateWhenLarge(
 ): Promise<void> {
   try {
     const size = await sizeOf(log.path);
-    // Renamed by an earlier life of the agent that did not come to have it opened anew.
-    if (size === undefined) await log.reopen(signal);
+    if (size === undefined) await recover(log, signal);
     else if (size >= options.maxSizeBytes) await rotate(log, options, signal);
   } catch (err) {
     signal.throwIfAborted();
@@ -71,13 +70,43 @@ async function rotate(log: RotatableLog, options: LogRotationOptions, signal: Ab
 
   const target = rotatedPath(log.path, rotated.at(-1), options.now());
   await rename(log.path, target);
-  try {
-    await log.reopen(signal);
-  } catch (error) {
-    // The container goes on writing to the renamed file: under its old name it stays in sight, and is tried again.
-    if ((await sizeOf(log.path)) === undefined) await rename(target, log.path);
-    throw error;
+  await openAnew(log, target, signal);
+}
+
+/**
+ * conmon opens the log in its own time, and puts a new file in the place of any that is there by then: nothing may be
+ * renamed, and it may not be told again, before it has. Asked a second time because a container that has ended meanwhile
+ * will never open it: it then says so.
+ */
+async function openAnew(log: RotatableLog, renamedTo: string, signal: AbortSignal): Promise<void> {
+  for (let tries = 0; tries < 2; tries += 1) {
+    try {
+      await log.reopen(signal);
+    } catch (error) {
+      // What was written stays in sight under its old name. A container that runs goes on writing to it.
+      if ((await sizeOf(log.path)) === undefined) await rename(renamedTo, log.path);
+      throw error;
+    }
+    if (await appears(log.path, openPatienceMs, signal)) return;
   }
+  throw new Error(`the runtime does not open ${log.path}, though it was told to twice`);
+}
+
+/** An earlier life of the agent renamed the log and did not come to have it opened anew, or that takes its time. */
+async function recover(log: RotatableLog, signal: AbortSignal): Promise<void> {
+  if (await appears(log.path, recoverPatienceMs, signal)) return;
+  await log.reopen(signal);
+  await appears(log.path, openPatienceMs, signal);
+}
+
+/** Returns whether the file is there before the time is over. */
+async function appears(path: string, patienceMs: number, signal: AbortSignal): Promise<boolean> {
+  const deadlineMs = performance.now() + patienceMs;
+  for (let pauseMs = 2; (await sizeOf(path)) === undefined; pauseMs = Math.min(pauseMs * 2, 100)) {
+    if (performance.now() > deadlineMs) return false;
+    await delay(pauseMs, undefined, { signal });
+  }
+  return true;
 }
 
 /** Removes what an interrupted rotation left. Returns the rotated logs, oldest first. */
@@ -122,6 +151,8 @@ function rotatedPath(path: string, newest: string | undefined, nowMs: number): s
   return `${path}.${formatTime(Math.max(nowMs, newestMs + 1000))}`;
 }
 
+const openPatienceMs = 5000;
+const recoverPatienceMs = 1000;
 const gzSuffix = '.gz';
 const tmpSuffix = '.tmp';
 const rotatedSuffix = /^(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})(?:\.gz)?$/;
