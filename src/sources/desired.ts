@@ -7,16 +7,9 @@ import type { ConfigMap, Pod, Secret } from '../api/core.gen.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ObjectReader, ObjectRef, SourceName, SourceSnapshot } from './source.ts';
 
-export interface PodsChange {
-  added: Pod[];
-  updated: Pod[];
-  /** As they were last desired. */
-  removed: Pod[];
-}
-
 export class DesiredState implements ObjectReader {
   readonly #snapshots = new Map<SourceName, SourceSnapshot>();
-  readonly #podListeners = new Set<(change: PodsChange) => void>();
+  readonly #podListeners = new Set<() => void>();
   readonly #objectListeners = new Set<(ref: ObjectRef) => void>();
   #pods = new Map<string, Pod>();
   #objects = new Map<string, { ref: ObjectRef; object: ConfigMap | Secret }>();
@@ -24,28 +17,18 @@ export class DesiredState implements ObjectReader {
   set(source: SourceName, snapshot: SourceSnapshot): void {
     this.#snapshots.set(source, snapshot);
     const refs = this.#mergeObjects();
-    const change = this.#mergePods();
+    const havePodsChanged = this.#mergePods();
     // Objects first: a pod that waits for its config map should find it when it looks.
     for (const ref of refs) for (const listener of this.#objectListeners) listener(ref);
-    const hasChanged = change.added.length + change.updated.length + change.removed.length > 0;
-    if (hasChanged) for (const listener of this.#podListeners) listener(change);
-  }
-
-  /** Whether this source has reported yet. Before it has, what it asked for in an earlier run is unknown, not gone. */
-  hasReported(source: SourceName): boolean {
-    return this.#snapshots.has(source);
+    if (havePodsChanged) for (const listener of this.#podListeners) listener();
   }
 
   pods(): Pod[] {
     return [...this.#pods.values()];
   }
 
-  pod(uid: string): Pod | undefined {
-    return this.#pods.get(uid);
-  }
-
   /** Returns the function that ends the subscription. */
-  onPodsChange(listener: (change: PodsChange) => void): () => void {
+  onPodsChange(listener: () => void): () => void {
     this.#podListeners.add(listener);
     return () => this.#podListeners.delete(listener);
   }
@@ -63,20 +46,17 @@ export class DesiredState implements ObjectReader {
     return () => this.#objectListeners.delete(listener);
   }
 
-  #mergePods(): PodsChange {
+  #mergePods(): boolean {
     const before = this.#pods;
-    const change: PodsChange = { added: [], updated: [], removed: [] };
     this.#pods = new Map();
     for (const pod of this.#inOrder().flatMap(({ pods }) => pods)) {
-      const uid = podUid(pod);
-      if (this.#pods.has(uid)) continue;
-      const known = before.get(uid);
-      this.#pods.set(uid, pod);
-      if (known === undefined) change.added.push(pod);
-      else if (!isDeepStrictEqual(wishOf(known), wishOf(pod))) change.updated.push(pod);
+      if (!this.#pods.has(podUid(pod))) this.#pods.set(podUid(pod), pod);
     }
-    for (const [uid, pod] of before) if (!this.#pods.has(uid)) change.removed.push(pod);
-    return change;
+    const isSame = (uid: string, pod: Pod): boolean => {
+      const known = before.get(uid);
+      return known !== undefined && isDeepStrictEqual(wishOf(known), wishOf(pod));
+    };
+    return before.size !== this.#pods.size || ![...this.#pods].every(([uid, pod]) => isSame(uid, pod));
   }
 
   #mergeObjects(): ObjectRef[] {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadManifest } from './manifest-load.ts';
 import { ManifestState } from './manifest-state.ts';
@@ -117,5 +118,41 @@ describe('the same object twice', () => {
     const withUid = (name: string): string => pod(`${name}, uid: same`);
     state.update('/m/a.yaml', load(withUid('a') + withUid('b')));
     expect(state.result().refused).toMatchObject([{ path: 'metadata.uid', name: 'b-n' }]);
+  });
+});
+
+describe('whatever is saved into a file, one save after the other', () => {
+  type Save = { name: string; isGood: boolean }[] | 'broken';
+  const save: fc.Arbitrary<Save> = fc.oneof(
+    fc.constant('broken' as const),
+    fc.uniqueArray(fc.record({ name: fc.constantFrom('a', 'b', 'c'), isGood: fc.boolean() }), {
+      selector: ({ name }) => name,
+      minLength: 1,
+    }),
+  );
+  const textOf = (content: Save): string =>
+    content === 'broken'
+      ? broken
+      : content.map(({ isGood, name }) => pod(name, isGood ? '' : wrong)).join('');
+
+  it('a pod is stopped only by a save that no longer asks for it', () => {
+    fc.assert(
+      fc.property(fc.array(save, { maxLength: 6 }), (saves) => {
+        const state = new ManifestState();
+        let before: string[] = [];
+        for (const content of saves) {
+          state.update('/m/a.yaml', load(textOf(content)));
+          const inForce = state.objects('/m/a.yaml').map(({ object }) => object.metadata?.name ?? '');
+          const asked = content === 'broken' ? before : content.map(({ name }) => `${name}-n`);
+          for (const name of before) if (asked.includes(name)) expect(inForce).toContain(name);
+          for (const name of inForce)
+            expect([...asked, ...(content === 'broken' ? before : [])]).toContain(name);
+          if (content !== 'broken') {
+            for (const { isGood, name } of content) if (isGood) expect(inForce).toContain(`${name}-n`);
+          }
+          before = inForce;
+        }
+      }),
+    );
   });
 });
