@@ -10,7 +10,14 @@ import type { RuntimeUnderTest } from './harness.ts';
 
 export const containerdsUnderTest: RuntimeUnderTest[] = containerdLines.map((line) => ({
   name: `containerd ${line}`,
-  traits: { events: true, hostFilesystem: false, needsCni: false },
+  traits: {
+    events: true,
+    hostFilesystem: false,
+    endsWholeCommand: false,
+    endsCancelledCommand: line === '2.x',
+    makesMountSources: true,
+    needsCni: false,
+  },
   async setup() {
     const containerd = await startContainerd(line);
     const closing = new AbortController();

@@ -13,6 +13,7 @@ import type {
   ContainerStatus,
   PodSandboxConfig,
   Runtime,
+  SandboxSecurityContext,
 } from '../runtime.ts';
 
 export interface RuntimeUnderTest {
@@ -27,6 +28,12 @@ export interface Traits {
   events: boolean;
   /** True when containers see the host's file system: made by the host's root, shared by all. */
   hostFilesystem: boolean;
+  /** True when a command that is ended, by its time limit or by cancelling, takes along what it started. */
+  endsWholeCommand: boolean;
+  /** True when cancelling a streamed command ends it; else it only loses its streams. */
+  endsCancelledCommand: boolean;
+  /** True when a mount's source that is not there is made, as a directory, instead of refused. */
+  makesMountSources: boolean;
   /** True when a sandbox with its own network needs CNI to be set up, which the suite does not do. */
   needsCni: boolean;
 }
@@ -213,16 +220,19 @@ async function sandboxConfig(
     annotations: {},
     cgroupParent: `${running.cgroupRoot}/pod${uid}`,
     sysctls: {},
-    securityContext: {
-      namespaceOptions: { network: 'NODE', pid: 'CONTAINER', ipc: 'POD' },
-      readonlyRootfs: false,
-      supplementalGroups: [],
-      privileged: false,
-      seccomp: { type: 'Unconfined' },
-    },
+    securityContext: sandboxSecurity(),
     ...overrides,
   };
 }
+
+export const sandboxSecurity = (change: Partial<SandboxSecurityContext> = {}): SandboxSecurityContext => ({
+  namespaceOptions: { network: 'NODE', pid: 'CONTAINER', ipc: 'POD' },
+  readonlyRootfs: false,
+  supplementalGroups: [],
+  privileged: false,
+  seccomp: { type: 'Unconfined' },
+  ...change,
+});
 
 function containerConfig(
   running: RunningRuntime,

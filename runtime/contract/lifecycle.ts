@@ -1,7 +1,7 @@
 /** Sandboxes and containers from creation to removal: states, times, exit codes, labels, idempotency, filters. */
 import { expect, test } from 'vitest';
 import { RuntimeError } from '../runtime.ts';
-import { type Bench, eventually } from './harness.ts';
+import { type Bench, eventually, sandboxSecurity } from './harness.ts';
 
 export function lifecycleCases(bench: Bench): void {
   test('a sandbox is ready from the time it runs until it is stopped, and unknown once removed', async () => {
@@ -53,7 +53,10 @@ export function lifecycleCases(bench: Bench): void {
   });
 
   test('a container killed by a signal exits with 128 and its number', async () => {
-    const { status } = await bench.runToEnd(await bench.pod(), 'main', 'kill -KILL $$');
+    // The first process of a namespace cannot kill itself: here that is the sandbox.
+    const namespaceOptions = { network: 'NODE', pid: 'POD', ipc: 'POD' } as const;
+    const pod = await bench.pod({ securityContext: sandboxSecurity({ namespaceOptions }) });
+    const { status } = await bench.runToEnd(pod, 'main', 'kill -KILL $$');
     expect(status).toMatchObject({ exitCode: 137, reason: 'Error' });
   });
 

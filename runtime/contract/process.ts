@@ -15,7 +15,14 @@ const run = promisify(execFile);
 
 export const processUnderTest: RuntimeUnderTest = {
   name: 'process',
-  traits: { events: true, hostFilesystem: true, needsCni: false },
+  traits: {
+    events: true,
+    hostFilesystem: true,
+    endsWholeCommand: true,
+    endsCancelledCommand: true,
+    makesMountSources: false,
+    needsCni: false,
+  },
   async setup() {
     // Long, as a root directory may be: the paths of unix sockets may not.
     const workDir = await mkdtemp(join(tmpdir(), `roslet-contract-${'x'.repeat(80)}-`));

@@ -64,7 +64,7 @@ export function resourceCases(bench: Bench): void {
   test('statistics tell the CPU time and memory used', async () => {
     const pod = await bench.pod();
     const script =
-      'x=$(head -c 8000000 /dev/zero | tr "\\0" x); i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo ready; sleep 100';
+      'x=$(head -c 8000000 /dev/zero | tr "\\0" x); i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; echo ready; while :; do sleep 1; done';
     const id = await bench.start(pod, 'main', script, { labels: { stats: 'yes' } });
     await bench.logged(id, /ready/);
     const stats = await eventually(async () => {

@@ -1,7 +1,7 @@
 /** Who a container runs as and what it may do: users, groups, capabilities, no-new-privileges, seccomp, limits. */
 import { expect, test } from 'vitest';
 import type { ContainerSecurityContext } from '../runtime.ts';
-import { type Bench, type ContainerOverrides, eventually } from './harness.ts';
+import { type Bench, type ContainerOverrides, eventually, sandboxSecurity } from './harness.ts';
 
 /** Bits of linux/capability.h. */
 const cap = {
@@ -19,8 +19,11 @@ export function securityCases(bench: Bench): void {
     securityContext: Partial<ContainerSecurityContext>,
     overrides: ContainerOverrides = {},
   ): Promise<Map<string, string>> => {
-    const options = { ...overrides, securityContext };
-    const { stdout } = await bench.runToEnd(await bench.pod(), 'main', 'cat /proc/self/status', options);
+    const command = ['cat', '/proc/self/status']; // A shell has its own ideas of signals.
+    const options = { command, ...overrides, securityContext };
+    const privileged = securityContext.privileged ?? false;
+    const pod = await bench.pod({ securityContext: sandboxSecurity({ privileged }) });
+    const { stdout } = await bench.runToEnd(pod, 'main', '', options);
     return new Map(
       stdout.split('\n').map((line) => {
         const colon = line.indexOf(':');

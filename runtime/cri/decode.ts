@@ -57,6 +57,9 @@ export function decodeContainer(container: cri.Container): Container {
 /** CRI's status does not say which sandbox a container belongs to: `podSandboxId` comes from the list. */
 export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId: string): ContainerStatus {
   const user = status.user?.linux;
+  const finishedAtMs = milliseconds(status.finishedAt);
+  // containerd notes the start when it has been told of it: a short command may have ended before.
+  const startedAtMs = Math.min(milliseconds(status.startedAt), finishedAtMs || Infinity);
   return {
     id: status.id,
     podSandboxId,
@@ -66,8 +69,8 @@ export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId:
     imageId: status.imageId || status.imageRef,
     state: containerStates[status.state],
     createdAtMs: milliseconds(status.createdAt),
-    startedAtMs: milliseconds(status.startedAt),
-    finishedAtMs: milliseconds(status.finishedAt),
+    startedAtMs,
+    finishedAtMs,
     exitCode: status.exitCode,
     reason: status.reason,
     message: status.message,

@@ -2,6 +2,7 @@
  * Fields that an older runtime drops in silence, and what would then run is not what was asked for. Each is refused
  * where the runtime does not say (Status) or show (ContainerStatus) that it knows the field.
  */
+import { capabilityNames, normalizedCapability } from '../capabilities.ts';
 import { type ContainerConfig, RuntimeError } from '../runtime.ts';
 import type { CallOptions, Connection } from './connection.ts';
 import { decodeSignal } from './decode.ts';
@@ -20,6 +21,11 @@ export async function refuseUnknownFields(
       'InvalidArgument',
       `container ${name}: resource limits (${types}) cannot be set through CRI`,
     );
+  }
+  const { add, drop } = config.securityContext.capabilities;
+  const unknown = [...add, ...drop].find((capability) => !isCapability(capability));
+  if (unknown !== undefined) {
+    throw new RuntimeError('InvalidArgument', `container ${name}: there is no capability ${unknown}`);
   }
   const strict = config.securityContext.supplementalGroupsPolicy === 'Strict';
   const recursive = config.mounts.find((mount) => mount.recursiveReadOnly);
@@ -40,6 +46,9 @@ export async function refuseUnknownFields(
     );
   }
 }
+
+const isCapability = (name: string): boolean =>
+  normalizedCapability(name) === 'ALL' || capabilityNames.includes(normalizedCapability(name));
 
 /** After it was made: a runtime that knows the stop signal tells it back. One that does not loses the container. */
 export async function refuseIgnoredStopSignal(

@@ -60,7 +60,7 @@ function image(name: string, files: () => TarEntry[], config: ImageConfig): Test
 }
 
 /** Changes when the files of an image change, so that the cache is not asked for old ones. */
-const recipe = 1;
+const recipe = 2;
 
 const architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch;
 
@@ -110,11 +110,15 @@ function busyboxFiles(): TarEntry[] {
     .split('\n')
     .filter((applet) => applet !== '' && applet !== 'busybox');
   return [
-    ...['bin', 'dev', 'etc', 'proc', 'root', 'sys', 'var'].map((dir) => ({ path: `${dir}/`, mode: 0o755 })),
+    ...['bin', 'dev', 'etc', 'proc', 'root', 'sys', 'usr', 'usr/bin', 'var'].map((dir) => ({
+      path: `${dir}/`,
+      mode: 0o755,
+    })),
     { path: 'tmp/', mode: 0o1777 },
     { path: 'etc/passwd', content: text('root:x:0:0:root:/root:/bin/sh', 'nobody:x:65534:65534::/:/bin/sh') },
     { path: 'etc/group', content: text('root:x:0:', 'nogroup:x:65534:', 'extra:x:4242:nobody') },
     { path: 'bin/busybox', mode: 0o755, content: readFileSync(program) },
+    { path: 'usr/bin/env', link: '/bin/busybox' },
     ...applets.map((applet) => ({ path: `bin/${applet}`, link: 'busybox' })),
   ];
 }
