@@ -19,7 +19,8 @@ export function eventHub(): EventHub {
       let queue: RuntimeEvent[] = [];
       let wake: () => void = () => undefined;
       const listener = (event: RuntimeEvent): void => {
-        queue = queue.length < maxQueued ? [...queue, event] : [resync];
+        if (queue.length < maxQueued) queue.push(event);
+        else queue = [resync];
         wake();
       };
       const onAbort = (): void => wake();
