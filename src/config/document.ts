@@ -78,7 +78,7 @@ function readSettings(
     for (const { key, at, value } of entries) {
       const path = `${prefix}${key}`;
       const inner = fieldsBelow(table, `${path}.`);
-      if (table[path]) readField(path, at, value);
+      if (Object.hasOwn(table, path)) readField(path, at, value);
       else if (inner.length > 0 && value.kind === 'map') readEntries(value.entries, `${path}.`);
       else if (inner.length > 0 && isNull(value)) for (const field of inner) settings.set(field, null);
       else if (inner.length > 0)

@@ -96,8 +96,7 @@ function flagByName(name: string): Flag | undefined {
   if (path !== undefined) return { use: 'field', path, kind: knownKubeletFields[path]!.kind };
   if (Object.hasOwn(agentFlags, name)) return { use: 'agent', kind: agentFlags[name as keyof AgentFlags] };
   if (nodeModeFlags.includes(name)) return { use: 'nodeMode', kind: 'string' };
-  const kind = laterFlags[name];
-  return kind && { use: 'later', kind };
+  return Object.hasOwn(laterFlags, name) ? { use: 'later', kind: laterFlags[name]! } : undefined;
 }
 
 function apply(parsed: ParsedFlags, name: string, flag: Flag, text: string): void {
