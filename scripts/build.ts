@@ -42,6 +42,8 @@ async function bundle(): Promise<void> {
     minifySyntax: true,
     minifyWhitespace: true,
     keepNames: true,
+    // What Node prints of the source when something is not caught stays readable.
+    lineLimit: 120,
     sourcemap: 'external',
     sourcesContent: false,
     legalComments: 'linked',
