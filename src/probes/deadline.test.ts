@@ -44,7 +44,7 @@ describe('the time of an attempt', () => {
       const target = { container: { name: 'app' }, podIp: '127.0.0.1' };
       const options = { timeoutMs: 1000, signal: new AbortController().signal };
       const outcome = probeHttp({ port: Number(line.toString()) }, target, options);
-      standStill(1500);
+      standStill(2500);
       expect(await outcome).toEqual({ result: 'success', output: 'alive' });
     } finally {
       healthy.kill('SIGKILL');

@@ -100,9 +100,9 @@ describe('a grpc probe', () => {
 
   test('fails in time when the health check hangs', async () => {
     const port = await startGrpc(() => undefined);
-    expect(await probe(port, '', 300)).toEqual({
+    expect(await probe(port, '', 1500)).toEqual({
       result: 'failure',
-      output: 'timeout: health rpc did not complete within 0.3s',
+      output: 'timeout: health rpc did not complete within 1.5s',
     });
   });
 

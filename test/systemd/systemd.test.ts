@@ -51,7 +51,7 @@ test('systemd hears of the agent itself that it is ready, how it is, that it liv
   await expect.poll(states, { timeout: 20_000 }).toContain('STOPPING=1');
   const signsOfLife = () => states().filter((state) => state === 'WATCHDOG=1').length;
   // One may have been under way when the health went bad.
-  await sleep(500);
+  await sleep(2000);
   const before = signsOfLife();
   await sleep((watchdogUs / 1000) * 2);
   expect(signsOfLife()).toBe(before);
