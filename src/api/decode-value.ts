@@ -20,7 +20,7 @@ export interface DecodedTree {
 }
 
 export function decodeTree(typeName: string, tree: Tree, path = ''): DecodedTree {
-  const decoder = new Decoder();
+  const decoder = new Decoder(typeName === 'Secret');
   const value = decoder.object(typeName, tree, path, []);
   return { value, errors: decoder.errors, positions: decoder.positions };
 }
@@ -34,6 +34,12 @@ interface Ancestor {
 class Decoder {
   readonly errors: LocatedFieldError[] = [];
   readonly positions = new Map<string, Position>();
+  /** Values of a secret are not shown: errors go to logs and events. */
+  readonly #isSecret: boolean;
+
+  constructor(isSecret: boolean) {
+    this.#isSecret = isSecret;
+  }
 
   object(typeName: string, tree: Tree, path: string, ancestors: readonly Ancestor[]): unknown {
     this.positions.set(path, tree.at);
@@ -105,7 +111,9 @@ class Decoder {
     const { value } = tree;
     switch (type) {
       case 'string':
-        return typeof value === 'string' ? value : this.#wrongType(tree, path, label, quoteHint(tree));
+        return typeof value === 'string'
+          ? value
+          : this.#wrongType(tree, path, label, quoteHint(tree, this.#isHidden(path)));
       case 'boolean':
         return typeof value === 'boolean' ? value : this.#wrongType(tree, path, label, unquoteHint(tree));
       case 'number':
@@ -149,8 +157,12 @@ class Decoder {
       : this.#wrongType(tree, path, label);
   }
 
+  #isHidden(path: string): boolean {
+    return this.#isSecret && SECRET_VALUE.test(path);
+  }
+
   #wrongType(tree: Tree, path: string, expected: string, hint = ''): undefined {
-    const found = describe(tree);
+    const found = describe(tree, this.#isHidden(path));
     this.errors.push({
       at: tree.at,
       path,
@@ -178,6 +190,7 @@ class Decoder {
   }
 }
 
+const SECRET_VALUE = /(^|\.)(data|stringData)\[/;
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
@@ -215,18 +228,18 @@ function suggestField(name: string, here: readonly Ancestor[]): Suggestion | und
 
 const isNull = (tree: Tree): boolean => tree.kind === 'scalar' && tree.value === null;
 
-const describe = (tree: Tree): string =>
-  tree.kind === 'map' ? 'a mapping' : tree.kind === 'list' ? 'a list' : describeScalar(tree.value);
-
-function describeScalar(value: string | number | boolean | null): string {
+function describe(tree: Tree, isHidden: boolean): string {
+  if (tree.kind !== 'scalar') return tree.kind === 'map' ? 'a mapping' : 'a list';
+  const { value } = tree;
   if (value === null) return 'nothing';
-  const type = typeof value === 'string' ? 'string' : typeof value === 'number' ? 'number' : 'boolean';
-  return `the ${type} ${shown(value)}`;
+  return isHidden ? `a ${typeof value} (hidden)` : `the ${typeof value} ${shown(value)}`;
 }
 
 /** An unquoted scalar that YAML took for a number or boolean: what to write instead. */
-const quoteHint = (tree: Tree & { kind: 'scalar' }): string =>
-  tree.value === null ? '' : `; put it in quotes: "${tree.source ?? String(tree.value)}"`;
+function quoteHint(tree: Tree & { kind: 'scalar' }, isHidden: boolean): string {
+  if (tree.value === null) return '';
+  return isHidden ? '; put it in quotes' : `; put it in quotes: "${tree.source ?? String(tree.value)}"`;
+}
 
 function unquoteHint({ value }: Tree & { kind: 'scalar' }): string {
   const isReadable = typeof value === 'string' && /^(true|false|-?\d+(\.\d+)?)$/.test(value);

@@ -203,13 +203,16 @@ describe('values', () => {
     });
   });
 
-  it('of a secret are checked base64; a null entry of a map is an empty string', () => {
+  it('of a secret are checked base64 and never shown; a null entry of a map is an empty string', () => {
     const head = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n';
     expect(decode(`${head}data:\n  a: |\n    YW\n    I=\n  b:\n`).objects[0]?.object).toMatchObject({
       data: { a: 'YWI=', b: '' },
     });
     expect(messages(`${head}data: {a: secret!}\n`)).toEqual([
-      'pod.yaml:4:11: data[a]: must be base64 text, not the string "secret!"; plain text belongs into stringData (Secret) or data (ConfigMap)',
+      'pod.yaml:4:11: data[a]: must be base64 text, not a string (hidden); plain text belongs into stringData (Secret) or data (ConfigMap)',
+    ]);
+    expect(messages(`${head}stringData: {pin: 4711}\n`)).toEqual([
+      'pod.yaml:4:19: stringData[pin]: must be a string, not a number (hidden); put it in quotes',
     ]);
   });
 
