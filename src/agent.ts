@@ -23,6 +23,8 @@ export interface AgentOptions {
   workerDeps(pod: Pod): Omit<WorkerDeps, 'save' | 'isSaved' | 'onStatus' | 'onEnd' | 'log' | 'now'>;
   qosClass: (pod: Pod) => string;
   admissionContext(): NodeAdmissionContext;
+  /** False while it is not known what the node can run: the pod then waits to be admitted or refused. */
+  canJudge(pod: Pod): boolean;
   /** The object is not kept any longer: its pod is gone from the machine. */
   finalize(uid: string): Promise<void>;
 }
@@ -164,6 +166,7 @@ export class Agent {
   }
 
   #tryAdmit(pod: Pod): void {
+    if (!this.#o.canJudge(pod)) return;
     const uid = podUid(pod);
     const active = [...this.#workers.values()].filter((w) => !w.record.ended).map((w) => w.pod);
     const admission = admit(pod, active, this.#o.admissionContext());

@@ -4,13 +4,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, realpath, statfs } from 'node:fs/promises';
 import { homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ImageService, Runtime } from '../runtime/runtime.ts';
 import { Agent } from './agent.ts';
+import type { Pod } from './api/core.gen.ts';
 import { openObjectStore } from './apiserver/object-store.ts';
 import { cliMain } from './cli/index.ts';
 import type { AgentConfig } from './config/agent-config.ts';
+import { runHelp } from './config/help.ts';
 import { loadConfig } from './config/load.ts';
+import { ConfigError } from './config/problems.ts';
 import { createEventLog } from './events/recorder.ts';
 import type { EventRecorder } from './events.ts';
 import { runHousekeeping } from './housekeeping.ts';
@@ -47,7 +51,7 @@ import { diskUsageReader } from './server/stats/disk-usage.ts';
 import { DesiredState } from './sources/desired.ts';
 import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
 import { manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
-import { acquireLock } from './store/lock.ts';
+import { acquireLock, LockError } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { systemdNotifier } from './systemd.ts';
 import { agentView } from './view.ts';
@@ -56,6 +60,9 @@ import { volumeManager } from './volumes/manager.ts';
 const relistMs = 5000;
 const housekeepingMs = 5000;
 const runtimeCheckMs = 10_000;
+const runtimeAnswerMs = 10_000;
+/** What a start waits for the runtimes; the answers of slower ones are taken when they come. */
+const firstRuntimeAnswerMs = 1000;
 const evictionMs = 10_000;
 const stuckAfterMs = 120_000;
 const imageGcMs = 300_000;
@@ -66,18 +73,28 @@ process.exitCode = await cliMain(process.argv.slice(2), { run });
 
 /** Returns the exit code. */
 async function run(argv: string[], signal: AbortSignal): Promise<number> {
-  const { config, warnings, configz } = await loadConfig(argv);
-  const log = createLogger(config.log);
-  for (const warning of warnings) log.warn(warning);
-  await mkdir(config.rootDir, { recursive: true, mode: 0o755 });
-  const lock = await acquireLock(agentPaths(config.rootDir).lockPath);
+  if (argv.includes('--help') || argv.includes('-h')) {
+    console.log(runHelp());
+    return 0;
+  }
   const ending = new AbortController();
   try {
-    await runAgent(config, configz, log, AbortSignal.any([signal, ending.signal]));
+    const { config, warnings, configz } = await loadConfig(argv);
+    const log = createLogger(config.log);
+    for (const warning of warnings) log.warn(warning);
+    await mkdir(config.rootDir, { recursive: true, mode: 0o755 });
+    const lock = await acquireLock(agentPaths(config.rootDir).lockPath);
+    try {
+      await runAgent(config, configz, log, AbortSignal.any([signal, ending.signal]));
+    } finally {
+      ending.abort();
+      await lock.release();
+    }
     return 0;
-  } finally {
-    ending.abort();
-    await lock.release();
+  } catch (err) {
+    if (!(err instanceof ConfigError || err instanceof LockError)) throw err;
+    console.error(`roslet: ${err.message}`);
+    return 1;
   }
 }
 
@@ -126,6 +143,7 @@ async function runAgent(
   const health = runtimeHealth({
     runtimes: runtimes.all(),
     periodMs: runtimeCheckMs,
+    timeoutMs: runtimeAnswerMs,
     log,
     onProblem: (runtime, message) => node.setProblem(`runtime ${runtime.name}`, message),
     onChange: () => {
@@ -231,6 +249,7 @@ async function runAgent(
       pressures: node.pressures(),
       shuttingDown: false,
     }),
+    canJudge: (pod) => health.isKnown() || isRuntimeKnown(pod),
     finalize: (uid) => objects.finalizeDeletion(uid),
   });
 
@@ -253,7 +272,7 @@ async function runAgent(
   );
 
   // What ran before is taken up before anything new is desired.
-  await health.check(signal);
+  await Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
   await agent.start(signal);
 
   let manifestsRead = config.staticPodPath === undefined;
@@ -464,6 +483,10 @@ function ociProgram(): string {
   );
   return candidates.find((p) => existsSync(p)) ?? candidates[0]!;
 }
+
+/** Whether the pod's class needs no answer of a container runtime. */
+const isRuntimeKnown = (pod: Pod): boolean =>
+  ['', hostProcessRuntimeClass].includes(pod.spec?.runtimeClassName ?? '');
 
 /** A machine without the file has no name servers to give. */
 function hostResolvConf(path: string): string {

@@ -9,6 +9,8 @@ import type { Logger } from './log.ts';
 export interface RuntimeHealthOptions {
   runtimes: readonly Runtime[];
   periodMs: number;
+  /** A runtime that takes longer counts as one that does not answer. */
+  timeoutMs: number;
   log: Logger;
   /** Undefined: no problem any more. */
   onProblem(runtime: Runtime, message: string | undefined): void;
@@ -19,6 +21,8 @@ export interface RuntimeHealthOptions {
 export interface RuntimeHealth {
   handler(runtime: Runtime, name: string): RuntimeHandler;
   handlers(): RuntimeHandler[];
+  /** Whether every runtime has answered once, so that the handlers are known. */
+  isKnown(): boolean;
   /** `containerd://1.6.20`; '' before the runtime has answered. */
   version(runtime: Runtime): string;
   /** Asks once. A runtime that does not answer is a problem, not an error. */
@@ -29,7 +33,8 @@ export interface RuntimeHealth {
 export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
   const known = new Map<Runtime, { version: string; handlers: RuntimeHandler[] }>();
 
-  async function checkOne(runtime: Runtime, signal: AbortSignal): Promise<void> {
+  async function checkOne(runtime: Runtime, life: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([life, AbortSignal.timeout(options.timeoutMs)]);
     try {
       const [{ runtimeVersion }, status] = await Promise.all([
         runtime.version(signal),
@@ -57,6 +62,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
 
   return {
     check,
+    isKnown: () => options.runtimes.every((runtime) => known.has(runtime)),
     version: (runtime) => known.get(runtime)?.version ?? '',
     handlers: () => [...known.values()].flatMap((k) => k.handlers),
     handler: (runtime, name) =>

@@ -208,6 +208,16 @@ runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
     }
   }
 
+  /** Ends the processes of all pods without the agent, and removes their cgroups. */
+  async killPods(): Promise<void> {
+    await until('no process is left', async () => {
+      const pids = cgroupsBelow(this.cgroup).flatMap(pidsOf);
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
+      return pids.length === 0;
+    });
+    removeCgroups(this.cgroup);
+  }
+
   /** Processes, pod cgroups, mounts and files that no pod accounts for any more. */
   leftovers(): string[] {
     const found: string[] = [];

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Pod } from '../src/api/core.gen.ts';
@@ -204,6 +204,51 @@ describe('the disk', () => {
   });
 });
 
+describe('a disk that fails and turns read-only', () => {
+  it('stops nothing that runs, and the node says so', async () => {
+    const a = await TestAgent.create({ config: 'nodeStatusUpdateFrequency: 1s\n' });
+    const image = join(a.dir, 'disk.img');
+    execFileSync('truncate', ['-s', '64M', image]);
+    execFileSync('mkfs.ext4', ['-q', image]);
+    await mkdir(a.root);
+    execFileSync('mount', ['-o', 'loop,errors=remount-ro', image, a.root]);
+    const device = execFileSync('findmnt', ['-no', 'SOURCE', a.root], { encoding: 'utf8' }).trim();
+    try {
+      await a.start();
+      await a.apply('a.yaml', pod('before', { command: 'while sleep 0.1; do echo tick; done' }));
+      const before = await a.ready('before');
+      writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, 'test');
+      await until('the node says so', async () => /read-only/.test(await a.get('/api/v1/nodes/robot')));
+      await a.apply('b.yaml', pod('after'));
+      await sleep(2000);
+      expect(containerId((await a.pod('before'))!)).toBe(containerId(before));
+      expect(isReady((await a.pod('before'))!)).toBe(true);
+      expect(await a.cli('pods')).toContain('before-robot');
+    } finally {
+      await a.stop('SIGKILL');
+      await a.killPods();
+      execFileSync('umount', ['-R', '-l', a.root]);
+      rmSync(a.dir, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('processes', () => {
+  it('of one pod cannot use up those of the machine', async () => {
+    agent = await TestAgent.create({ config: 'podPidsLimit: 20\n' });
+    const a = agent;
+    await a.start();
+    const bomb = 'i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i+1)); done; echo all; wait';
+    await a.apply('a.yaml', pod('bomb', { command: bomb }));
+    await a.apply('b.yaml', pod('neighbour'));
+    await a.ready('neighbour');
+    await until('the bomb fizzles', async () =>
+      /fork|Resource temporarily unavailable/.test(await a.cli('logs', 'bomb-robot').catch(() => '')),
+    );
+    expect(restarts(await a.ready('neighbour'))).toBe(0);
+  });
+});
+
 describe('the clock', () => {
   const preload = [
     '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
@@ -281,6 +326,34 @@ describe('the container runtime', () => {
       agent = undefined;
       expect(left).toEqual([]);
     } finally {
+      await containerd.stop();
+    }
+  });
+
+  it('that hangs holds up nothing else, and goes on when it wakes', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      const a = await start({ criEndpoint: containerd.endpoint });
+      await a.apply('a.yaml', pod('contained', { host: false }));
+      const before = await a.ready('contained');
+      containerd.signal('SIGSTOP');
+      await a.apply('d.yaml', pod('late', { host: false }));
+      await a.apply('b.yaml', pod('native'));
+      const native = await a.ready('native');
+      const pid = Number(await a.cli('exec', 'native-robot', '--', 'sh', '-c', 'echo $PPID'));
+      expect(Number.isInteger(pid)).toBe(true);
+      await a.stop('SIGKILL');
+      await a.start();
+      expect(containerId(await a.ready('native'))).toBe(containerId(native));
+      await sleep(3000);
+      containerd.signal('SIGCONT');
+      await a.ready('late');
+      expect(containerId(await a.ready('contained'))).toBe(containerId(before));
+      const left = await a.remove();
+      agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      containerd.signal('SIGCONT');
       await containerd.stop();
     }
   });

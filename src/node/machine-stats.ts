@@ -81,7 +81,9 @@ export function isReadOnly(mountinfo: string, dir: string): boolean {
     const within = mountPoint === '/' || dir === mountPoint || dir.startsWith(`${mountPoint}/`);
     if (!within || (best !== undefined && best.mountPoint.length > mountPoint.length)) continue;
     const superOptions = after.split(' ')[2] ?? '';
-    best = { mountPoint, readOnly: [options, superOptions].some((list) => list.split(',').includes('ro')) };
+    const words = [...options.split(','), ...superOptions.split(',')];
+    // ext4 of newer kernels stays `rw` after an error and adds the other word.
+    best = { mountPoint, readOnly: words.includes('ro') || words.includes('emergency_ro') };
   }
   return best?.readOnly ?? false;
 }
