@@ -3,7 +3,7 @@
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
-UNITDIR ?= /usr/lib/systemd
+UNITDIR ?= $(PREFIX)/lib/systemd
 DEMO_DIR ?= /var/lib/roslet-demo
 
 # The Node that scripts/setup put here goes before the machine's own.
