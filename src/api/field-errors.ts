@@ -30,6 +30,13 @@ export class FieldErrors {
     }
   }
 
+  /** Holds a value against those that are allowed; one that is not there is fine. */
+  checkOneOf(path: string, value: string | undefined, allowed: readonly string[]): boolean {
+    if (value === undefined || allowed.includes(value)) return true;
+    this.notSupported(path, value, allowed);
+    return false;
+  }
+
   duplicate(path: string, value: unknown, message: string): void {
     this.#add(path, 'FieldValueDuplicate', message, value);
   }

@@ -2,19 +2,13 @@
  * The rules that the API server holds a core/v1 Pod, ConfigMap or Secret against when it is created. Objects come
  * here decoded and defaulted. What is valid but not supported by roslet is the matter of support.ts.
  */
-import { hostProcessRuntimeClass } from '../pods/identity.ts';
 import { configMirrorAnnotation } from '../sources/source.ts';
-import type { ConfigMap, Pod, PodSpec, Secret } from './core.gen.ts';
-import { child, type FieldError, index } from './errors.ts';
+import type { ConfigMap, Pod, Secret } from './core.gen.ts';
+import { type FieldError, index } from './errors.ts';
 import { FieldErrors } from './field-errors.ts';
-import { configMapKey, dns1123Subdomain, qualifiedName } from './names.ts';
-import { validateContainers } from './validate/containers.ts';
+import { configMapKey, dns1123Subdomain } from './names.ts';
 import { validateMetadata } from './validate/metadata.ts';
-import { validateNetwork } from './validate/network.ts';
-import { validateOverhead } from './validate/resources.ts';
-import { validateScheduling } from './validate/scheduling.ts';
-import { validatePodSecurity } from './validate/security.ts';
-import { validateVolumes } from './validate/volumes.ts';
+import { validatePodSpec } from './validate/pod-spec.ts';
 
 export function validatePod(pod: Pod): FieldError[] {
   const errors = new FieldErrors();
@@ -25,7 +19,7 @@ export function validatePod(pod: Pod): FieldError[] {
     errors.invalid(path, '', 'is for the mirror of a static pod, which has spec.nodeName set');
   }
   if (pod.spec === undefined) errors.required('spec', 'say what the pod runs');
-  else validateSpec(pod.spec, 'spec', errors);
+  else validatePodSpec(pod.spec, 'spec', errors);
   return errors.items;
 }
 
@@ -64,74 +58,7 @@ export function validateSecret(secret: Secret): FieldError[] {
   return errors.items;
 }
 
-const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
-const MAX_INT32 = 2 ** 31 - 1;
-
-function validateSpec(spec: PodSpec, path: string, errors: FieldErrors): void {
-  const {
-    activeDeadlineSeconds,
-    os,
-    overhead,
-    readinessGates = [],
-    restartPolicy = '',
-    securityContext,
-  } = spec;
-  const volumes = validateVolumes(spec.volumes ?? [], child(path, 'volumes'), errors);
-  const isHostProcess = spec.runtimeClassName === hostProcessRuntimeClass;
-  validateContainers({ spec, volumes, isHostProcess }, path, errors);
-  if (!RESTART_POLICIES.includes(restartPolicy)) {
-    errors.notSupported(child(path, 'restartPolicy'), restartPolicy, RESTART_POLICIES);
-  }
-  validateNetwork(spec, path, errors);
-  validateNamespaces(spec, path, errors);
-  if (securityContext !== undefined) {
-    validatePodSecurity(securityContext, spec, child(path, 'securityContext'), errors);
-  }
-  validateScheduling(spec, path, errors);
-  for (const [position, { conditionType }] of readinessGates.entries()) {
-    const gatePath = child(index(child(path, 'readinessGates'), position), 'conditionType');
-    errors.check(gatePath, conditionType, qualifiedName);
-  }
-  for (const field of ['serviceAccountName', 'nodeName', 'priorityClassName'] as const) {
-    const name = spec[field];
-    if (name) errors.check(child(path, field), name, dns1123Subdomain);
-  }
-  if (spec.runtimeClassName !== undefined) {
-    errors.check(child(path, 'runtimeClassName'), spec.runtimeClassName, dns1123Subdomain);
-  }
-  if (
-    activeDeadlineSeconds !== undefined &&
-    (activeDeadlineSeconds < 1 || activeDeadlineSeconds > MAX_INT32)
-  ) {
-    const message = `must be between 1 and ${MAX_INT32}`;
-    errors.invalid(child(path, 'activeDeadlineSeconds'), activeDeadlineSeconds, message);
-  }
-  const { preemptionPolicy } = spec;
-  if (preemptionPolicy !== undefined && !['PreemptLowerPriority', 'Never'].includes(preemptionPolicy)) {
-    const allowed = ['PreemptLowerPriority', 'Never'];
-    errors.notSupported(child(path, 'preemptionPolicy'), preemptionPolicy, allowed);
-  }
-  if (overhead !== undefined) validateOverhead(overhead, child(path, 'overhead'), errors);
-  if (os !== undefined && !['linux', 'windows'].includes(os.name)) {
-    errors.notSupported(child(path, 'os.name'), os.name, ['linux', 'windows']);
-  }
-}
-
-function validateNamespaces(spec: PodSpec, path: string, errors: FieldErrors): void {
-  if (spec.shareProcessNamespace === true && spec.hostPID === true) {
-    errors.invalid(
-      child(path, 'shareProcessNamespace'),
-      true,
-      'must not be set with hostPID: the host has one for all',
-    );
-  }
-  if (spec.hostUsers !== false) return;
-  for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const) {
-    if (spec[field] === true) errors.forbidden(child(path, field), 'must not be set when hostUsers is false');
-  }
-}
-
-/** Keys that a secret of a type must have; of those in brackets one is enough. */
+/** Keys that a secret of a type must have. */
 const TYPE_KEYS: Readonly<Record<string, readonly string[]>> = {
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],

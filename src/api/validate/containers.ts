@@ -82,12 +82,8 @@ function validateCommon(
   }
   names.add(name);
   validateImage(container, context.isHostProcess, path, errors);
-  if (!MESSAGE_POLICIES.includes(terminationMessagePolicy)) {
-    errors.notSupported(child(path, 'terminationMessagePolicy'), terminationMessagePolicy, MESSAGE_POLICIES);
-  }
-  if (!PULL_POLICIES.includes(imagePullPolicy)) {
-    errors.notSupported(child(path, 'imagePullPolicy'), imagePullPolicy, PULL_POLICIES);
-  }
+  errors.checkOneOf(child(path, 'terminationMessagePolicy'), terminationMessagePolicy, MESSAGE_POLICIES);
+  errors.checkOneOf(child(path, 'imagePullPolicy'), imagePullPolicy, PULL_POLICIES);
   validatePorts(container, spec.hostNetwork === true, child(path, 'ports'), errors);
   validateEnv(container.env ?? [], volumes, child(path, 'env'), errors);
   validateEnvFrom(container.envFrom ?? [], child(path, 'envFrom'), errors);
@@ -204,18 +200,16 @@ function validateMountOptions(
     if (subPath)
       errors.invalid(child(path, 'subPathExpr'), subPathExpr, 'must be left out when subPath is set');
   }
-  if (!PROPAGATIONS.includes(mountPropagation)) {
-    errors.notSupported(child(path, 'mountPropagation'), mountPropagation, PROPAGATIONS);
-  } else if (mountPropagation === 'Bidirectional' && !isPrivileged) {
-    errors.forbidden(child(path, 'mountPropagation'), 'Bidirectional is only for privileged containers');
+  const propagationPath = child(path, 'mountPropagation');
+  errors.checkOneOf(propagationPath, mountPropagation, PROPAGATIONS);
+  if (mountPropagation === 'Bidirectional' && !isPrivileged) {
+    errors.forbidden(propagationPath, 'Bidirectional is only for privileged containers');
   }
   const recursivePath = child(path, 'recursiveReadOnly');
-  if (!RECURSIVE_READ_ONLY.includes(recursiveReadOnly)) {
-    errors.notSupported(recursivePath, recursiveReadOnly, RECURSIVE_READ_ONLY);
-  } else if (recursiveReadOnly !== 'Disabled') {
-    if (!readOnly) errors.forbidden(recursivePath, 'needs readOnly to be true');
-    if (mountPropagation !== 'None') errors.forbidden(recursivePath, 'needs mountPropagation to be None');
-  }
+  const isKnown = errors.checkOneOf(recursivePath, recursiveReadOnly, RECURSIVE_READ_ONLY);
+  if (!isKnown || recursiveReadOnly === 'Disabled') return;
+  if (!readOnly) errors.forbidden(recursivePath, 'needs readOnly to be true');
+  if (mountPropagation !== 'None') errors.forbidden(recursivePath, 'needs mountPropagation to be None');
 }
 
 function validateEphemeral(

@@ -100,9 +100,8 @@ function validateHandler(handler: Handler, context: HandlerContext, path: string
 function validateHttpGet(action: HTTPGetAction, path: string, errors: FieldErrors): void {
   if (action.path === '') errors.required(child(path, 'path'), 'give a path such as /healthz');
   validatePort(action.port, child(path, 'port'), errors);
-  const { httpHeaders = [], scheme = 'HTTP' } = action;
-  if (!['HTTP', 'HTTPS'].includes(scheme))
-    errors.notSupported(child(path, 'scheme'), scheme, ['HTTP', 'HTTPS']);
+  const { httpHeaders = [], scheme } = action;
+  errors.checkOneOf(child(path, 'scheme'), scheme, ['HTTP', 'HTTPS']);
   for (const [position, header] of httpHeaders.entries()) {
     errors.check(child(index(child(path, 'httpHeaders'), position), 'name'), header.name, httpHeaderName);
   }
@@ -124,5 +123,5 @@ const SIGNALS = [
 
 function validateStopSignal(signal: string, os: PodOS | undefined, path: string, errors: FieldErrors): void {
   if (os === undefined) errors.forbidden(path, 'needs spec.os.name to be set (to linux)');
-  else if (!SIGNALS.includes(signal)) errors.notSupported(path, signal, SIGNALS);
+  else errors.checkOneOf(path, signal, SIGNALS);
 }

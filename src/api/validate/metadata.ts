@@ -55,10 +55,7 @@ export function validateOperator(
   path: string,
   errors: FieldErrors,
 ): void {
-  if (!allowed.includes(operator)) {
-    errors.notSupported(child(path, 'operator'), operator, allowed);
-    return;
-  }
+  if (!errors.checkOneOf(child(path, 'operator'), operator, allowed)) return;
   const valuesPath = child(path, 'values');
   if ((operator === 'In' || operator === 'NotIn') && values.length === 0) {
     errors.required(valuesPath, `operator ${operator} compares with at least one value`);

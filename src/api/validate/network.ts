@@ -13,8 +13,7 @@ import {
 
 export function validateNetwork(spec: PodSpec, path: string, errors: FieldErrors): void {
   const { dnsConfig, dnsPolicy = '', hostAliases = [], hostname, hostnameOverride, subdomain } = spec;
-  if (!DNS_POLICIES.includes(dnsPolicy))
-    errors.notSupported(child(path, 'dnsPolicy'), dnsPolicy, DNS_POLICIES);
+  errors.checkOneOf(child(path, 'dnsPolicy'), dnsPolicy, DNS_POLICIES);
   if (dnsPolicy === 'None' && (dnsConfig?.nameservers ?? []).length === 0) {
     errors.required(child(path, 'dnsConfig.nameservers'), 'dnsPolicy None leaves the pod without any other');
   }
@@ -59,7 +58,7 @@ export function validatePorts(
         `must be ${containerPort} as containerPort with hostNetwork`,
       );
     }
-    if (!PROTOCOLS.includes(protocol)) errors.notSupported(child(itemPath, 'protocol'), protocol, PROTOCOLS);
+    errors.checkOneOf(child(itemPath, 'protocol'), protocol, PROTOCOLS);
   }
 }
 

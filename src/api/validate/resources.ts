@@ -43,13 +43,9 @@ export function validateResizePolicies(
       errors.duplicate(itemPath, resourceName, `there is already a policy for ${resourceName}`);
     }
     seen.add(resourceName);
-    if (!['cpu', 'memory'].includes(resourceName)) {
-      errors.notSupported(child(itemPath, 'resourceName'), resourceName, ['cpu', 'memory']);
-    }
+    errors.checkOneOf(child(itemPath, 'resourceName'), resourceName, ['cpu', 'memory']);
     const allowed = podRestartPolicy === 'Never' ? ['NotRequired'] : ['NotRequired', 'RestartContainer'];
-    if (!allowed.includes(restartPolicy)) {
-      errors.notSupported(child(itemPath, 'restartPolicy'), restartPolicy, allowed);
-    }
+    errors.checkOneOf(child(itemPath, 'restartPolicy'), restartPolicy, allowed);
   }
 }
 

@@ -11,29 +11,21 @@ const MAX_EXIT_CODES = 255;
 
 export function validateRestartPolicy(container: Container, path: string, errors: FieldErrors): void {
   const { restartPolicy, restartPolicyRules: rules = [] } = container;
-  if (restartPolicy === undefined) {
-    if (rules.length > 0) {
-      errors.required(
-        child(path, 'restartPolicy'),
-        'restartPolicyRules say what to do where it does not fit',
-      );
-    }
-  } else if (!POLICIES.includes(restartPolicy)) {
-    errors.notSupported(child(path, 'restartPolicy'), restartPolicy, POLICIES);
+  errors.checkOneOf(child(path, 'restartPolicy'), restartPolicy, POLICIES);
+  if (restartPolicy === undefined && rules.length > 0) {
+    errors.required(child(path, 'restartPolicy'), 'restartPolicyRules say what to do where it does not fit');
   }
   const rulesPath = child(path, 'restartPolicyRules');
   if (rules.length > MAX_RULES) errors.tooLong(rulesPath, `must have at most ${MAX_RULES} rules`);
   for (const [position, { action, exitCodes }] of rules.entries()) {
     const itemPath = index(rulesPath, position);
-    if (!ACTIONS.includes(action)) errors.notSupported(child(itemPath, 'action'), action, ACTIONS);
+    errors.checkOneOf(child(itemPath, 'action'), action, ACTIONS);
     const codesPath = child(itemPath, 'exitCodes');
     if (exitCodes === undefined) {
       errors.required(codesPath, 'say which exit codes the rule is for');
       continue;
     }
-    if (!OPERATORS.includes(exitCodes.operator)) {
-      errors.notSupported(child(codesPath, 'operator'), exitCodes.operator, OPERATORS);
-    }
+    errors.checkOneOf(child(codesPath, 'operator'), exitCodes.operator, OPERATORS);
     if ((exitCodes.values ?? []).length > MAX_EXIT_CODES) {
       errors.tooLong(child(codesPath, 'values'), `must have at most ${MAX_EXIT_CODES} exit codes`);
     }

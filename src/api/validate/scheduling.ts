@@ -46,9 +46,7 @@ function validateTolerations(tolerations: readonly Toleration[], path: string, e
       if (value !== '')
         errors.invalid(child(itemPath, 'value'), value, 'must be left out with operator Exists');
     } else errors.notSupported(child(itemPath, 'operator'), operator, ['Equal', 'Exists']);
-    if (effect !== '' && !TAINT_EFFECTS.includes(effect)) {
-      errors.notSupported(child(itemPath, 'effect'), effect, TAINT_EFFECTS);
-    }
+    errors.checkOneOf(child(itemPath, 'effect'), effect, ['', ...TAINT_EFFECTS]);
   }
 }
 
@@ -102,12 +100,10 @@ function validateNodeTerm(
   }
   for (const [position, { key, operator, values = [] }] of (term.matchFields ?? []).entries()) {
     const itemPath = index(child(path, 'matchFields'), position);
-    if (!['In', 'NotIn'].includes(operator))
-      errors.notSupported(child(itemPath, 'operator'), operator, ['In', 'NotIn']);
-    else if (values.length !== 1)
+    const isKnown = errors.checkOneOf(child(itemPath, 'operator'), operator, ['In', 'NotIn']);
+    if (isKnown && values.length !== 1)
       errors.required(child(itemPath, 'values'), 'a field is compared with exactly one value');
-    if (key !== 'metadata.name') errors.notSupported(child(itemPath, 'key'), key, ['metadata.name']);
-    else
+    if (errors.checkOneOf(child(itemPath, 'key'), key, ['metadata.name']))
       for (const [at, value] of values.entries()) {
         errors.check(index(child(itemPath, 'values'), at), value, dns1123Subdomain);
       }
@@ -174,9 +170,15 @@ function validateSpread(
     const { maxSkew, minDomains, topologyKey, whenUnsatisfiable } = constraint;
     if (maxSkew <= 0) errors.invalid(child(itemPath, 'maxSkew'), maxSkew, 'must be greater than 0');
     if (topologyKey === '') errors.required(child(itemPath, 'topologyKey'), 'such as kubernetes.io/hostname');
-    validateChoice(constraint, 'whenUnsatisfiable', ['DoNotSchedule', 'ScheduleAnyway'], itemPath, errors);
-    validateChoice(constraint, 'nodeAffinityPolicy', ['Honor', 'Ignore'], itemPath, errors);
-    validateChoice(constraint, 'nodeTaintsPolicy', ['Honor', 'Ignore'], itemPath, errors);
+    errors.checkOneOf(child(itemPath, 'whenUnsatisfiable'), constraint.whenUnsatisfiable, [
+      'DoNotSchedule',
+      'ScheduleAnyway',
+    ]);
+    errors.checkOneOf(child(itemPath, 'nodeAffinityPolicy'), constraint.nodeAffinityPolicy, [
+      'Honor',
+      'Ignore',
+    ]);
+    errors.checkOneOf(child(itemPath, 'nodeTaintsPolicy'), constraint.nodeTaintsPolicy, ['Honor', 'Ignore']);
     if (minDomains !== undefined && (minDomains <= 0 || whenUnsatisfiable !== 'DoNotSchedule')) {
       const message = 'must be greater than 0, and is only for whenUnsatisfiable DoNotSchedule';
       errors.invalid(child(itemPath, 'minDomains'), minDomains, message);
@@ -193,18 +195,6 @@ function validateSpread(
     validateLabelKeys(constraint, itemPath, errors);
     validateLabelSelector(constraint.labelSelector, child(itemPath, 'labelSelector'), errors);
   }
-}
-
-function validateChoice(
-  constraint: TopologySpreadConstraint,
-  field: 'whenUnsatisfiable' | 'nodeAffinityPolicy' | 'nodeTaintsPolicy',
-  allowed: readonly string[],
-  path: string,
-  errors: FieldErrors,
-): void {
-  const value = constraint[field];
-  if (value !== undefined && !allowed.includes(value))
-    errors.notSupported(child(path, field), value, allowed);
 }
 
 function validateGates({ schedulingGates = [] }: PodSpec, path: string, errors: FieldErrors): void {

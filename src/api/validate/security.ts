@@ -22,9 +22,18 @@ export function validatePodSecurity(
     errors.check(index(child(path, 'supplementalGroups'), position), group, posixId);
   }
   validateSysctls(context, spec, child(path, 'sysctls'), errors);
-  validateChoice(context, 'fsGroupChangePolicy', ['OnRootMismatch', 'Always'], path, errors);
-  validateChoice(context, 'supplementalGroupsPolicy', ['Merge', 'Strict'], path, errors);
-  validateChoice(context, 'seLinuxChangePolicy', ['Recursive', 'MountOption'], path, errors);
+  errors.checkOneOf(child(path, 'fsGroupChangePolicy'), context.fsGroupChangePolicy, [
+    'OnRootMismatch',
+    'Always',
+  ]);
+  errors.checkOneOf(child(path, 'supplementalGroupsPolicy'), context.supplementalGroupsPolicy, [
+    'Merge',
+    'Strict',
+  ]);
+  errors.checkOneOf(child(path, 'seLinuxChangePolicy'), context.seLinuxChangePolicy, [
+    'Recursive',
+    'MountOption',
+  ]);
   validateProfiles(context, path, errors);
 }
 
@@ -35,7 +44,7 @@ export function validateContainerSecurity(
   errors: FieldErrors,
 ): void {
   validateIds(context, ['runAsUser', 'runAsGroup'], path, errors);
-  validateChoice(context, 'procMount', ['Default', 'Unmasked'], path, errors);
+  errors.checkOneOf(child(path, 'procMount'), context.procMount, ['Default', 'Unmasked']);
   if (context.procMount === 'Unmasked' && isHostUsers) {
     errors.invalid(child(path, 'procMount'), 'Unmasked', 'needs spec.hostUsers to be false');
   }
@@ -61,18 +70,6 @@ function validateIds<F extends string>(
     const id = context[field];
     if (id !== undefined) errors.check(child(path, field), id, posixId);
   }
-}
-
-function validateChoice<F extends string>(
-  context: { [field in F]?: string },
-  field: F,
-  allowed: readonly string[],
-  path: string,
-  errors: FieldErrors,
-): void {
-  const value = context[field];
-  if (value !== undefined && !allowed.includes(value))
-    errors.notSupported(child(path, field), value, allowed);
 }
 
 /** Sysctls of namespaces that the pod shares with the host would change the host. */
@@ -131,7 +128,7 @@ function validateProfile(
   path: string,
   errors: FieldErrors,
 ): void {
-  if (!PROFILE_TYPES.includes(type)) errors.notSupported(child(path, 'type'), type, PROFILE_TYPES);
+  errors.checkOneOf(child(path, 'type'), type, PROFILE_TYPES);
   const profilePath = child(path, 'localhostProfile');
   if (type === 'Localhost' && localhostProfile === undefined) {
     errors.required(profilePath, 'name the profile on the node');

@@ -38,10 +38,7 @@ export function validateFieldRef(
     errors.required(fieldPathPath, 'name a field such as metadata.name');
     return;
   }
-  if (apiVersion !== 'v1') {
-    errors.notSupported(child(path, 'apiVersion'), apiVersion ?? '', ['v1']);
-    return;
-  }
+  if (!errors.checkOneOf(child(path, 'apiVersion'), apiVersion ?? '', ['v1'])) return;
   const subscript = /^(.*)\['(.*)'\]$/.exec(fieldPath);
   if (subscript === null) {
     // The old name of the node's name.
@@ -85,7 +82,7 @@ export function validateResourceFieldRef(
   if (quantity === undefined || quantity.nano === 0n) return;
   const allowed = resource.endsWith('.cpu') ? ['1m', '1'] : BYTE_DIVISORS;
   const canonical = formatQuantity(quantity);
-  if (!allowed.includes(canonical)) errors.notSupported(child(path, 'divisor'), canonical, allowed);
+  errors.checkOneOf(child(path, 'divisor'), canonical, allowed);
 }
 
 /** A key of a config map or secret. */

@@ -100,8 +100,7 @@ function validateHostPath(hostPath: HostPathVolumeSource, path: string, errors: 
     return;
   }
   errors.check(child(path, 'path'), hostPath.path, pathWithoutBacksteps);
-  const { type = '' } = hostPath;
-  if (!HOST_PATH_TYPES.includes(type)) errors.notSupported(child(path, 'type'), type, HOST_PATH_TYPES);
+  errors.checkOneOf(child(path, 'type'), hostPath.type, HOST_PATH_TYPES);
 }
 
 function validateObjectVolume(
