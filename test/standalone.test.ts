@@ -202,6 +202,113 @@ data: {mode: ${value}}
     await until('it is gone', async () => (await agent.pods()).length === 0);
   });
 
+  it('start anew as a whole when more than containers changed, never two at a time', async () => {
+    const body =
+      'echo one >> /out/starts; trap "echo end >> /out/starts; exit 0" TERM; while sleep 0.1; do :; done';
+    const out = `{name: out, hostPath: {path: ${agent.dir}}}`;
+    const mounts = { container: 'volumeMounts: [{name: out, mountPath: /out}]' };
+    await agent.apply('a.yaml', manifest('again', body, { spec: `volumes: [${out}]`, ...mounts }));
+    const before = await agent.ready('again');
+    await agent.apply(
+      'a.yaml',
+      manifest('again', body, { spec: `volumes: [${out}, {name: x, emptyDir: {}}]`, ...mounts }),
+    );
+    const after = await agent.podUntil(
+      'again',
+      'is another',
+      (p) => p.metadata?.uid !== before.metadata?.uid && isReady(p),
+    );
+    expect(main(after).restartCount).toBe(0);
+    expect(readFileSync(`${agent.dir}/starts`, 'utf8')).toBe('one\nend\none\n');
+  });
+
+  it('say their last words from the log when they fail without a message', async () => {
+    await agent.apply(
+      'a.yaml',
+      manifest('last', 'echo first; echo lost the map >&2; exit 7', {
+        spec: 'restartPolicy: Never',
+        container: 'terminationMessagePolicy: FallbackToLogsOnError',
+      }),
+    );
+    const pod = await agent.podUntil('last', 'failed', (p) => p.status?.phase === 'Failed');
+    expect(main(pod).state?.terminated).toMatchObject({
+      exitCode: 7,
+      reason: 'Error',
+      message: 'first\nlost the map',
+    });
+  });
+
+  it('end at their deadline', async () => {
+    await agent.apply('a.yaml', manifest('late', 'exec sleep 1000', { spec: 'activeDeadlineSeconds: 1' }));
+    const pod = await agent.podUntil('late', 'failed', (p) => p.status?.phase === 'Failed');
+    expect(pod.status?.reason).toBe('DeadlineExceeded');
+    await until('it has ended', async () => main((await agent.pod('late'))!).state?.terminated);
+  });
+
+  it('have sidecars that start first, keep running and end last', async () => {
+    const note = (word: string) =>
+      `[sh, -c, 'echo ${word} >> /out/order; trap "echo no-${word} >> /out/order; exit 0" TERM; while sleep 0.1; do :; done']`;
+    const mounts = 'volumeMounts: [{name: out, mountPath: /out}]';
+    await agent.apply(
+      'a.yaml',
+      `apiVersion: v1
+kind: Pod
+metadata: {name: helped}
+spec:
+  ${runtime.pod.replaceAll(', ', '\n  ')}
+  terminationGracePeriodSeconds: 10
+  volumes: [{name: out, hostPath: {path: ${agent.dir}}}]
+  initContainers:
+  - {name: first, restartPolicy: Always, image: 'docker.io/library/busybox:local', command: ${note('first')}, ${mounts}}
+  - {name: second, restartPolicy: Always, image: 'docker.io/library/busybox:local', command: ${note('second')}, ${mounts}}
+  containers:
+  - {name: main, image: 'docker.io/library/busybox:local', command: ${note('main')}, ${mounts}}
+`,
+    );
+    const order = () => readFileSync(`${agent.dir}/order`, 'utf8').trim().split('\n');
+    const pod = await agent.ready('helped');
+    expect(pod.status?.initContainerStatuses?.map((s) => s.started)).toEqual([true, true]);
+    await until('all are up', async () => order().length === 3);
+    expect(order()).toEqual(['first', 'second', 'main']);
+    await agent.unapply('a.yaml');
+    await until('it is gone', async () => (await agent.pods()).length === 0);
+    expect(order().slice(3)).toEqual(['no-main', 'no-second', 'no-first']);
+  });
+
+  it('are created, watched and deleted over the Kubernetes API, and survive the agent', async () => {
+    const body = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'posted' },
+      spec: {
+        ...(runtime.endpoint() === undefined ? { runtimeClassName: 'host-process' } : {}),
+        hostNetwork: true,
+        containers: [
+          {
+            name: 'main',
+            image: 'docker.io/library/busybox:local',
+            command: ['sh', '-c', 'trap "sleep 1; exit 0" TERM; while sleep 0.1; do :; done'],
+          },
+        ],
+      },
+    };
+    await agent.send('POST', '/api/v1/namespaces/default/pods', body);
+    const before = await agent.ready('posted');
+    await agent.stop('SIGKILL');
+    await agent.start();
+    const after = await agent.ready('posted');
+    expect(main(after)).toEqual(main(before));
+    expect(after.metadata?.uid).toBe(before.metadata?.uid);
+    await agent.send('DELETE', '/api/v1/namespaces/default/pods/posted', {});
+    const ending = await agent.podUntil(
+      'posted',
+      'goes down',
+      (p) => p.metadata?.deletionTimestamp !== undefined,
+    );
+    expect(main(ending).state?.running).toBeDefined();
+    await until('it is gone', async () => (await agent.pods()).length === 0);
+  });
+
   it('run their hooks', async () => {
     await agent.apply(
       'a.yaml',
