@@ -3,6 +3,7 @@
  * reads it (remote command protocol v4: a Status on the error channel, the exit code as one of its causes).
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecSession, TerminalSize } from '../../../runtime/runtime.ts';
 import type { Status } from '../../api/core.gen.ts';
 import { podName, podUid } from '../../pods/identity.ts';
@@ -49,11 +50,13 @@ export async function streamProcess(
   const sizes = terminalSizes(channels);
   // The client may wait for a first message before it sends anything.
   await channels.send(stdout ? channel.stdout : stderr ? channel.stderr : channel.error, '');
+  const initialSize = tty ? await sizes.first(ended) : undefined;
   const streams = {
     tty,
     ...(stdin && { stdin: channels.readable(channel.stdin) }),
     ...(stdout && { stdout: channels.writable(channel.stdout) }),
     ...(stderr && { stderr: channels.writable(channel.stderr) }),
+    ...(initialSize && { initialSize }),
   };
   const { runtime, containerId } = container;
   let outcome: Status;
@@ -84,15 +87,33 @@ async function runningContainer(agent: AgentView, request: StreamRequest): Promi
   throw badRequest(`container ${name} of pod ${podName(pod)} does not run: ${reason}`);
 }
 
-/** Sizes that come before the process is there are given to it when it is. */
-function terminalSizes(channels: Channels): { follow(session: ExecSession): void } {
+interface TerminalSizes {
+  /** What the client says first; undefined when it has no terminal, after a moment. */
+  first(signal: AbortSignal): Promise<TerminalSize | undefined>;
+  /** Sizes that came before the process was there are given to it, and those that come. */
+  follow(session: ExecSession): void;
+}
+
+/** A program that asks for its terminal's size at once must not find none. */
+const firstSizeMs = 200;
+
+function terminalSizes(channels: Channels): TerminalSizes {
   let session: ExecSession | undefined;
   let last: TerminalSize | undefined;
+  const known = new AbortController();
   channels.onMessage(channel.resize, (payload) => {
     last = parseSize(payload) ?? last;
+    known.abort();
     if (last) session?.resize(last);
   });
   return {
+    first: async (signal) => {
+      // However the wait ends, what is known then is the answer.
+      await sleep(firstSizeMs, undefined, { signal: AbortSignal.any([signal, known.signal]) }).catch(
+        () => undefined,
+      );
+      return last;
+    },
     follow: (started) => {
       session = started;
       if (last) session.resize(last);
