@@ -45,7 +45,7 @@ export class RuntimeSet {
       throw new RuntimeClassError(
         name,
         wantsProcess
-          ? 'the process runtime is not available on this node: install conmon and run `roslet doctor`'
+          ? 'this node has no runtime for host processes'
           : `no container runtime is configured for it: set containerRuntimeEndpoint, or use runtimeClassName: ${hostProcessRuntimeClass}`,
       );
     }
