@@ -27,7 +27,7 @@ export const processUnderTest: RuntimeUnderTest = {
     // Long, as a root directory may be: the paths of unix sockets may not.
     const workDir = await mkdtemp(join(tmpdir(), `roslet-contract-${'x'.repeat(80)}-`));
     const ociPath = join(workDir, 'roslet-oci');
-    await compile(ociPath);
+    await compileOciRuntime(ociPath);
     const stateDir = join(workDir, 'process');
     const open = () => processRuntime({ stateDir, ociPath, log: silentLogger() });
     const cgroupRoot = `/${basename(workDir)}`;
@@ -51,7 +51,7 @@ export const processUnderTest: RuntimeUnderTest = {
   },
 };
 
-async function compile(target: string): Promise<void> {
+export async function compileOciRuntime(target: string): Promise<void> {
   const folder = join(import.meta.dirname, '..', 'process', 'native');
   const sources = (await readdir(folder))
     .filter((name) => name.endsWith('.c'))

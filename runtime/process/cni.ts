@@ -74,14 +74,24 @@ export async function addNetwork(
   return result ?? {};
 }
 
+/** Asks every plugin, also when one fails. @throws AggregateError of what failed. */
 export async function deleteNetwork(
   list: NetworkList,
   attachment: Attachment,
   result: CniResult | undefined,
   binDirs: readonly string[],
 ): Promise<void> {
-  for (const plugin of [...list.plugins].reverse())
-    await runPlugin('DEL', list, plugin, attachment, result, binDirs);
+  const errors: unknown[] = [];
+  for (const plugin of [...list.plugins].reverse()) {
+    try {
+      await runPlugin('DEL', list, plugin, attachment, result, binDirs);
+    } catch (error) {
+      // A plugin that is not there cannot be asked, now or ever; its devices go with the namespace.
+      if (!(error instanceof RuntimeError && error.code === 'FailedPrecondition')) errors.push(error);
+    }
+  }
+  if (errors.length > 0)
+    throw new AggregateError(errors, errors.map((error) => (error as Error).message).join('; '));
 }
 
 async function runPlugin(

@@ -2,7 +2,7 @@
  * A relaying roslet-oci subcommand as a session: streams wired up, exit code awaited. Descriptor 3 of the helper is its
  * control channel: it reports in lines, takes resizes, and kills what it started when the channel ends.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { type ExecSession, RuntimeError, type TerminalSize } from '../runtime.ts';
 import { cancelled } from './watch.ts';
@@ -20,12 +20,10 @@ export async function startHelper(
   streams: SessionStreams,
   signal?: AbortSignal,
 ): Promise<ExecSession> {
-  const helper = await spawnHelper(path, args, signal);
-  const outputs = [
-    copy(helper.child.stdout as Readable, streams.stdout),
-    copy(helper.child.stderr as Readable, streams.stderr),
-  ];
-  connectInput(streams.stdin, helper.child.stdin as Writable);
+  const helper = spawnHelper(path, args, signal);
+  const outputs = [copy(helper.stdout, streams.stdout), copy(helper.stderr, streams.stderr)];
+  await helper.ready;
+  connectInput(streams.stdin, helper.stdin);
   const exitCode = helper.closed.then(async () => {
     if (signal?.aborted) throw cancelled();
     await Promise.all(outputs);
@@ -36,8 +34,12 @@ export async function startHelper(
   return { exitCode, resize: helper.resize };
 }
 
-interface Helper {
-  child: ChildProcess;
+export interface Helper {
+  stdin: Writable;
+  /** To be read from at once: what is not read when the helper ends is lost. */
+  stdout: Readable;
+  stderr: Readable;
+  ready: Promise<void>;
   /** Settles when the helper has ended and all its descriptors are closed. */
   closed: Promise<void>;
   exitCode(): number;
@@ -49,11 +51,7 @@ interface Helper {
 /** Without a report the helper was killed, with its container. */
 const killedExitCode = 137;
 
-export async function spawnHelper(
-  path: string,
-  args: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<Helper> {
+export function spawnHelper(path: string, args: readonly string[], signal: AbortSignal | undefined): Helper {
   if (signal?.aborted) throw cancelled();
   const child = spawn(path, args, {
     detached: true,
@@ -61,19 +59,24 @@ export async function spawnHelper(
     env: {},
     cwd: '/',
   });
+  const [stdin, stdout, stderr] = [
+    child.stdin as Writable,
+    child.stdout as Readable,
+    child.stderr as Readable,
+  ];
   const control = child.stdio[3] as Duplex;
   const abandon = (): void => {
-    for (const stream of [control, child.stdin, child.stdout, child.stderr]) stream?.destroy();
+    for (const stream of [control, stdin, stdout, stderr]) stream.destroy();
   };
   signal?.addEventListener('abort', abandon, { once: true });
-  let reported = '';
   const closed = new Promise<void>((resolve, reject) => {
     child.once('error', (cause) =>
       reject(new RuntimeError('Unavailable', `cannot run ${path}: ${cause.message}`, { cause })),
     );
     child.once('close', () => resolve());
   }).finally(() => signal?.removeEventListener('abort', abandon));
-  const ready = new Promise<void>((resolve) => {
+  let reported = '';
+  const firstReport = new Promise<void>((resolve) => {
     control.setEncoding('utf8').on('data', (text: string) => {
       reported += text;
       if (reported.includes('\n')) resolve();
@@ -81,20 +84,19 @@ export async function spawnHelper(
   });
   // A helper that has ended does not read what is written to it any more; its report and exit tell.
   control.on('error', () => undefined);
-  child.stdin?.on('error', () => undefined);
-  await Promise.race([ready, closed]);
-  if (signal?.aborted) throw cancelled();
-  const failed = /^failed (\d+) ([\s\S]*)$/.exec(reported.trimEnd());
-  if (failed) {
+  stdin.on('error', () => undefined);
+  const ready = Promise.race([firstReport, closed]).then(() => {
+    if (signal?.aborted) throw cancelled();
+    if (/^(started|connected)\n/.test(reported)) return;
     abandon();
-    throw new RuntimeError('Unknown', failed[2] ?? '');
-  }
-  if (!/^(started|connected)\n/.test(reported)) {
-    abandon();
-    throw new RuntimeError('Unknown', 'the helper was killed before it was ready');
-  }
+    const reason = /^failed \d+ ([\s\S]*)$/.exec(reported.trimEnd())?.[1];
+    throw new RuntimeError('Unknown', reason ?? 'the helper was killed before it was ready');
+  });
   return {
-    child,
+    stdin,
+    stdout,
+    stderr,
+    ready,
     closed,
     abandon,
     exitCode: () => Number(/^exit (\d+)$/m.exec(reported)?.[1] ?? killedExitCode),
@@ -109,6 +111,7 @@ async function copy(from: Readable, to: Writable | undefined): Promise<void> {
   try {
     for await (const chunk of from) if (to) await written(to, chunk as Buffer);
   } catch {
+    // Torn down on one side or the other; the exit code tells the rest.
     from.destroy();
   }
 }

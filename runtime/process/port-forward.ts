@@ -1,5 +1,5 @@
 /** One TCP connection into a sandbox's network namespace, relayed by `roslet-oci dial`. */
-import { Duplex, type Readable, type Writable } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { type PortForwardSession, RuntimeError } from '../runtime.ts';
 import { type Context, mustFindSandbox } from './context.ts';
 import { spawnHelper } from './helper.ts';
@@ -16,15 +16,11 @@ export async function portForward(
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new RuntimeError('InvalidArgument', `${port} is not a port`);
   const holder = await pods.holder(await mustFindSandbox(context, podSandboxId));
-  const { child, abandon } = await spawnHelper(
-    context.ociPath,
-    ['dial', formatProcess(holder), String(port)],
-    signal,
-  );
-  child.stderr?.resume();
-  const readable = child.stdout as Readable;
-  const writable = child.stdin as Writable;
-  const stream = Duplex.from({ readable, writable });
-  stream.once('close', abandon);
+  const helper = spawnHelper(context.ociPath, ['dial', formatProcess(holder), String(port)], signal);
+  const received = helper.stdout.pipe(new PassThrough());
+  helper.stderr.resume();
+  await helper.ready;
+  const stream = Duplex.from({ readable: received, writable: helper.stdin });
+  stream.once('close', helper.abandon);
   return { stream };
 }

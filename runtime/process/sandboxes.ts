@@ -59,7 +59,12 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
     const holder = await livingHolder(record);
     if (!holder) throw new RuntimeError('Unknown', 'the sandbox ended as soon as it was made');
     if (config.securityContext.namespaceOptions.network === 'POD') await network.attach(record, holder);
+    await writeFile(file(record, 'ready'), '');
   }
+
+  /** A sandbox of which the making was cut short never becomes ready. */
+  const readyHolder = async (record: SandboxRecord): Promise<ProcessRef | undefined> =>
+    (await readIfPresent(file(record, 'ready'))) === undefined ? undefined : livingHolder(record);
 
   async function teardown(record: SandboxRecord): Promise<void> {
     await network.detach(record, await livingHolder(record));
@@ -67,12 +72,25 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
     await context.cgroups.remove(sandboxCgroup(record));
   }
 
+  async function takeBack(record: SandboxRecord): Promise<void> {
+    try {
+      await teardown(record);
+      await store.sandboxes.remove(record.id);
+    } catch (err) {
+      // It stays listed as not ready, and whoever removes it tries again.
+      context.log.error(
+        { err, podSandboxId: record.id },
+        'a sandbox that could not be made is not cleaned up yet',
+      );
+    }
+  }
+
   async function describe(record: SandboxRecord): Promise<PodSandbox> {
     const { id, config, createdAtMs, runtimeHandler } = record;
     return {
       id,
       metadata: config.metadata,
-      state: (await livingHolder(record)) ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
+      state: (await readyHolder(record)) ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
       createdAtMs,
       labels: config.labels,
       annotations: config.annotations,
@@ -99,8 +117,7 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
       try {
         await start(record);
       } catch (error) {
-        await teardown(record);
-        await store.sandboxes.remove(record.id);
+        await takeBack(record);
         throw error;
       }
       context.emit({ type: 'started', podSandboxId: record.id, containerId: '' });
@@ -136,7 +153,7 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
       return described.filter(({ state }) => !filter?.state || state === filter.state);
     },
     async holder(record) {
-      const holder = await livingHolder(record);
+      const holder = await readyHolder(record);
       if (!holder) throw new RuntimeError('FailedPrecondition', `sandbox ${record.id} is not running`);
       return holder;
     },

@@ -2,7 +2,8 @@
  * What the process runtime keeps on disk. A record is written before anything is done in its name, and removed after
  * all is undone, so that an agent killed in between finds what there is to finish or clean up:
  *
- *     sandboxes/<id>/record.json     what was asked for; `pause`: the process that holds the namespaces; `stopped`
+ *     sandboxes/<id>/record.json     what was asked for; `pause`: the process that holds the namespaces; `ready` once all
+ *                                    is made; `stopped` once all is undone
  *     containers/<id>/record.json    what was asked for; also conmon's bundle: spec, ctl, attach, pid files, `final.json`
  *     starts/<id>                    how the start went, renamed into place by roslet-oci
  *     exits/<id>                     the exit code, renamed into place by conmon
