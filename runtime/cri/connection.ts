@@ -57,17 +57,19 @@ export async function connect(endpoint: string): Promise<Connection> {
           return;
         }
         const onAbort = () => call.cancel();
+        const deadlineMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
         const call = client.makeUnaryRequest(
           method.path,
           method.encode,
           method.decode,
           request,
           new Metadata(),
-          timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
+          { deadline: deadlineMs },
           (error, response) => {
             signal?.removeEventListener('abort', onAbort);
             if (signal?.aborted) reject(cancelled(callName(method.path), signal.reason));
-            else if (error) reject(runtimeError(error, callName(method.path), endpoint));
+            else if (error)
+              reject(runtimeError(atDeadline(error, deadlineMs), callName(method.path), endpoint));
             else if (response === undefined)
               reject(new RuntimeError('Unknown', `${callName(method.path)}: no answer`));
             else resolve(response);
@@ -118,6 +120,15 @@ function socketPath(endpoint: string): string {
     );
   }
   return path;
+}
+
+/** The server knows the deadline too, and may drop the call a moment before our own timer ends it. */
+function atDeadline(error: ServiceError, deadlineMs: number): Pick<ServiceError, 'code' | 'details'> {
+  const cancelledCode = 1;
+  const deadlineExceededCode = 4;
+  const slackMs = 20;
+  if (error.code !== cancelledCode || Date.now() < deadlineMs - slackMs) return error;
+  return { code: deadlineExceededCode, details: 'Deadline exceeded after the time given' };
 }
 
 const callName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

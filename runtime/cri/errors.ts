@@ -15,7 +15,11 @@ const codes: Readonly<Record<number, RuntimeErrorCode>> = {
   14: 'Unavailable',
 };
 
-export function runtimeError(error: ServiceError, call: string, endpoint: string): RuntimeError {
+export function runtimeError(
+  error: Pick<ServiceError, 'code' | 'details'>,
+  call: string,
+  endpoint: string,
+): RuntimeError {
   const code = codes[error.code] ?? 'Unknown';
   if (code === 'Unavailable') {
     return new RuntimeError(
@@ -31,7 +35,7 @@ export function runtimeError(error: ServiceError, call: string, endpoint: string
       cause: error,
     });
   }
-  return new RuntimeError(code, withoutGrpcPrefix(error.details) || `${call} failed: ${error.message}`, {
+  return new RuntimeError(code, withoutGrpcPrefix(error.details) || `${call} failed`, {
     cause: error,
   });
 }

@@ -8,8 +8,10 @@ import { Duplex } from 'node:stream';
 
 export interface SpdySession {
   open(headers: Readonly<Record<string, string>>): Duplex;
-  /** Ends the connection; streams that are still open fail. */
+  /** Ends the connection and all streams; what was received can still be read. */
   close(): void;
+  /** Ends the connection; streams that are still open fail. */
+  abort(reason: Error): void;
 }
 
 const version = 0x8003;
@@ -28,15 +30,16 @@ export function spdySession(socket: Duplex, head: Buffer): SpdySession {
   let received: Buffer = Buffer.alloc(0);
   let closed = false;
 
-  const end = (error: Error | undefined) => {
+  const end = (endStream: (id: number, stream: Duplex) => void) => {
     if (closed) return;
     closed = true;
     socket.destroy();
     for (const [id, stream] of streams) {
-      if (!finished.has(id)) stream.destroy(error ?? new Error('the streaming connection was closed'));
+      if (!finished.has(id)) endStream(id, stream);
     }
     streams.clear();
   };
+  const abort = (reason: Error) => end((_id, stream) => stream.destroy(reason));
 
   const finish = (id: number) => {
     finished.add(id);
@@ -79,8 +82,8 @@ export function spdySession(socket: Duplex, head: Buffer): SpdySession {
   };
 
   socket.on('data', onData);
-  socket.on('error', end);
-  socket.on('close', () => end(undefined));
+  socket.on('error', abort);
+  socket.on('close', () => abort(new Error('the streaming connection was closed')));
   if (head.length > 0) onData(head);
 
   return {
@@ -108,7 +111,8 @@ export function spdySession(socket: Duplex, head: Buffer): SpdySession {
       streams.set(id, stream);
       return stream;
     },
-    close: () => end(undefined),
+    close: () => end(finish),
+    abort,
   };
 }
 

@@ -32,7 +32,7 @@ export async function streamCommand(
   signal: AbortSignal | undefined,
 ): Promise<ExecSession> {
   const session = await upgrade(url, 'v4.channel.k8s.io', signal);
-  const onAbort = () => session.close();
+  const onAbort = () => session.abort(cancelled('the stream', signal?.reason));
   signal?.addEventListener('abort', onAbort, { once: true });
 
   const status = session.open({ streamtype: 'error' });
@@ -52,8 +52,13 @@ export async function streamCommand(
 
   const run = async () => {
     try {
-      const [answer] = await Promise.all([text(status), ...outputs]);
-      return exitCode(answer);
+      // The status is sent after all output: with it everything is here, whatever becomes of the connection.
+      const answer = commandStatus(status).then((known) => {
+        session.close();
+        return known;
+      });
+      await Promise.all([answer, ...outputs]);
+      return exitCode(await answer);
     } catch (error) {
       if (signal?.aborted) throw cancelled('the command', signal.reason);
       if (error instanceof RuntimeError) throw error;
@@ -77,7 +82,7 @@ export async function streamPort(
   signal: AbortSignal | undefined,
 ): Promise<PortForwardSession> {
   const session = await upgrade(url, 'portforward.k8s.io', signal);
-  const onAbort = () => session.close();
+  const onAbort = () => session.abort(cancelled('the stream', signal?.reason));
   signal?.addEventListener('abort', onAbort, { once: true });
   const headers = { port: String(port), requestid: '0' };
   const failure = session.open({ ...headers, streamtype: 'error' });
@@ -170,13 +175,29 @@ interface CommandStatus {
   details?: { causes?: { reason?: string; message?: string }[] };
 }
 
-/** The last word on the error stream is a metav1.Status. */
-export function exitCode(answer: string): number {
-  if (answer === '') throw new RuntimeError('Unknown', 'the runtime ended the streams without an exit code');
-  const status = JSON.parse(answer) as CommandStatus;
+/** The one metav1.Status on the error stream, as soon as it is complete. */
+async function commandStatus(stream: Readable): Promise<CommandStatus> {
+  let received = '';
+  for await (const chunk of stream) {
+    received += String(chunk);
+    if (isJson(received)) return JSON.parse(received) as CommandStatus;
+  }
+  throw new RuntimeError('Unknown', `the runtime ended the streams without an exit code: ${received}`);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function exitCode(status: CommandStatus): number {
   if (status.status === 'Success') return 0;
   const cause = status.details?.causes?.find(({ reason }) => reason === 'ExitCode');
   const code = Number(cause?.message);
   if (status.reason === 'NonZeroExitCode' && Number.isInteger(code)) return code;
-  throw new RuntimeError('Unknown', status.message ?? `the command failed: ${answer}`);
+  throw new RuntimeError('Unknown', status.message ?? `the command failed: ${JSON.stringify(status)}`);
 }
