@@ -128,8 +128,8 @@ export const int64 = (value: number | undefined): bigint => BigInt(Math.trunc(va
 export function encodeSignal(name: string | undefined): cri.Signal {
   if (name === undefined) return cri.Signal.RUNTIME_DEFAULT;
   const key = name.replace('+', 'PLUS').replace(/(?<=MAX)-/, 'MINUS');
-  const signal = (cri.Signal as Readonly<Record<string, cri.Signal | undefined>>)[key];
-  if (signal === undefined) {
+  const signal = Object.entries(cri.Signal).find(([candidate]) => candidate === key)?.[1];
+  if (!signal) {
     throw new RuntimeError('InvalidArgument', `stopSignal: ${JSON.stringify(name)} is not a signal of Linux`);
   }
   return signal;

@@ -108,6 +108,8 @@ export function spdySession(socket: Duplex, head: Buffer): SpdySession {
           done(error);
         },
       });
+      // Whoever reads sees the error then; an agent must not end because nobody reads yet.
+      stream.on('error', () => {});
       streams.set(id, stream);
       return stream;
     },

@@ -43,7 +43,6 @@ export async function streamCommand(
     wanted.stderr && write(session.open({ streamtype: 'stderr' }), options.stderr),
   ];
   const resize = options.tty ? session.open({ streamtype: 'resize' }) : undefined;
-  resize?.on('error', () => {}); // Resizing a terminal that has gone changes nothing.
   const setSize = ({ columns, rows }: TerminalSize) => {
     resize?.write(JSON.stringify({ Width: columns, Height: rows }));
   };
@@ -112,7 +111,6 @@ const write = (output: Readable, target: Writable | undefined): Promise<void> =>
 /** Passes input on until either end is through, and leaves the source as it is. Returns how to stop early. */
 function feed(source: NodeJS.ReadableStream, stdin: Duplex): () => void {
   const endInput = () => stdin.end();
-  stdin.on('error', () => {}); // Input for a command that has gone is lost; its end is told by its exit code.
   source.pipe(stdin);
   source.once('error', endInput);
   source.once('close', endInput);

@@ -1,0 +1,128 @@
+/** The small pure decisions: errors, versions, delays, answers of runtimes. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { containerdEvent } from './containerd-events.ts';
+import { runtimeError } from './errors.ts';
+import { hasSharedEvents, reconnectDelayMs } from './events.ts';
+import * as events from './gen/containerd-events.ts';
+import { handlerNames } from './status.ts';
+import { exitCode, wantedStreams } from './streaming.ts';
+
+const endpoint = 'unix:///run/test.sock';
+
+test.each([
+  [1, 'Cancelled'],
+  [2, 'Unknown'],
+  [3, 'InvalidArgument'],
+  [4, 'DeadlineExceeded'],
+  [5, 'NotFound'],
+  [6, 'AlreadyExists'],
+  [8, 'ResourceExhausted'],
+  [9, 'FailedPrecondition'],
+  [12, 'Unimplemented'],
+  [13, 'Unknown'],
+  [14, 'Unavailable'],
+])('gRPC status %i is %s', (code, name) => {
+  expect(runtimeError({ code, details: 'why' }, 'Version', endpoint).code).toBe(name);
+});
+
+test.each([
+  {
+    code: 5,
+    details: 'rpc error: code = NotFound desc = an error: rpc error: code = Unknown desc = no such thing',
+    message: 'an error: no such thing',
+  },
+  {
+    code: 14,
+    details: 'No connection established. Last error: Error: connect ENOENT /run/test.sock. Resolution note: ',
+    message: `The container runtime at ${endpoint} does not answer ListImages: connect ENOENT /run/test.sock`,
+  },
+  {
+    code: 4,
+    details: 'Deadline exceeded after 0.5s,remote_addr=/run/test.sock',
+    message: `The container runtime at ${endpoint} did not answer ListImages in time`,
+  },
+  { code: 4, details: 'timeout 1s exceeded', message: 'timeout 1s exceeded' },
+  { code: 2, details: '', message: 'ListImages failed' },
+])('an error reads: $message', ({ code, details, message }) => {
+  expect(runtimeError({ code, details }, 'ListImages', endpoint).message).toBe(message);
+});
+
+test.each([
+  ['containerd', '1.6.20~ds1', true],
+  ['containerd', 'v1.7.24', true],
+  ['containerd', '2.1.9', false],
+  ['containerd', 'v2.0.0', false],
+  ['containerd', '10.0.0', false],
+  ['cri-o', '1.34.0', false],
+])('%s %s shares its events between subscribers: %s', (runtimeName, runtimeVersion, shared) => {
+  expect(hasSharedEvents({ runtimeName, runtimeVersion, runtimeApiVersion: 'v1' })).toBe(shared);
+});
+
+test('reconnecting waits at least 25 ms and at most half a second, longer with every failure', () => {
+  const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  fc.assert(
+    fc.property(fc.nat(1000), random, (failures, chance) => {
+      const delay = reconnectDelayMs(failures, chance);
+      expect(delay).toBeGreaterThanOrEqual(25);
+      expect(delay).toBeLessThanOrEqual(500);
+      expect(reconnectDelayMs(failures + 1, chance)).toBeGreaterThanOrEqual(delay);
+    }),
+  );
+});
+
+const envelope = (topic: string, bytes: Uint8Array): events.Envelope => ({
+  namespace: 'k8s.io',
+  topic,
+  event: { typeUrl: '', value: Buffer.from(bytes) },
+});
+
+test.each([
+  ['/containers/create', events.ContainerCreate.encode({ id: 'c' }).finish(), { type: 'created', id: 'c' }],
+  ['/containers/delete', events.ContainerDelete.encode({ id: 'c' }).finish(), { type: 'deleted', id: 'c' }],
+  ['/tasks/start', events.TaskStart.encode({ containerId: 'c' }).finish(), { type: 'started', id: 'c' }],
+  ['/tasks/oom', events.TaskOOM.encode({ containerId: 'c' }).finish(), { type: 'oom', id: 'c' }],
+  [
+    '/tasks/exit',
+    events.TaskExit.encode({ containerId: 'c', id: 'c' }).finish(),
+    { type: 'stopped', id: 'c' },
+  ],
+  ['/tasks/exit', events.TaskExit.encode({ containerId: 'c', id: 'exec1' }).finish(), undefined],
+  ['/snapshot/prepare', new Uint8Array(), undefined],
+])("containerd's %s is understood", (topic, bytes, expected) => {
+  expect(containerdEvent(envelope(topic, bytes))).toEqual(expected);
+});
+
+test.each([
+  [undefined, []],
+  ['{}', []],
+  ['{"containerd":{"runtimes":null}}', []],
+  ['{"containerd":{"runtimes":{"runc":{},"kata":{}}}}', ['runc', 'kata']],
+])('handlers in the configuration %s', (config, names) => expect(handlerNames(config)).toEqual(names));
+
+test('the status of a command is its exit code, or an error that says why', () => {
+  const failed = (code: string) => ({
+    status: 'Failure',
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: code }] },
+  });
+  expect(exitCode({ status: 'Success' })).toBe(0);
+  expect(exitCode(failed('137'))).toBe(137);
+  expect(() => exitCode({ status: 'Failure', message: 'no such program' })).toThrow('no such program');
+  expect(() => exitCode(failed('many'))).toThrow(/the command failed/);
+});
+
+test('output is always asked for, errors only apart from a terminal', () => {
+  const { stdin, stdout, stderr } = process;
+  expect(wantedStreams({ tty: false })).toEqual({ stdin: false, stdout: true, stderr: false });
+  expect(wantedStreams({ tty: false, stdin, stdout, stderr })).toEqual({
+    stdin: true,
+    stdout: true,
+    stderr: true,
+  });
+  expect(wantedStreams({ tty: true, stdin, stdout, stderr })).toEqual({
+    stdin: true,
+    stdout: true,
+    stderr: false,
+  });
+});
