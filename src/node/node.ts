@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type {
-  ContainerImage,
   Node,
   NodeAddress,
   NodeCondition,
@@ -53,7 +52,6 @@ export interface NodeMonitor {
   setPressures(pressures: ReadonlySet<Pressure>): void;
   /** `containerd://1.6.20` of the default runtime, and the handlers of all. */
   setRuntimes(runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] }): void;
-  setImages(images: readonly ContainerImage[]): void;
   /** Called when anything but a heartbeat changed. Returns the function that ends the subscription. */
   onChange(listener: () => void): () => void;
   /** Looks at the machine again and again until the signal aborts. */
@@ -69,7 +67,6 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   let evictionPressures: ReadonlySet<Pressure> = new Set();
   let machinePressures: ReadonlySet<Pressure> = new Set();
   let runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] } = { version: '', handlers: [] };
-  let images: readonly ContainerImage[] = [];
   let conditions: NodeCondition[] = [];
 
   const changed = () => {
@@ -122,9 +119,6 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
       runtimes = found;
       if (!same) changed();
     },
-    setImages: (found) => {
-      images = found;
-    },
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -144,7 +138,6 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
         allocatable: toResourceList(allocatable(capacity, options.reservations, options.thresholds)),
         conditions,
         daemonEndpoints: { kubeletEndpoint: { Port: options.kubeletPort } },
-        images: [...images],
         nodeInfo: { ...info, containerRuntimeVersion: runtimes.version },
         runtimeHandlers: [...runtimes.handlers],
       },

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Container, Pod, PodSpec, ResourceRequirements } from '../api/core.gen.ts';
 import { oomScoreAdj, podLimits, podRequests, qosClass } from './qos.ts';
@@ -122,6 +123,34 @@ describe('podRequests', () => {
     ],
   ];
   it.each(cases)('%s', (_, spec, expected) => expect(podRequests(pod(spec))).toEqual(expected));
+});
+
+describe('podRequests of any pod', () => {
+  const asking = fc.record({ cpu: fc.nat({ max: 8000 }), sidecar: fc.boolean() });
+  const podOf = (init: { cpu: number; sidecar: boolean }[], main: number[]) =>
+    pod({
+      initContainers: init.map(({ cpu, sidecar: lasts }) =>
+        (lasts ? sidecar : container)({ requests: { cpu: `${cpu}m` } }),
+      ),
+      containers: main.map((cpu) => container({ requests: { cpu: `${cpu}m` } })),
+    });
+  const total = (amounts: number[]) => amounts.reduce((a, b) => a + b, 0);
+
+  it('are enough for all that runs at the end and for each that starts, and never more than everything at once', () => {
+    fc.assert(
+      fc.property(
+        fc.array(asking, { maxLength: 6 }),
+        fc.array(fc.nat({ max: 8000 }), { maxLength: 4 }),
+        (init, main) => {
+          const { cpu = 0 } = podRequests(podOf(init, main));
+          const sidecars = init.filter((one) => one.sidecar).map((one) => one.cpu);
+          expect(cpu).toBeGreaterThanOrEqual(total(main) + total(sidecars));
+          expect(cpu).toBeGreaterThanOrEqual(Math.max(0, ...init.map((one) => one.cpu)));
+          expect(cpu).toBeLessThanOrEqual(total(main) + total(init.map((one) => one.cpu)));
+        },
+      ),
+    );
+  });
 });
 
 describe('podLimits', () => {
