@@ -184,6 +184,23 @@ runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
     return { code, output };
   }
 
+  /** Starts a command of the CLI that goes on by itself. */
+  follow(...args: string[]): { output(): string; stop(): void } {
+    const child = spawn(program, ['--root-dir', this.root, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    return { output: () => text, stop: () => child.kill('SIGINT') };
+  }
+
+  /** How many log files of a pod's containers have been rotated away. */
+  async rotatedLogs(name: string): Promise<number> {
+    const pod = await this.pod(name);
+    const dir = join(this.root, 'log', 'pods', `default_${pod?.metadata?.name}_${pod?.metadata?.uid}`);
+    return readdirSync(dir, { recursive: true }).filter((f) => /\.log\.\d/.test(String(f))).length;
+  }
+
   /** Takes every pod down, ends the agent, and returns what it left behind. */
   async remove(): Promise<string[]> {
     try {

@@ -309,6 +309,34 @@ spec:
     await until('it is gone', async () => (await agent.pods()).length === 0);
   });
 
+  it('have logs that are followed over a rotation and a restart, with no line lost or told twice', {
+    timeout: 120_000,
+  }, async () => {
+    await agent.configure(
+      'containerLogMaxSize: 20Ki\ncontainerLogMaxFiles: 5\ncontainerLogMonitorInterval: 3s\n',
+    );
+    await agent.stop();
+    await agent.start();
+    const count =
+      'n=$(cat /work/n 2>/dev/null || echo 0); end=$((n+900)); while [ $n -lt $end ]; do n=$((n+1)); echo $n > /work/n; echo line $n of a log that grows and grows; sleep 0.01; done; sleep 1';
+    await agent.apply(
+      'a.yaml',
+      manifest('talker', count, {
+        spec: 'volumes: [{name: work, emptyDir: {}}]',
+        container: 'volumeMounts: [{name: work, mountPath: /work}]',
+      }),
+    );
+    await agent.podUntil('talker', 'runs', (p) => main(p)?.state?.running !== undefined);
+    const follower = agent.follow('logs', '-f', 'talker-robot');
+    const lines = () => [...follower.output().matchAll(/^line (\d+) of/gm)].map((m) => Number(m[1]));
+    await until('the second instance is heard', async () => lines().length > 1000, 90_000);
+    follower.stop();
+    const heard = lines();
+    expect(heard).toEqual(Array.from({ length: heard.length }, (_, i) => i + 1));
+    const rotated = await agent.rotatedLogs('talker');
+    expect(rotated).toBeGreaterThan(0);
+  });
+
   it('run their hooks', async () => {
     await agent.apply(
       'a.yaml',
