@@ -3,7 +3,7 @@
  * events only hurry it. (What the kubelet calls PLEG, without its one-second latency.)
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Runtime } from '../../runtime/runtime.ts';
+import type { Runtime, RuntimeEvent } from '../../runtime/runtime.ts';
 import type { Logger } from '../log.ts';
 import { podNameLabel, podNamespaceLabel, podUidLabel } from './identity.ts';
 
@@ -30,7 +30,8 @@ export class RuntimeWatch {
   #seen = new Map<string, SeenPod>();
   #fingerprints = new Map<string, string>();
   #uidOf = new Map<string, string>();
-  #relistNow: (() => void) | undefined;
+  #wakeUp: (() => void) | undefined;
+  #nextRelistMs = 0;
   #lastRelistMs = 0;
 
   constructor(options: RuntimeWatchOptions) {
@@ -86,34 +87,47 @@ export class RuntimeWatch {
   }
 
   async #relistLoop(signal: AbortSignal): Promise<void> {
+    const { runtime, relistMs, log, onHealth } = this.#o;
     let failures = 0;
     while (!signal.aborted) {
+      this.#nextRelistMs = performance.now() + relistMs * (0.9 + Math.random() * 0.2);
       try {
         await this.relist(signal);
-        if (failures > 0)
-          this.#o.log.info({ runtime: this.#o.runtime.name }, 'container runtime answers again');
+        if (failures > 0) log.info({ runtime: runtime.name }, 'container runtime answers again');
         failures = 0;
-        this.#o.onHealth(undefined);
+        onHealth(undefined);
       } catch (err) {
         if (signal.aborted) return;
         // Said once; the node condition keeps showing it.
-        if (failures++ === 0)
-          this.#o.log.error({ err, runtime: this.#o.runtime.name }, 'container runtime does not answer');
-        this.#o.onHealth(err instanceof Error ? err : new Error(String(err)));
+        if (failures++ === 0) log.error({ err, runtime: runtime.name }, 'container runtime does not answer');
+        onHealth(err instanceof Error ? err : new Error(String(err)));
+        this.#nextRelistMs = performance.now() + Math.min(500 * failures, 2000);
       }
-      const waitMs = failures > 0 ? Math.min(500 * failures, 2000) : this.#o.relistMs;
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', done);
-          this.#relistNow = undefined;
-          resolve();
-        };
-        const timer = setTimeout(done, waitMs * (0.9 + Math.random() * 0.2));
-        signal.addEventListener('abort', done, { once: true });
-        this.#relistNow = done;
-      });
+      while (!signal.aborted && performance.now() < this.#nextRelistMs) await this.#sleep(signal);
     }
+  }
+
+  /** Until the next relist is due, or sooner when its time was changed. */
+  #sleep(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        this.#wakeUp = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, Math.max(this.#nextRelistMs - performance.now(), 1));
+      signal.addEventListener('abort', done, { once: true });
+      this.#wakeUp = done;
+    });
+  }
+
+  /** An event that comes while a relist is under way has the next one follow it: that may have looked too early. */
+  #relistWithin(ms: number): void {
+    const atMs = performance.now() + ms;
+    if (atMs >= this.#nextRelistMs) return;
+    this.#nextRelistMs = atMs;
+    this.#wakeUp?.();
   }
 
   async #eventLoop(signal: AbortSignal): Promise<void> {
@@ -123,7 +137,8 @@ export class RuntimeWatch {
           failures = 0;
           const uid = this.#uidOf.get(event.containerId) ?? this.#uidOf.get(event.podSandboxId);
           if (uid !== undefined) this.#o.onPodChange(uid);
-          else this.#relistNow?.();
+          // What a worker starts it looks at itself; only the listing has yet to learn whose it is.
+          else this.#relistWithin(startTypes.includes(event.type) ? learnMs : 0);
         }
         return;
       } catch (err) {
@@ -137,3 +152,8 @@ export class RuntimeWatch {
     }
   }
 }
+
+const startTypes: readonly RuntimeEvent['type'][] = ['created', 'started'];
+
+/** How soon the listing follows the start of something new. Many that start at once are learnt together. */
+const learnMs = 500;
