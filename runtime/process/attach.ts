@@ -1,7 +1,7 @@
 /** Streams to and from a container's main process, by conmon's attach socket and its control pipe. */
-import { join } from 'node:path';
 import { type AttachOptions, type ExecSession, RuntimeError, type TerminalSize } from '../runtime.ts';
-import { type Containers, writeControl } from './containers.ts';
+import { resizeTerminal } from './conmon.ts';
+import type { Containers } from './containers.ts';
 import type { Context } from './context.ts';
 import { hasCode } from './files.ts';
 import { startHelper } from './helper.ts';
@@ -17,8 +17,8 @@ export async function attach(
   if (options.tty !== record.config.tty)
     throw new RuntimeError('InvalidArgument', `the container has ${record.config.tty ? 'a' : 'no'} terminal`);
   const directory = context.store.containers.directory(containerId);
-  const resize = ({ columns, rows }: TerminalSize): void => {
-    writeControl(join(directory, 'ctl'), `1 ${rows} ${columns}\n`).catch((err: unknown) => {
+  const resize = (size: TerminalSize): void => {
+    resizeTerminal(context, containerId, size).catch((err: unknown) => {
       // ENXIO, ENOENT: the container ended meanwhile.
       if (!hasCode(err, 'ENXIO', 'ENOENT'))
         context.log.warn({ err, containerId }, 'cannot resize a terminal');

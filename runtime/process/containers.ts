@@ -2,9 +2,7 @@
  * Containers: one host process (and its children) each, supervised by conmon. Creating writes a record and makes the
  * cgroup, so that its files can still be set; starting runs conmon, which runs `roslet-oci create`.
  */
-
-import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
@@ -15,7 +13,9 @@ import {
   type LinuxContainerResources,
   RuntimeError,
 } from '../runtime.ts';
+import { conmonCommand, reopenLog } from './conmon.ts';
 import { containerEntries, signalNumber } from './container-entries.ts';
+import { describe, statusOf } from './container-status.ts';
 import { type Context, mustFindContainer, mustFindSandbox, sandboxCgroup } from './context.ts';
 import { hasCode } from './files.ts';
 import { matchesLabels } from './filter.ts';
@@ -217,8 +217,8 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
       await store.containers.update({ ...record, config });
     },
     async reopenLog(id) {
-      await running(id);
-      await writeControl(join(directory(id), 'ctl'), '2 0 0\n');
+      const { record } = await running(id);
+      await reopenLog(context, record);
     },
   };
 
@@ -240,77 +240,10 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
   }
 }
 
-function conmonCommand(context: Context, { id, config, logPath }: ContainerRecord): string[] {
-  const directory = context.store.containers.directory(id);
-  return [
-    context.conmonPath,
-    ...['--api-version', '1'],
-    ...['--cid', id],
-    ...['--cuuid', id],
-    ...['--name', config.metadata.name],
-    ...['--runtime', context.ociPath],
-    ...['--bundle', directory],
-    ...['--container-pidfile', join(directory, 'pid')],
-    ...['--conmon-pidfile', join(directory, 'conmon.pid')],
-    ...['--exit-dir', context.store.exitsDir],
-    ...['--log-path', logPath === '' ? 'off' : `k8s-file:${logPath}`],
-    '--full-attach',
-    '--no-sync-log',
-    ...(config.tty ? ['--terminal'] : []),
-    ...(config.stdin ? ['--stdin'] : []),
-    ...(config.stdin && !config.stdinOnce ? ['--leave-stdin-open'] : []),
-  ];
-}
-
 function sendSignal({ pid }: ProcessRef, number: number): void {
   try {
     process.kill(pid, number);
   } catch (error) {
     if (!hasCode(error, 'ESRCH')) throw error;
   }
-}
-
-/** conmon's control pipe. Never waits for a reader: without one conmon is gone. */
-export async function writeControl(path: string, message: string): Promise<void> {
-  const pipe = await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  try {
-    await pipe.write(message);
-  } finally {
-    await pipe.close();
-  }
-}
-
-function describe(record: ContainerRecord, state: ContainerState): Container {
-  const { id, podSandboxId, config, createdAtMs } = record;
-  return {
-    id,
-    podSandboxId,
-    metadata: config.metadata,
-    image: config.image,
-    imageRef: config.image,
-    state: state.name,
-    createdAtMs,
-    labels: config.labels,
-    annotations: config.annotations,
-  };
-}
-
-function statusOf(record: ContainerRecord, state: ContainerState): ContainerStatus {
-  const { config, user, logPath } = record;
-  const final = state.name === 'CONTAINER_EXITED' ? state.final : undefined;
-  const running = state.name === 'CONTAINER_RUNNING' ? state : undefined;
-  return {
-    ...describe(record, state),
-    startedAtMs: final?.startedAtMs ?? running?.startedAtMs ?? 0,
-    finishedAtMs: final?.finishedAtMs ?? 0,
-    exitCode: final?.exitCode ?? 0,
-    reason: final?.reason ?? '',
-    message: final?.message ?? running?.warnings.join('; ') ?? '',
-    logPath,
-    imageId: config.image,
-    mounts: config.mounts,
-    resources: config.resources,
-    user: { uid: user.uid, gid: user.gid, supplementalGroups: user.supplementalGroups },
-    ...(config.stopSignal && { stopSignal: config.stopSignal }),
-  };
 }

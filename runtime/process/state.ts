@@ -4,7 +4,6 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ContainerStateName } from '../runtime.ts';
 import type { Context } from './context.ts';
 import { readIfPresent, writeAtomically } from './files.ts';
 import {
@@ -144,8 +143,6 @@ export function stateReader(context: Context): StateReader {
 /** Made by the one launcher that may start the container. */
 export const launchLock = (context: Context, id: string): string =>
   join(context.store.containers.directory(id), 'launched');
-
-export const stateName = (state: ContainerState): ContainerStateName => state.name;
 
 const rebooted = 'the machine was restarted while the container existed';
 const supervisorGone = 'conmon was killed, so the exit code of the container is not known';
