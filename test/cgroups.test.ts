@@ -131,6 +131,18 @@ describe('the cgroups of pods', () => {
     await expect(manager.removePod('removed')).resolves.toBeUndefined();
   });
 
+  it('are removed while their processes fork', async () => {
+    const path = await manager.ensurePod(burstable('forking'));
+    const child = spawn('sh', ['-c', 'while :; do sh -c "sleep 0.01 & sleep 0.01" & done'], {
+      stdio: 'ignore',
+    });
+    children.push(child);
+    await enter(`${path}/main`, child);
+    await expect.poll(async () => (await manager.pids('forking')).length).toBeGreaterThan(5);
+    await manager.removePod('forking');
+    for (const dir of directories(path)) expect(await exists(dir), dir).toBe(false);
+  });
+
   it('are removed when their processes are frozen', async () => {
     const path = await manager.ensurePod(burstable('frozen'));
     const child = sleeper();
