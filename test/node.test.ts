@@ -22,7 +22,7 @@ describe('the node', () => {
       nodeName: 'robot',
       labels: { arm: 'left' },
       taints: [],
-      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+      addresses: () => [{ type: 'InternalIP', address: '127.0.0.1' }],
       kubeletPort: 0,
       agentVersion: 'v1',
       rootDir,
