@@ -22,12 +22,13 @@ export interface Cgroups {
   read(path: string, controller: string, file: string): string | undefined;
   /** True where the controller is that of cgroup v2. */
   isUnified(controller: string): boolean;
-  /** Kills all that is in the cgroup or below until nothing is. */
+  /** Kills all that is in the cgroup or below until nothing is. @throws RuntimeError when something does not die. */
   kill(path: string): Promise<void>;
   /** Removes it and all below. @throws RuntimeError when the kernel holds on to it. */
   remove(path: string): Promise<void>;
 }
 
+const killPatienceMs = 10_000;
 const controllersWanted = ['cpu', 'cpuset', 'memory', 'pids', 'hugetlb', 'io'];
 
 export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()): Cgroups {
@@ -62,9 +63,15 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
   }
 
   async function kill(path: string): Promise<void> {
+    const deadline = Date.now() + killPatienceMs;
     for (let waitMs = 0; ; waitMs = Math.min(waitMs + 1, 20)) {
       const left = directories(path).flatMap((directory) => processesBelow(directory));
       if (left.length === 0) return;
+      if (Date.now() > deadline)
+        throw new RuntimeError(
+          'DeadlineExceeded',
+          `processes ${[...new Set(left)].join(', ')} were killed but do not end: they wait in the kernel`,
+        );
       if (!killAtOnce(join(tracking?.mountPoint ?? '', path)) || waitMs > 5)
         for (const pid of left) killOne(pid);
       await sleep(waitMs);

@@ -211,7 +211,9 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
       return statusOf(record, await states.read(record));
     },
     async updateResources(id, resources) {
-      const { record } = await running(id);
+      const record = await mustFindContainer(context, id);
+      if ((await states.read(record)).name === 'CONTAINER_EXITED')
+        throw new RuntimeError('FailedPrecondition', `container ${id} has ended`);
       cgroups.apply(record.cgroup, resources);
       const config = { ...record.config, resources: { ...record.config.resources, ...resources } };
       await store.containers.update({ ...record, config });

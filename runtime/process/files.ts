@@ -21,6 +21,16 @@ export async function readIfPresent(path: string): Promise<string | undefined> {
   }
 }
 
+/** Undefined for what a power cut left half written. */
+export function parseJson<T>(text: string): T | undefined {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** For files that the kernel makes up: reading them never waits for a disk. */
 export function readKernelFile(path: string): string | undefined {
   try {

@@ -11,6 +11,7 @@ import { attach } from './attach.ts';
 import { cgroups } from './cgroups.ts';
 import { type Containers, containers } from './containers.ts';
 import { type Context, mustFindContainer } from './context.ts';
+import { asRuntimeError } from './errors.ts';
 import { eventHub } from './events.ts';
 import { exec, execSync } from './exec.ts';
 import { network } from './network.ts';
@@ -58,10 +59,13 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
     return opened;
   };
 
-  async function stopAll({ containers }: Parts, podSandboxId: string, signal?: AbortSignal): Promise<void> {
-    const listed = await containers.list({ podSandboxId });
-    await Promise.all(listed.map(({ id }) => containers.stop(id, 0, signal)));
-  }
+  const use = async <T>(work: (all: Parts) => T | Promise<T>): Promise<T> => {
+    try {
+      return await work(await parts());
+    } catch (error) {
+      throw asRuntimeError(error);
+    }
+  };
 
   return {
     name: 'process',
@@ -77,61 +81,56 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
         cgroupDriver: 'cgroupfs',
       };
     },
-    async runPodSandbox(config, runtimeHandler) {
-      return (await parts()).sandboxes.run(config, runtimeHandler);
-    },
-    async stopPodSandbox(id, signal) {
-      const all = await parts();
-      await all.sandboxes.stop(id, () => stopAll(all, id, signal));
-    },
-    async removePodSandbox(id) {
-      const { containers, sandboxes } = await parts();
-      const listed = await containers.list({ podSandboxId: id });
-      await Promise.all(listed.map((container) => containers.remove(container.id)));
-      await sandboxes.remove(id);
-    },
-    podSandboxStatus: async (id) => (await parts()).sandboxes.status(id),
-    listPodSandbox: async (filter) => (await parts()).sandboxes.list(filter),
-    createContainer: async (id, config) => (await parts()).containers.create(id, config),
-    startContainer: async (id, signal) => (await parts()).containers.start(id, signal),
-    stopContainer: async (id, timeout, signal) => (await parts()).containers.stop(id, timeout, signal),
-    removeContainer: async (id) => (await parts()).containers.remove(id),
-    listContainers: async (filter) => (await parts()).containers.list(filter),
-    containerStatus: async (id) => (await parts()).containers.status(id),
-    updateContainerResources: async (id, resources) =>
-      (await parts()).containers.updateResources(id, resources),
-    reopenContainerLog: async (id) => (await parts()).containers.reopenLog(id),
-    async execSync(id, command, timeoutMs, signal) {
-      const { context, containers } = await parts();
-      return execSync(context, containers, id, command, timeoutMs, signal);
-    },
-    async exec(id, execOptions, signal) {
-      const { context, containers } = await parts();
-      return exec(context, containers, id, execOptions, signal);
-    },
-    async attach(id, attachOptions, signal) {
-      const { context, containers } = await parts();
-      return attach(context, containers, id, attachOptions, signal);
-    },
-    async portForward(id, port, signal) {
-      const { context, sandboxes } = await parts();
-      return portForward(context, sandboxes, id, port, signal);
-    },
-    async containerStats(id) {
-      const { context } = await parts();
-      return readStats(context.cgroups, await mustFindContainer(context, id));
-    },
-    async listContainerStats(filter) {
-      const { context, containers } = await parts();
-      const listed = await containers.list(filter);
-      const records = await Promise.all(listed.map(({ id }) => context.store.containers.get(id)));
-      return records.flatMap((record) => (record ? [readStats(context.cgroups, record)] : []));
-    },
-    async *events(signal) {
-      await parts();
-      yield* hub.listen(signal);
-    },
+    runPodSandbox: (config, handler) => use(({ sandboxes }) => sandboxes.run(config, handler)),
+    stopPodSandbox: (id, signal) =>
+      use(({ sandboxes, containers }) =>
+        sandboxes.stop(id, () =>
+          forEach(containers, id, (container) => containers.stop(container, 0, signal)),
+        ),
+      ),
+    removePodSandbox: (id) =>
+      use(async ({ sandboxes, containers }) => {
+        await forEach(containers, id, containers.remove);
+        await sandboxes.remove(id);
+      }),
+    podSandboxStatus: (id) => use(({ sandboxes }) => sandboxes.status(id)),
+    listPodSandbox: (filter) => use(({ sandboxes }) => sandboxes.list(filter)),
+    createContainer: (id, config) => use(({ containers }) => containers.create(id, config)),
+    startContainer: (id, signal) => use(({ containers }) => containers.start(id, signal)),
+    stopContainer: (id, timeout, signal) => use(({ containers }) => containers.stop(id, timeout, signal)),
+    removeContainer: (id) => use(({ containers }) => containers.remove(id)),
+    listContainers: (filter) => use(({ containers }) => containers.list(filter)),
+    containerStatus: (id) => use(({ containers }) => containers.status(id)),
+    updateContainerResources: (id, resources) =>
+      use(({ containers }) => containers.updateResources(id, resources)),
+    reopenContainerLog: (id) => use(({ containers }) => containers.reopenLog(id)),
+    execSync: (id, command, timeoutMs, signal) =>
+      use(({ context, containers }) => execSync(context, containers, id, command, timeoutMs, signal)),
+    exec: (id, execOptions, signal) =>
+      use(({ context, containers }) => exec(context, containers, id, execOptions, signal)),
+    attach: (id, attachOptions, signal) =>
+      use(({ context, containers }) => attach(context, containers, id, attachOptions, signal)),
+    portForward: (id, port, signal) =>
+      use(({ context, sandboxes }) => portForward(context, sandboxes, id, port, signal)),
+    containerStats: (id) =>
+      use(async ({ context }) => readStats(context.cgroups, await mustFindContainer(context, id))),
+    listContainerStats: (filter) =>
+      use(async ({ context, containers }) => {
+        const listed = await containers.list(filter);
+        const records = await Promise.all(listed.map(({ id }) => context.store.containers.get(id)));
+        return records.flatMap((record) => (record ? [readStats(context.cgroups, record)] : []));
+      }),
+    events: (signal) => hub.listen(signal),
   };
+}
+
+async function forEach(
+  containers: Containers,
+  podSandboxId: string,
+  work: (id: string) => Promise<void>,
+): Promise<void> {
+  const listed = await containers.list({ podSandboxId });
+  await Promise.all(listed.map(({ id }) => work(id)));
 }
 
 async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Promise<Parts> {

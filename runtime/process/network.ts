@@ -3,6 +3,7 @@
  * where they are configured. What was added is kept beside the sandbox, so that it can be deleted by any later agent,
  * also when the configuration has changed since.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../runtime.ts';
 import {
@@ -14,7 +15,7 @@ import {
   type NetworkList,
 } from './cni.ts';
 import type { Context } from './context.ts';
-import { readIfPresent, writeAtomically } from './files.ts';
+import { parseJson, readIfPresent, writeAtomically } from './files.ts';
 import type { ProcessRef } from './processes.ts';
 import type { SandboxRecord } from './store.ts';
 
@@ -36,7 +37,7 @@ export function network(context: Context): Network {
 
   async function read(record: SandboxRecord): Promise<Kept | undefined> {
     const text = await readIfPresent(path(record));
-    return text ? (JSON.parse(text) as Kept) : undefined;
+    return text === undefined ? undefined : parseJson<Kept>(text);
   }
 
   return {
@@ -58,7 +59,7 @@ export function network(context: Context): Network {
       const kept = await read(record);
       if (!kept) return;
       await deleteNetwork(kept.list, attachmentOf(record, holder), kept.result, context.cniBinDirs);
-      await writeAtomically(path(record), '');
+      await rm(path(record), { force: true });
     },
     async ips(record) {
       const kept = await read(record);

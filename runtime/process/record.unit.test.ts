@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { encodeEntries } from './record.ts';
 
 test('entries come back whole and in order, whatever they hold', () => {
-  const value = fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0'));
+  const value = fc.string({ unit: 'binary', maxLength: 8 }).filter((text) => !text.includes('\0'));
   fc.assert(
-    fc.property(fc.array(value), (values) => {
+    fc.property(fc.array(value, { maxLength: 5 }), (values) => {
       const text = encodeEntries(values.map((each) => ['arg', each] as const));
       expect(text.split('\0').slice(0, -1)).toEqual(values.map((each) => `arg=${each}`));
     }),

@@ -2,7 +2,7 @@
  * Pod sandboxes: the namespaces that a pod's containers share, held by one small process (`roslet-oci sandbox`) in a
  * cgroup of its own below the pod's. The namespaces live as long as that process; nothing is mounted on the host.
  */
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type PodSandbox,
@@ -38,8 +38,7 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
     join(store.sandboxes.directory(record.id), name);
 
   async function livingHolder(record: SandboxRecord): Promise<ProcessRef | undefined> {
-    if (record.bootId !== context.bootId || (await readIfPresent(file(record, 'stopped'))) !== undefined)
-      return undefined;
+    if (record.bootId !== context.bootId) return undefined;
     const holder = parseProcess(await readIfPresent(file(record, 'pause')));
     return holder && isAlive(holder) ? holder : undefined;
   }
@@ -62,13 +61,14 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
     await writeFile(file(record, 'ready'), '');
   }
 
-  /** A sandbox of which the making was cut short never becomes ready. */
+  /** A sandbox whose making or stopping was cut short is not ready. */
   const readyHolder = async (record: SandboxRecord): Promise<ProcessRef | undefined> =>
     (await readIfPresent(file(record, 'ready'))) === undefined ? undefined : livingHolder(record);
 
   async function teardown(record: SandboxRecord): Promise<void> {
+    // Only removes files: a pod must be stoppable when the disk is full.
+    await rm(file(record, 'ready'), { force: true });
     await network.detach(record, await livingHolder(record));
-    await writeFile(file(record, 'stopped'), '');
     await context.cgroups.remove(sandboxCgroup(record));
   }
 

@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from './context.ts';
-import { readIfPresent, writeAtomically } from './files.ts';
+import { parseJson, readIfPresent, writeAtomically } from './files.ts';
 import {
   countOomKills,
   exitReason,
@@ -71,10 +71,16 @@ export function stateReader(context: Context): StateReader {
     return { name: 'CONTAINER_EXITED', final: await settled };
   }
 
+  /** What fails here (a full disk, a process that cannot die) is tried again when the container is removed. */
   async function settleOnce(record: ContainerRecord, final: FinalState): Promise<FinalState> {
-    await context.cgroups.remove(record.cgroup);
-    await writeAtomically(finalPath(record), JSON.stringify(final));
     finals.set(record.id, final);
+    try {
+      await context.cgroups.kill(record.cgroup);
+      await writeAtomically(finalPath(record), JSON.stringify(final));
+      await context.cgroups.remove(record.cgroup);
+    } catch (err) {
+      context.log.error({ err, containerId: record.id }, 'cannot put away all of a container that has ended');
+    }
     return final;
   }
 
@@ -97,8 +103,8 @@ export function stateReader(context: Context): StateReader {
   async function readFinal(record: ContainerRecord): Promise<FinalState | undefined> {
     const text = await readIfPresent(finalPath(record));
     if (text === undefined) return undefined;
-    const final = JSON.parse(text) as FinalState;
-    finals.set(record.id, final);
+    const final = parseJson<FinalState>(text);
+    if (final) finals.set(record.id, final);
     return final;
   }
 

@@ -2,8 +2,8 @@
  * What the process runtime keeps on disk. A record is written before anything is done in its name, and removed after
  * all is undone, so that an agent killed in between finds what there is to finish or clean up:
  *
- *     sandboxes/<id>/record.json     what was asked for; `pause`: the process that holds the namespaces; `ready` once all
- *                                    is made; `stopped` once all is undone
+ *     sandboxes/<id>/record.json     what was asked for; `pause`: the process that holds the namespaces; `ready` from when
+ *                                    all is made until it is undone
  *     containers/<id>/record.json    what was asked for; also conmon's bundle: spec, ctl, attach, pid files, `final.json`
  *     starts/<id>                    how the start went, renamed into place by roslet-oci
  *     exits/<id>                     the exit code, renamed into place by conmon
@@ -14,7 +14,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../src/log.ts';
 import type { ContainerConfig, PodSandboxConfig } from '../runtime.ts';
-import { hasCode, readIfPresent, writeAtomically } from './files.ts';
+import { hasCode, parseJson, readIfPresent, writeAtomically } from './files.ts';
 import type { Identity } from './identity.ts';
 
 interface CommonRecord {
@@ -114,9 +114,14 @@ async function openRecords<T extends CommonRecord>(
     get,
     async create(record) {
       const draft = join(root, `.new-${record.id}`);
-      await mkdir(join(draft, 'rootfs'), { recursive: true, mode: 0o700 });
-      await writeAtomically(join(draft, 'record.json'), JSON.stringify(record));
-      await rename(draft, directory(record.id));
+      try {
+        await mkdir(join(draft, 'rootfs'), { recursive: true, mode: 0o700 });
+        await writeAtomically(join(draft, 'record.json'), JSON.stringify(record));
+        await rename(draft, directory(record.id));
+      } catch (error) {
+        await rm(draft, { recursive: true, force: true });
+        throw error;
+      }
       cache.set(record.id, record);
     },
     async update(record) {
@@ -143,11 +148,6 @@ async function openRecords<T extends CommonRecord>(
 }
 
 function parseRecord<T extends CommonRecord>(text: string, id: string): T | undefined {
-  try {
-    const record = JSON.parse(text) as T;
-    return record.version === 1 && record.id === id ? record : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const record = parseJson<T>(text);
+  return record?.version === 1 && record.id === id ? record : undefined;
 }
