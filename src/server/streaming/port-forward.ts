@@ -25,7 +25,7 @@ export async function streamPorts(
   if (!sandbox) throw badRequest(`pod ${podName(pod)} does not run: it has no network to forward to`);
   const connection = accept(exchange);
   const pairs = new Map<string, { port: number; error?: Duplex; data?: Duplex }>();
-  await serveSpdy(connection, ({ streamtype, port, requestid = '' }, stream) => {
+  const served = serveSpdy(connection, ({ streamtype, port, requestid = '' }, stream) => {
     const key = requestid || (port ?? '');
     const pair = pairs.get(key) ?? { port: Number(port) };
     if (!isPort(pair.port) || (streamtype !== 'error' && streamtype !== 'data') || pair[streamtype])
@@ -39,6 +39,8 @@ export async function streamPorts(
     }
     return true;
   });
+  // The protocols are switched: there is no way left to answer with an error.
+  await served.catch((err: unknown) => log.debug({ err, pod: name }, 'port forwarding ended'));
 }
 
 function accept({ req, socket, head }: UpgradeExchange): Duplex {
@@ -70,23 +72,21 @@ async function forward(
   log: Logger,
 ): Promise<void> {
   error.resume();
-  let target: Duplex | undefined;
   try {
-    target = (await runtime.portForward(podSandboxId, port, signal)).stream;
-    await Promise.all([pipeline(data, target), pipeline(target, data)]);
-    error.end();
+    const { stream: target } = await runtime.portForward(podSandboxId, port, signal);
+    // A client resets the stream when it has all that it wants.
+    data.once('close', () => target.destroy());
+    target.on('error', (err) => log.debug({ err, port }, 'a connection into a pod broke'));
+    // Not a pipeline: a server that takes no more input may still have an answer.
+    data.pipe(target);
+    await pipeline(target, data);
   } catch (err) {
-    target?.destroy();
     log.debug({ err, port }, 'a forwarded connection broke');
-    // Clients reset the stream when they have all they want; what is still under way is for nobody.
-    if (data.destroyed && (err as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') {
-      error.end();
-      return;
-    }
-    error.end(`error forwarding port ${port}: ${err instanceof Error ? err.message : String(err)}`);
-    data.end();
-    data.resume();
+    if (!data.destroyed)
+      error.write(`error forwarding port ${port}: ${err instanceof Error ? err.message : String(err)}`);
+    data.destroy();
   }
+  error.end();
 }
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port < 65536;

@@ -77,9 +77,9 @@ export function replyFrame(streamId: number, isFirst: boolean): Buffer {
   return controlFrame(control.synReply, Buffer.concat([uint32(streamId), block]));
 }
 
-/** Code 3: the stream is refused. */
-export const refuseFrame = (streamId: number): Buffer =>
-  controlFrame(control.rstStream, Buffer.concat([uint32(streamId), uint32(3)]));
+/** Ends a stream in both directions at once; code 5 says that it is cancelled. */
+export const resetFrame = (streamId: number): Buffer =>
+  controlFrame(control.rstStream, Buffer.concat([uint32(streamId), uint32(5)]));
 
 export const pingFrame = (payload: Buffer): Buffer => controlFrame(control.ping, payload);
 

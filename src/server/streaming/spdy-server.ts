@@ -13,8 +13,8 @@ import {
   parseFrame,
   parseHeaders,
   pingFrame,
-  refuseFrame,
   replyFrame,
+  resetFrame,
 } from './spdy-frames.ts';
 
 /** A stream that the client opened. Return false to refuse it. */
@@ -30,10 +30,13 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
 
   async function open({ streamId, fin, headerBlock }: Frame & { type: 'synStream' }): Promise<void> {
     const headers = parseHeaders(await readHeaders(headerBlock));
-    const stream = peerStream(connection, streamId, () => streams.delete(streamId));
+    const stream = peerStream(connection, streamId, (isWhole) => {
+      const isOurs = streams.delete(streamId);
+      // The other end waits for what will not come.
+      if (isOurs && !isWhole && !connection.destroyed) connection.write(resetFrame(streamId));
+    });
     streams.set(streamId, stream);
     if (!onStream(headers, stream.duplex)) {
-      connection.write(refuseFrame(streamId));
       stream.duplex.destroy();
       return;
     }
@@ -52,9 +55,12 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
         if (frame.fin) stream?.duplex.push(null);
         return;
       }
-      case 'rstStream':
-        streams.get(frame.streamId)?.duplex.destroy();
+      case 'rstStream': {
+        const stream = streams.get(frame.streamId);
+        streams.delete(frame.streamId);
+        stream?.duplex.destroy();
         return;
+      }
       case 'ping':
         connection.write(pingFrame(frame.payload));
         return;
@@ -66,8 +72,8 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
   try {
     for await (const frame of framesOf(connection)) await take(parseFrame(frame));
   } finally {
-    for (const { duplex } of streams.values()) duplex.destroy();
     connection.destroy();
+    for (const { duplex } of streams.values()) duplex.destroy();
   }
 }
 
@@ -100,7 +106,7 @@ interface PeerStream {
   receive(data: Buffer): Promise<void>;
 }
 
-function peerStream(connection: Duplex, streamId: number, onClose: () => void): PeerStream {
+function peerStream(connection: Duplex, streamId: number, onClose: (isWhole: boolean) => void): PeerStream {
   let wanted = (): void => undefined;
   const send = (data: Buffer, fin: boolean, done: (error?: Error | null) => void): void => {
     if (connection.destroyed) done();
@@ -112,7 +118,7 @@ function peerStream(connection: Duplex, streamId: number, onClose: () => void): 
     final: (done) => send(Buffer.alloc(0), true, done),
     destroy: (error, done) => {
       wanted();
-      onClose();
+      onClose(duplex.readableEnded && duplex.writableFinished);
       done(error);
     },
   });
