@@ -7,6 +7,7 @@ import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../runtime.ts';
 import { hasCode } from './files.ts';
+import { cancelled } from './watch.ts';
 
 export interface NetworkList {
   name: string;
@@ -34,6 +35,8 @@ export interface Attachment {
 }
 
 const interfaceName = 'eth0';
+/** A plugin that hangs must not hold up a pod, nor its removal, for ever. */
+const pluginTimeoutMs = 60_000;
 
 /** The first list of the directory in the order of names; undefined when it holds none. */
 export async function loadNetworkList(confDir: string): Promise<NetworkList | undefined> {
@@ -67,10 +70,11 @@ export async function addNetwork(
   list: NetworkList,
   attachment: Attachment,
   binDirs: readonly string[],
+  signal: AbortSignal | undefined,
 ): Promise<CniResult> {
   let result: CniResult | undefined;
   for (const plugin of list.plugins)
-    result = parseResult(await runPlugin('ADD', list, plugin, attachment, result, binDirs), plugin);
+    result = parseResult(await runPlugin('ADD', list, plugin, attachment, result, binDirs, signal), plugin);
   return result ?? {};
 }
 
@@ -101,6 +105,7 @@ async function runPlugin(
   attachment: Attachment,
   prevResult: CniResult | undefined,
   binDirs: readonly string[],
+  signal?: AbortSignal,
 ): Promise<string> {
   const wanted = Object.entries(attachment.runtimeConfig).filter(([name]) => plugin.capabilities?.[name]);
   const input = {
@@ -123,6 +128,7 @@ async function runPlugin(
     await findPlugin(plugin.type, binDirs),
     JSON.stringify(input),
     env,
+    signal,
   );
   if (exitCode === 0) return stdout;
   throw new RuntimeError(
@@ -166,9 +172,12 @@ function runWithInput(
   path: string,
   input: string,
   env: Record<string, string>,
+  signal: AbortSignal | undefined,
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(path, [], { env, stdio: 'pipe', cwd: '/' });
+    const timeout = AbortSignal.timeout(pluginTimeoutMs);
+    const stop = signal ? AbortSignal.any([signal, timeout]) : timeout;
+    const child = spawn(path, [], { env, stdio: 'pipe', cwd: '/', signal: stop, killSignal: 'SIGKILL' });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -177,9 +186,13 @@ function runWithInput(
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
-    child.once('error', (cause) =>
-      reject(new RuntimeError('Unknown', `cannot run the CNI plugin ${path}: ${cause.message}`, { cause })),
-    );
+    child.once('error', (cause) => {
+      if (signal?.aborted) reject(cancelled());
+      else if (timeout.aborted)
+        reject(new RuntimeError('DeadlineExceeded', `${path} did not answer in ${pluginTimeoutMs / 1000} s`));
+      else
+        reject(new RuntimeError('Unknown', `cannot run the CNI plugin ${path}: ${cause.message}`, { cause }));
+    });
     child.once('close', (code) => resolve({ exitCode: code ?? 128, stdout, stderr }));
     // A plugin that fails early does not read its input; its exit code tells.
     child.stdin.on('error', () => {});

@@ -81,7 +81,8 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
         cgroupDriver: 'cgroupfs',
       };
     },
-    runPodSandbox: (config, handler) => use(({ sandboxes }) => sandboxes.run(config, handler)),
+    runPodSandbox: (config, handler, signal) =>
+      use(({ sandboxes }) => sandboxes.run(config, handler, signal)),
     stopPodSandbox: (id, signal) =>
       use(({ sandboxes, containers }) =>
         sandboxes.stop(id, () =>

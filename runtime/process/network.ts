@@ -20,7 +20,7 @@ import type { ProcessRef } from './processes.ts';
 import type { SandboxRecord } from './store.ts';
 
 export interface Network {
-  attach(record: SandboxRecord, holder: ProcessRef): Promise<void>;
+  attach(record: SandboxRecord, holder: ProcessRef, signal: AbortSignal | undefined): Promise<void>;
   detach(record: SandboxRecord, holder: ProcessRef | undefined): Promise<void>;
   ips(record: SandboxRecord): Promise<string[]>;
 }
@@ -41,7 +41,7 @@ export function network(context: Context): Network {
   }
 
   return {
-    async attach(record, holder) {
+    async attach(record, holder, signal) {
       const list = await loadNetworkList(context.cniConfDir);
       if (!list) {
         if (record.config.portMappings.some(({ hostPort }) => hostPort > 0))
@@ -52,7 +52,7 @@ export function network(context: Context): Network {
         return;
       }
       await writeAtomically(path(record), JSON.stringify({ list } satisfies Kept));
-      const result = await addNetwork(list, attachmentOf(record, holder), context.cniBinDirs);
+      const result = await addNetwork(list, attachmentOf(record, holder), context.cniBinDirs, signal);
       await writeAtomically(path(record), JSON.stringify({ list, result } satisfies Kept));
     },
     async detach(record, holder) {

@@ -23,7 +23,7 @@ import { newId, type SandboxRecord } from './store.ts';
 import { checkSandbox } from './support.ts';
 
 export interface Sandboxes {
-  run(config: PodSandboxConfig, runtimeHandler: string): Promise<string>;
+  run(config: PodSandboxConfig, runtimeHandler: string, signal: AbortSignal | undefined): Promise<string>;
   stop(id: string, stopContainers: () => Promise<void>): Promise<void>;
   remove(id: string): Promise<void>;
   status(id: string): Promise<PodSandboxStatus>;
@@ -43,7 +43,7 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
     return holder && isAlive(holder) ? holder : undefined;
   }
 
-  async function start(record: SandboxRecord): Promise<void> {
+  async function start(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
     const { config } = record;
     const cgroup = sandboxCgroup(record);
     context.cgroups.create(cgroup);
@@ -57,7 +57,8 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
       throw new RuntimeError('Unknown', `cannot make the sandbox: ${stderr || `exit code ${exitCode}`}`);
     const holder = await livingHolder(record);
     if (!holder) throw new RuntimeError('Unknown', 'the sandbox ended as soon as it was made');
-    if (config.securityContext.namespaceOptions.network === 'POD') await network.attach(record, holder);
+    if (config.securityContext.namespaceOptions.network === 'POD')
+      await network.attach(record, holder, signal);
     await writeFile(file(record, 'ready'), '');
   }
 
@@ -99,7 +100,7 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
   }
 
   return {
-    async run(config, runtimeHandler) {
+    async run(config, runtimeHandler, signal) {
       checkSandbox(config, runtimeHandler);
       const key = sandboxKey(config);
       const taken = (await store.sandboxes.list()).find((other) => sandboxKey(other.config) === key);
@@ -115,7 +116,7 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
       };
       await store.sandboxes.create(record);
       try {
-        await start(record);
+        await start(record, signal);
       } catch (error) {
         await takeBack(record);
         throw error;

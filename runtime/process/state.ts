@@ -151,7 +151,7 @@ export const launchLock = (context: Context, id: string): string =>
   join(context.store.containers.directory(id), 'launched');
 
 const rebooted = 'the machine was restarted while the container existed';
-const supervisorGone = 'conmon was killed, so the exit code of the container is not known';
+const supervisorGone = 'conmon was killed or could not write the exit code, so it is not known';
 
 const lost = (reason: string, message: string, start: StartOutcome | undefined): FinalState => ({
   exitCode: lostExitCode,
