@@ -2,6 +2,7 @@
  * The agent: turns desired pods into workers, and the end of workers into what comes next. It decides who runs at all
  * (admission, one pod of a name at a time, orphans); what a pod does is its worker's.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Pod, PodStatus } from './api/core.gen.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
@@ -9,6 +10,7 @@ import { type Admission, admit, type NodeAdmissionContext } from './pods/admissi
 import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
+import type { RuntimeKind } from './pods/runtimes.ts';
 import { time } from './pods/status.ts';
 import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
 import { isStaticPod } from './sources/source.ts';
@@ -20,7 +22,12 @@ export interface AgentOptions {
   log: Logger;
   now: () => number;
   /** Everything a worker needs that depends on the pod's runtime. @throws RuntimeClassError */
-  workerDeps(pod: Pod): Omit<WorkerDeps, 'save' | 'isSaved' | 'onStatus' | 'onEnd' | 'log' | 'now'>;
+  workerDeps(
+    pod: Pod,
+    recorded: RuntimeKind | undefined,
+  ): Omit<WorkerDeps, 'save' | 'isSaved' | 'onStatus' | 'onEnd' | 'log' | 'now'> & { kind: RuntimeKind };
+  /** Whether it is known what pods of this pod's source are desired. */
+  isSourceRead(pod: Pod): boolean;
   qosClass: (pod: Pod) => string;
   admissionContext(): NodeAdmissionContext;
   /** False while it is not known what the node can run: the pod then waits to be admitted or refused. */
@@ -36,8 +43,19 @@ const recordKind = 'pod-records';
 /** What the containers of a pod get whose own wish is not known. */
 const orphanGraceMs = 30_000;
 
+/** What a pod gets that was deleted by force: a moment to end by itself. */
+const forcedGraceSeconds = 1;
+
+const workerRestartMs = 5000;
+
+const evictionPollMs = 100;
+/** What taking down a pod may take beside its grace. */
+const evictionSlackMs = 5000;
+
 /** How long a status may differ from the one on disk. It is only a memory aid: readiness and times of transition. */
 const statusSaveDelayMs = 1000;
+
+export const loadPodRecords = (store: Store) => store.load<PodRecord>(recordKind);
 
 export class Agent {
   readonly #o: AgentOptions;
@@ -47,6 +65,9 @@ export class Agent {
   readonly #listeners = new Set<(change: PodChange) => void>();
   readonly #saves = new Map<string, NodeJS.Timeout>();
   #desired = new Map<string, Pod>();
+  /** Uids of pods of an earlier life of the agent whose runtime is not configured any more. */
+  readonly #unsupervised = new Set<string>();
+  readonly #refusedChanges = new Map<string, string>();
   #suspects: ReadonlySet<string> = new Set();
   #reconciled = false;
   #signal: AbortSignal = AbortSignal.abort();
@@ -58,7 +79,7 @@ export class Agent {
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
   async start(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
-    for (const { value } of await this.#o.store.load<PodRecord>(recordKind)) this.#adopt(value, true);
+    for (const { value } of await loadPodRecords(this.#o.store)) this.#adopt(value, true);
   }
 
   /** The whole set of desired pods, after every change of it. */
@@ -68,10 +89,12 @@ export class Agent {
     this.#desired = new Map(pods.map((pod) => [podUid(pod), pod]));
     this.#reconciled = true;
     for (const worker of this.#workers.values()) {
-      if (!this.#desired.has(worker.uid)) worker.stop({ remove: true });
+      if (this.#desired.has(worker.uid) || !this.#o.isSourceRead(worker.pod)) continue;
+      // An object of the API that is gone without having waited for its pod was deleted by force.
+      worker.stop({ remove: true, ...(isStaticPod(worker.pod) ? {} : { graceSeconds: forcedGraceSeconds }) });
     }
     for (const uid of this.#refused.keys()) {
-      if (!this.#desired.has(uid)) this.#forgetRefused(uid);
+      if (!this.#desired.has(uid) && !this.#unsupervised.has(uid)) this.#forgetRefused(uid);
     }
     this.#admitWaiting();
   }
@@ -88,20 +111,38 @@ export class Agent {
    */
   claimOrphans(seen: Iterable<SeenPod>): void {
     if (!this.#reconciled) return;
-    const found = [...seen].filter((pod) => !this.#workers.has(pod.uid));
+    const found = [...seen].filter((pod) => !this.owns(pod.uid));
     for (const orphan of found) {
       if (!this.#suspects.has(orphan.uid)) continue;
       const pod = `${orphan.namespace}/${orphan.name}`;
       this.#o.log.warn({ pod, podUid: orphan.uid }, 'stopping the containers of a pod that nobody asked for');
       const nowMs = this.#o.now();
       const stop = { graceMs: orphanGraceMs, deadlineMs: nowMs + orphanGraceMs };
-      this.#adopt({ pod: orphanPod(orphan), firstSeenMs: nowMs, stop, ended: false, removing: true });
+      const runtime = orphan.runtime.images === null ? 'process' : 'cri';
+      this.#adopt({
+        pod: orphanPod(orphan),
+        firstSeenMs: nowMs,
+        stop,
+        ended: false,
+        removing: true,
+        runtime,
+      });
     }
     this.#suspects = new Set(found.map((pod) => pod.uid));
   }
 
   workers(): Iterable<PodWorker> {
     return this.#workers.values();
+  }
+
+  /** Whether anything of the uid is still answered for, desired or not. */
+  owns(uid: string): boolean {
+    return (
+      this.#workers.has(uid) ||
+      this.#desired.has(uid) ||
+      this.#refused.has(uid) ||
+      this.#unsupervised.has(uid)
+    );
   }
 
   worker(uid: string): PodWorker | undefined {
@@ -119,9 +160,15 @@ export class Agent {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Ends a pod on this node for a reason of the node's, for good. */
-  evict(uid: string, verdict: Verdict, graceSeconds: number): void {
-    this.#workers.get(uid)?.stop({ graceSeconds, remove: false, verdict });
+  /** Ends a pod on this node for a reason of the node's, for good. Resolves when it is down, or its time is over. */
+  async evict(uid: string, verdict: Verdict, graceSeconds: number, signal: AbortSignal): Promise<void> {
+    const worker = this.#workers.get(uid);
+    if (worker === undefined) return;
+    worker.stop({ graceSeconds, remove: false, verdict });
+    const lastMs = performance.now() + graceSeconds * 1000 + evictionSlackMs;
+    while (!worker.record.ended && this.#workers.has(uid) && performance.now() < lastMs && !signal.aborted) {
+      await delay(evictionPollMs, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   /** Writes what is still waiting to be written. */
@@ -159,17 +206,39 @@ export class Agent {
       const graceSeconds = pod.metadata.deletionGracePeriodSeconds;
       worker.stop({ remove: true, ...(graceSeconds === undefined ? {} : { graceSeconds }) });
     }
-    if (sameContent(worker.pod, pod)) return;
+    if (sameContent(worker.pod, pod)) {
+      this.#refusedChanges.delete(worker.uid);
+      return;
+    }
     const changed = isStaticPod(pod) ? inPlaceChange(worker.pod, pod, this.#o.qosClass)?.changed : undefined;
+    if (isStaticPod(pod) && !worker.record.ended) {
+      const admission = admit(pod, this.#active(), this.#o.admissionContext());
+      if (!admission.admitted) {
+        this.#refuseChange(worker, admission);
+        return;
+      }
+    }
+    this.#refusedChanges.delete(worker.uid);
     worker.update(withStatus(pod, undefined), changed);
     this.#tell('changed', withStatus(pod, worker.status));
   }
 
+  /** What runs goes on as it was until the change can be had. */
+  #refuseChange(worker: PodWorker, refusal: Refusal): void {
+    if (this.#refusedChanges.get(worker.uid) === refusal.message) return;
+    this.#refusedChanges.set(worker.uid, refusal.message);
+    const message = `the change of the manifest is refused, the pod goes on as it was: ${refusal.message}`;
+    this.#reportRefusal(worker.pod, { reason: refusal.reason, message });
+  }
+
+  #active(): Pod[] {
+    return [...this.#workers.values()].filter((w) => !w.record.ended).map((w) => w.pod);
+  }
+
   #tryAdmit(pod: Pod): void {
-    if (!this.#o.canJudge(pod)) return;
     const uid = podUid(pod);
-    const active = [...this.#workers.values()].filter((w) => !w.record.ended).map((w) => w.pod);
-    const admission = admit(pod, active, this.#o.admissionContext());
+    if (!this.#o.canJudge(pod) || this.#unsupervised.has(uid)) return;
+    const admission = admit(pod, this.#active(), this.#o.admissionContext());
     if (admission.admitted) {
       this.#refused.delete(uid);
       this.#adopt({
@@ -215,43 +284,58 @@ export class Agent {
     this.#o.events.event(podReference(pod), 'Warning', refusal.reason, refusal.message);
   }
 
-  #adopt(record: PodRecord, isSaved = false): void {
+  #adopt(record: Omit<PodRecord, 'runtime'> & { runtime?: RuntimeKind }, isSaved = false): void {
     const uid = podUid(record.pod);
     const { log, now } = this.#o;
     let deps: ReturnType<AgentOptions['workerDeps']>;
     try {
-      deps = this.#o.workerDeps(record.pod);
+      deps = this.#o.workerDeps(record.pod, record.runtime);
     } catch (err) {
       // Kept on disk: the runtime may be configured again. Meanwhile the pod is shown with the reason.
       const message = err instanceof Error ? err.message : String(err);
       log.error({ err, pod: podKey(record.pod), podUid: uid }, 'pod cannot be supervised');
-      this.#refused.set(
-        uid,
-        withStatus(record.pod, refusedStatus({ reason: 'RuntimeClassNotSupported', message }, now())),
-      );
+      const status = refusedStatus({ reason: 'RuntimeClassNotSupported', message }, now());
+      this.#unsupervised.add(uid);
+      this.#refused.set(uid, withStatus(record.pod, status));
       return;
     }
-    const worker = new PodWorker(record, {
-      ...deps,
-      log,
-      now,
-      isSaved,
-      save: (r) => this.#o.store.put(recordKind, uid, r),
-      onStatus: (pod, status) => {
-        this.#saveSoon(uid);
-        this.#tell('changed', withStatus(pod, status));
+    const { kind, ...rest } = deps;
+    const worker = new PodWorker(
+      { ...record, runtime: kind },
+      {
+        ...rest,
+        log,
+        now,
+        isSaved,
+        save: (r) => this.#o.store.put(recordKind, uid, r),
+        onStatus: (pod, status) => {
+          this.#saveSoon(uid);
+          this.#tell('changed', withStatus(pod, status));
+        },
+        onEnd: (ended, what) => this.#ended(ended, what),
       },
-      onEnd: (ended, what) => this.#ended(ended, what),
-    });
+    );
     this.#workers.set(uid, worker);
-    worker
-      .run(this.#signal)
-      .catch((err: unknown) => log.fatal({ err, pod: worker.key, podUid: uid }, 'pod worker died'));
+    void this.#supervise(worker);
+  }
+
+  /** A worker that dies of a defect takes its pod up again: nothing else would. */
+  async #supervise(worker: PodWorker): Promise<void> {
+    while (!this.#signal.aborted) {
+      try {
+        await worker.run(this.#signal);
+        return;
+      } catch (err) {
+        this.#o.log.fatal({ err, pod: worker.key, podUid: worker.uid }, 'pod worker died, starting it again');
+        await delay(workerRestartMs, undefined, { signal: this.#signal }).catch(() => undefined);
+      }
+    }
   }
 
   #ended(worker: PodWorker, what: 'ended' | 'removed'): void {
     if (what === 'removed') {
       this.#workers.delete(worker.uid);
+      this.#refusedChanges.delete(worker.uid);
       clearTimeout(this.#saves.get(worker.uid));
       this.#saves.delete(worker.uid);
       this.#finalize(worker.uid);

@@ -5,6 +5,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Pod } from './api/core.gen.ts';
 import type { Logger } from './log.ts';
 import type { Paths } from './paths.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
@@ -18,6 +19,8 @@ export interface HousekeepingOptions {
   log: Logger;
   /** False until every source has spoken and every runtime has been listed: nothing is removed before. */
   isSettled(): boolean;
+  /** That hold resources of the node. */
+  pods(): Pod[];
   /** Before each round, settled or not. */
   onRound(): void;
   /** Whether a pod, also one that goes down or has ended, answers for what belongs to the uid. */
@@ -41,6 +44,7 @@ export async function runHousekeeping(options: HousekeepingOptions, signal: Abor
 
 async function cleanUp(options: HousekeepingOptions, signal: AbortSignal): Promise<void> {
   const { cgroups, volumes, log, paths } = options;
+  await cgroups.updateQos(options.pods());
   for (const uid of await cgroups.podUids()) {
     if (options.isOwned(uid)) continue;
     log.info({ podUid: uid }, 'removing the cgroup of a pod that is gone');

@@ -25,6 +25,8 @@ const stderrFd = 2;
 /** Writes to standard error, synchronously: the last line before a crash is the one that matters. */
 export function createLogger({ format, level }: LoggerOptions): Logger {
   const stderr = destination({ fd: stderrFd, sync: true });
+  // A full disk or a closed pipe behind the log must not end what supervises pods; there is nobody left to tell.
+  stderr.on('error', () => undefined);
   const asText = format === 'text' || (format === 'auto' && isatty(stderrFd));
   const stream: DestinationStream = asText ? textStream(stderr, isatty(stderrFd)) : stderr;
   return pino(

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, realpath, statfs } from 'node:fs/promises';
-import { homedir, totalmem } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ImageService, Runtime } from '../runtime/runtime.ts';
-import { Agent } from './agent.ts';
+import { Agent, loadPodRecords } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import { openObjectStore } from './apiserver/object-store.ts';
 import { cliMain } from './cli/index.ts';
@@ -24,9 +24,8 @@ import { createImageManager, defaultImageBackoff } from './images/manager.ts';
 import { instrumentedRuntime } from './instrumented-runtime.ts';
 import { createLogger, type Logger } from './log.ts';
 import { machineAddresses } from './node/addresses.ts';
-import { machineHugepages } from './node/capacity.ts';
 import { runEviction } from './node/eviction-manager.ts';
-import { observeMachine } from './node/machine-stats.ts';
+import { hasDedicatedImageFs, observeMachine } from './node/machine-stats.ts';
 import { createNodeMonitor } from './node/node.ts';
 import { agentPaths, type Paths } from './paths.ts';
 import { podUsages } from './pod-usage.ts';
@@ -42,7 +41,7 @@ import { RuntimeSet } from './pods/runtimes.ts';
 import type { PodWorker } from './pods/worker.ts';
 import { createProbeManager } from './probes/manager.ts';
 import { createCgroupManager } from './resources/cgroups.ts';
-import type { ResourceContext } from './resources/container.ts';
+import { detectResourceContext } from './resources/context.ts';
 import { qosClass } from './resources/qos.ts';
 import { runtimeHealth } from './runtime-health.ts';
 import { createMetrics, type Metrics } from './server/metrics.ts';
@@ -50,7 +49,7 @@ import { startServer } from './server/server.ts';
 import { diskUsageReader } from './server/stats/disk-usage.ts';
 import { DesiredState } from './sources/desired.ts';
 import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
-import { manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
+import { isStaticPod, manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
 import { acquireLock, LockError } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { systemdNotifier } from './systemd.ts';
@@ -64,12 +63,11 @@ const runtimeAnswerMs = 10_000;
 /** What a start waits for the runtimes; the answers of slower ones are taken when they come. */
 const firstRuntimeAnswerMs = 1000;
 const evictionMs = 10_000;
-const stuckAfterMs = 120_000;
+/** A listing of a runtime that does not answer ends by its own time limit, and another is begun. */
+const stuckAfterMs = 180_000;
 const imageGcMs = 300_000;
 const diskUsageMaxAgeMs = 60_000;
 const agentVersion = process.env.ROSLET_VERSION ?? 'dev';
-
-process.exitCode = await cliMain(process.argv.slice(2), { run });
 
 /** Returns the exit code. */
 async function run(argv: string[], signal: AbortSignal): Promise<number> {
@@ -108,7 +106,8 @@ async function runAgent(
   const { nodeName } = config;
   const now = Date.now;
   const paths = agentPaths(config.rootDir, config.podLogsDir);
-  const hostIps = config.nodeIps.length > 0 ? config.nodeIps : machineAddresses();
+  // Asked for every time: a robot may boot before its network does.
+  const hostIps = () => (config.nodeIps.length > 0 ? config.nodeIps : machineAddresses());
   const ownerLabels = { 'roslet.dev/agent': await ownerOf(config.rootDir) };
 
   const store = await openStore(paths.storeDir, log);
@@ -120,14 +119,16 @@ async function runAgent(
   });
   const metrics = createMetrics();
   const desired = new DesiredState();
-  const runtimes = await openRuntimes(config, paths, metrics, log, signal);
+  const records = await loadPodRecords(store);
+  const usedCri = records.some(({ value }) => value.runtime === 'cri');
+  const runtimes = await openRuntimes(config, usedCri, paths, metrics, log, signal);
 
   const node = await createNodeMonitor({
     nodeName,
     labels: config.nodeLabels,
     taints: [],
-    addresses: [
-      ...hostIps.map((address) => ({ type: 'InternalIP', address })),
+    addresses: () => [
+      ...hostIps().map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: nodeName },
     ],
     kubeletPort: 0,
@@ -155,15 +156,11 @@ async function runAgent(
     },
   });
 
-  const hugepages = await machineHugepages();
-  const resources: Omit<ResourceContext, 'cgroupVersion'> = {
-    memoryCapacityBytes: totalmem(),
-    hugepageSizes: hugepages.map((h) => h.pageBytes),
+  const resources = await detectResourceContext({
     cpuCfsQuota: config.cpuCfsQuota,
     cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
     singleProcessOomKill: false,
-    swapAccounting: false,
-  };
+  });
   const cgroups = await createCgroupManager({
     cgroupRoot: config.cgroupRoot,
     cgroupsPerQos: config.cgroupsPerQos,
@@ -198,15 +195,17 @@ async function runAgent(
   });
   const reader = new ActualReader(ownerLabels);
   let refused: RefusedManifest[] = [];
+  let manifestsRead = config.staticPodPath === undefined;
   const agent = new Agent({
     store,
     events,
     log,
     now,
     qosClass,
-    workerDeps: (pod) => {
-      const { runtime, handler } = runtimes.forPod(pod);
+    workerDeps: (pod, recorded) => {
+      const { runtime, kind, handler } = runtimes.forPod(pod, recorded);
       return {
+        kind,
         runtime,
         reader,
         probes,
@@ -225,13 +224,13 @@ async function runAgent(
           probes,
           events,
           ownerLabels,
-          resources: { ...resources, cgroupVersion: cgroups.version },
+          resources,
           dns,
           containers: {
             paths,
             volumes,
             objects: desired,
-            node: () => ({ nodeName, hostIps, allocatable: node.allocatable() }),
+            node: () => ({ nodeName, hostIps: hostIps(), allocatable: node.allocatable() }),
             clusterDomain: config.clusterDomain,
             seccompRoot: join(config.rootDir, 'seccomp'),
             seccompDefault: config.seccompDefault,
@@ -249,6 +248,7 @@ async function runAgent(
       pressures: node.pressures(),
       shuttingDown: false,
     }),
+    isSourceRead: (pod) => manifestsRead || !isStaticPod(pod),
     canJudge: (pod) => health.isKnown() || isRuntimeKnown(pod),
     finalize: (uid) => objects.finalizeDeletion(uid),
   });
@@ -275,10 +275,8 @@ async function runAgent(
   await Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
   await agent.start(signal);
 
-  let manifestsRead = config.staticPodPath === undefined;
   const reconcile = () => {
-    // Before the first look at the manifests their pods would seem unwanted.
-    if (manifestsRead) agent.reconcile(desired.pods());
+    agent.reconcile(desired.pods());
   };
   desired.onPodsChange(reconcile);
   desired.onObjectChange((ref) => {
@@ -289,8 +287,8 @@ async function runAgent(
   node.onChange(() => agent.nodeChanged());
   reconcile();
 
-  let lastRoundMs = performance.now();
-  const isAlive = () => performance.now() - lastRoundMs < stuckAfterMs;
+  const isSettled = () => manifestsRead && watches.every((w) => w.lastRelistMs > 0);
+  const isAlive = () => watches.every((w) => performance.now() - w.lastAttemptMs < stuckAfterMs);
   const view = agentView({
     agent,
     nodeName,
@@ -307,7 +305,10 @@ async function runAgent(
     configz: () => configz,
     health: () => [
       { name: 'ping' },
-      { name: 'syncloop', ...(isAlive() ? {} : { error: 'no round of housekeeping for a while' }) },
+      {
+        name: 'syncloop',
+        ...(isAlive() ? {} : { error: 'no listing of the runtimes was begun for a while' }),
+      },
     ],
   });
   const server = await startServer(
@@ -338,17 +339,21 @@ async function runAgent(
         transitionPeriodMs: config.eviction.pressureTransitionPeriodMs,
         maxPodGracePeriodSeconds: config.eviction.maxPodGracePeriodSeconds,
         periodMs: evictionMs,
-        observe: async (abort) => ({
-          observations: await observeMachine(config.rootDir, await imageDirs(runtimes, abort)),
-          dedicatedImageFs: false,
-        }),
-        pods: (abort) => podUsages({ agent, cgroups, volumes, disk }, abort),
+        observe: async (abort) => {
+          const dirs = await imageDirs(runtimes, abort);
+          return {
+            observations: await observeMachine(config.rootDir, dirs),
+            dedicatedImageFs: await hasDedicatedImageFs(config.rootDir, dirs),
+          };
+        },
+        pods: (abort, matters) => podUsages({ agent, cgroups, volumes, disk }, abort, matters),
         reclaim: async (abort) => {
           for (const collector of imageCollectors) await collector.removeUnused(abort);
         },
         evict: async ({ pod, message, gracePeriodSeconds }) => {
           events.event(podReference(pod), 'Warning', 'Evicted', message);
-          agent.evict(podUid(pod), { phase: 'Failed', reason: 'Evicted', message }, gracePeriodSeconds);
+          const verdict = { phase: 'Failed' as const, reason: 'Evicted', message };
+          await agent.evict(podUid(pod), verdict, gracePeriodSeconds, signal);
         },
         onPressures: node.setPressures,
         log,
@@ -365,14 +370,14 @@ async function runAgent(
         volumes,
         periodMs: housekeepingMs,
         log,
+        // Only when everything desired and everything there is known is it known what nobody answers for.
         onRound: () => {
-          lastRoundMs = performance.now();
-          // Only when every runtime was listed is it known what nobody answers for.
-          if (watches.every((w) => w.lastRelistMs > 0))
-            agent.claimOrphans(watches.flatMap((w) => [...w.seen()]));
+          if (isSettled()) agent.claimOrphans(watches.flatMap((w) => [...w.seen()]));
         },
-        isSettled: () => manifestsRead && watches.every((w) => w.lastRelistMs > 0),
-        isOwned: (uid) => agent.worker(uid) !== undefined,
+        isSettled,
+        // What a runtime still holds is taken down by a worker first, with its grace.
+        isOwned: (uid) => agent.owns(uid) || watches.some((w) => w.holds(uid)),
+        pods: () => [...agent.workers()].filter((w) => !w.record.ended).map((w) => w.pod),
       },
       signal,
     ),
@@ -417,6 +422,7 @@ async function runAgent(
 
 async function openRuntimes(
   config: AgentConfig,
+  usedCri: boolean,
   paths: Paths,
   metrics: Metrics,
   log: Logger,
@@ -424,7 +430,7 @@ async function openRuntimes(
 ): Promise<RuntimeSet> {
   const endpoint = config.containerRuntimeEndpoint;
   const socket = endpoint.replace(/^unix:\/\//, '');
-  const useCri = config.runtime === 'cri' || (config.runtime === 'auto' && existsSync(socket));
+  const useCri = config.runtime === 'cri' || (config.runtime === 'auto' && (usedCri || existsSync(socket)));
   let cri: Runtime | undefined;
   if (useCri) {
     const { criRuntime } = await import('../runtime/cri/index.ts');
@@ -510,3 +516,6 @@ function runningLogs(worker: PodWorker): RotatableLog[] {
       reopen: (signal) => worker.runtime.reopenContainerLog(c.id, signal),
     }));
 }
+
+// Last, when all of the above is there.
+process.exitCode = await cliMain(process.argv.slice(2), { run });

@@ -1,5 +1,6 @@
 /** What each pod uses of memory, processes and disk, as eviction weighs it. */
 import type { Agent } from './agent.ts';
+import type { Pod } from './api/core.gen.ts';
 import type { ContainerUsage, PodWithUsage } from './node/eviction-rank.ts';
 import type { PodWorker } from './pods/worker.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
@@ -14,9 +15,18 @@ export interface PodUsageOptions {
 }
 
 /** Of the pods that still hold something of the node. */
-export async function podUsages(options: PodUsageOptions, signal: AbortSignal): Promise<PodWithUsage[]> {
-  const running = [...options.agent.workers()].filter((w) => !w.record.ended && w.record.stop === undefined);
-  return Promise.all(running.map((worker) => usageOf(worker, options, signal)));
+export async function podUsages(
+  options: PodUsageOptions,
+  signal: AbortSignal,
+  matters: (pod: Pod) => boolean,
+): Promise<PodWithUsage[]> {
+  const running = [...options.agent.workers()].filter(
+    (w) => !w.record.ended && w.record.stop === undefined && matters(w.pod),
+  );
+  const usages = await Promise.allSettled(running.map((worker) => usageOf(worker, options, signal)));
+  signal.throwIfAborted();
+  // A pod that just went, or whose runtime is down, must not hide what the others use.
+  return usages.flatMap((usage) => (usage.status === 'fulfilled' ? [usage.value] : []));
 }
 
 async function usageOf(

@@ -211,7 +211,11 @@ runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
       for (const pod of await this.pods()) {
         const { namespace, name, annotations } = pod.metadata ?? {};
         if (annotations?.['kubernetes.io/config.source'] === 'file') continue;
-        await this.send('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0 });
+        const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+        // One that was deleted already is on its way.
+        await this.send('DELETE', path, { gracePeriodSeconds: 0 }).catch((err: Error) => {
+          if (!/ 404 /.test(err.message)) throw err;
+        });
       }
       await until('all pods are gone', async () => (await this.pods()).length === 0, 60_000);
       await until('housekeeping is done', async () => this.leftovers().length === 0, 15_000).catch(

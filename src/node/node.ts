@@ -25,7 +25,7 @@ export interface NodeMonitorOptions {
   /** Besides those that every node has. */
   labels: Readonly<Record<string, string>>;
   taints: readonly Taint[];
-  addresses: readonly NodeAddress[];
+  addresses(): NodeAddress[];
   /** Of the kubelet API; 0 when it is not served. */
   kubeletPort: number;
   agentVersion: string;
@@ -133,7 +133,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
       },
       spec: { ...(options.taints.length > 0 && { taints: [...options.taints] }) },
       status: {
-        addresses: [...options.addresses],
+        addresses: options.addresses(),
         capacity: toResourceList(capacity),
         allocatable: toResourceList(allocatable(capacity, options.reservations, options.thresholds)),
         conditions,

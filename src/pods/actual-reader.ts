@@ -14,8 +14,8 @@ import type { ActualPod } from './actual.ts';
 import { podUidLabel } from './identity.ts';
 
 export class ActualReader {
-  readonly #containers = new Map<string, ContainerStatus>();
-  readonly #sandboxes = new Map<string, PodSandboxStatus>();
+  /** By pod uid: only what was there at the last read is remembered. */
+  readonly #known = new Map<string, Known>();
 
   readonly #ownerLabels: Readonly<Record<string, string>>;
 
@@ -30,10 +30,18 @@ export class ActualReader {
       runtime.listPodSandbox({ labels }, signal),
       runtime.listContainers({ labels }, signal),
     ]);
+    const known = this.#known.get(uid) ?? { sandboxes: new Map(), containers: new Map() };
     const [sandboxStatuses, containerStatuses] = await Promise.all([
-      Promise.all(sandboxes.map((s) => this.#sandboxStatus(runtime, s, signal))),
-      Promise.all(containers.map((c) => this.#containerStatus(runtime, c, signal))),
+      Promise.all(sandboxes.map((s) => sandboxStatus(runtime, s, known, signal))),
+      Promise.all(containers.map((c) => containerStatus(runtime, c, known, signal))),
     ]);
+    if (sandboxes.length + containers.length === 0) this.#known.delete(uid);
+    else {
+      this.#known.set(uid, {
+        sandboxes: new Map(present(sandboxStatuses).map((s) => [s.id, s])),
+        containers: new Map(present(containerStatuses).map((c) => [c.id, c])),
+      });
+    }
     return {
       uid,
       sandboxes: present(sandboxStatuses).sort(
@@ -44,39 +52,35 @@ export class ActualReader {
       ),
     };
   }
+}
 
-  /** Forgets the cached statuses of a pod that is gone. */
-  forget(pod: ActualPod): void {
-    for (const { id } of pod.containers) this.#containers.delete(id);
-    for (const { id } of pod.sandboxes) this.#sandboxes.delete(id);
-  }
+interface Known {
+  sandboxes: ReadonlyMap<string, PodSandboxStatus>;
+  containers: ReadonlyMap<string, ContainerStatus>;
+}
 
-  async #containerStatus(
-    runtime: Runtime,
-    listed: Container,
-    signal?: AbortSignal,
-  ): Promise<ContainerStatus | undefined> {
-    const cached = this.#containers.get(listed.id);
-    if (cached !== undefined && cached.state === listed.state && listed.state !== 'CONTAINER_UNKNOWN') {
-      return cached;
-    }
-    const status = await unlessGone(runtime.containerStatus(listed.id, signal));
-    if (status === undefined) this.#containers.delete(listed.id);
-    else this.#containers.set(listed.id, status);
-    return status;
-  }
+async function containerStatus(
+  runtime: Runtime,
+  listed: Container,
+  known: Known,
+  signal?: AbortSignal,
+): Promise<ContainerStatus | undefined> {
+  const before = known.containers.get(listed.id);
+  if (before !== undefined && before.state === listed.state && listed.state !== 'CONTAINER_UNKNOWN')
+    return before;
+  return unlessGone(runtime.containerStatus(listed.id, signal));
+}
 
-  async #sandboxStatus(
-    runtime: Runtime,
-    listed: PodSandbox,
-    signal?: AbortSignal,
-  ): Promise<PodSandboxStatus | undefined> {
-    const cached = this.#sandboxes.get(listed.id);
-    if (cached !== undefined) return { ...cached, state: listed.state };
-    const status = await unlessGone(runtime.podSandboxStatus(listed.id, signal));
-    if (status !== undefined && status.state === 'SANDBOX_READY') this.#sandboxes.set(listed.id, status);
-    return status;
-  }
+async function sandboxStatus(
+  runtime: Runtime,
+  listed: PodSandbox,
+  known: Known,
+  signal?: AbortSignal,
+): Promise<PodSandboxStatus | undefined> {
+  const before = known.sandboxes.get(listed.id);
+  // The addresses of a sandbox that is ready do not change.
+  if (before !== undefined && before.ips.length > 0) return { ...before, state: listed.state };
+  return unlessGone(runtime.podSandboxStatus(listed.id, signal));
 }
 
 const present = <T>(items: (T | undefined)[]): T[] => items.filter((i) => i !== undefined);

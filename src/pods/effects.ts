@@ -34,7 +34,7 @@ import { terminationMessage } from './termination-message.ts';
 
 /** Why a container did not start, and when another try can help (undefined: the caller's back off). */
 export interface StartFailure extends Waiting {
-  retryAtMs?: number;
+  retryInMs?: number;
 }
 
 type Of<Do extends Action['do']> = Extract<Action, { do: Do }>;
@@ -407,9 +407,19 @@ async function named<T>(reason: string, step: () => Promise<T>): Promise<T> {
   }
 }
 
-function startFailure(err: unknown): Waiting {
-  const known = err instanceof ImageError || err instanceof ContainerConfigError || err instanceof StartError;
-  return { reason: known ? err.reason : 'ContainerCreating', message: describe(err) };
+function startFailure(err: unknown): StartFailure {
+  const message = describe(err);
+  if (err instanceof ImageError) {
+    const { reason, retryAtMs } = err;
+    return {
+      reason,
+      message,
+      ...(retryAtMs === undefined ? {} : { retryInMs: Math.max(retryAtMs - Date.now(), 0) }),
+    };
+  }
+  if (err instanceof ContainerConfigError || err instanceof StartError)
+    return { reason: err.reason, message };
+  return { reason: 'ContainerCreating', message };
 }
 
 export function findContainer(pod: Pod, name: string): Container | undefined {

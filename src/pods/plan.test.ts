@@ -14,6 +14,7 @@ interface Case {
   probes?: Record<string, ProbeResult>;
   intent?: Intent;
   startedAtMs?: number;
+  replaced?: string[];
   /** Short forms of the actions, in order. */
   actions: string[];
   end?: Plan['end'];
@@ -36,6 +37,17 @@ const cases: Case[] = [
   // Sandbox
   { name: 'makes a sandbox for a new pod', actual: testActual([]), actions: ['sandbox 0'] },
   { name: 'replaces a sandbox that died', actual: testActual([dead]), actions: ['sandbox 1 for sb0'] },
+  {
+    name: 'waits before yet another sandbox when they die as soon as they are made',
+    actual: testActual([
+      testSandbox({
+        state: 'SANDBOX_NOTREADY',
+        metadata: { name: 'p', namespace: 'default', uid: 'uid-1', attempt: 3 },
+        createdAtMs: testNowMs - 1000,
+      }),
+    ]),
+    actions: [],
+  },
   {
     name: 'kills what outlived its sandbox before making another',
     actual: testActual([dead], [running('a')]),
@@ -239,6 +251,20 @@ const cases: Case[] = [
     actual: testActual([ready], [running('a')]),
     probes: { 'a0/startup': 'failure' },
     actions: ['kill a0 startup'],
+  },
+  {
+    name: 'starts a container again that was killed for its probe and ended well, with OnFailure',
+    pod: testPod({ restartPolicy: 'OnFailure' }),
+    actual: testActual([ready], [exited('a', 0)]),
+    replaced: ['a0'],
+    actions: ['start a app #1 in sb0'],
+  },
+  {
+    name: 'starts an init container again that was killed for a change and ended well',
+    pod: testPod({ initContainers: [init('i')], restartPolicy: 'Never' }),
+    actual: testActual([ready], [exited('i', 0)]),
+    replaced: ['i0'],
+    actions: ['start i init #1 in sb0'],
   },
   {
     name: 'does not kill on a failed readiness probe',
@@ -497,6 +523,7 @@ function run(c: Pick<Case, 'actual'> & Partial<Case>): Plan {
     probes: testProbes(c.probes),
     backoff: defaultBackoff,
     containerHash: () => 'h',
+    replaced: new Set(c.replaced),
     startedAtMs: c.startedAtMs ?? testNowMs,
     nowMs: testNowMs,
   });

@@ -73,6 +73,8 @@ export interface PlanInput {
   backoff: BackoffConfig;
   /** Hash of a container's spec as written on its instances. */
   containerHash: (container: Container) => string;
+  /** Ids of instances that were killed only to be started again. */
+  replaced: ReadonlySet<string>;
   /** When the pod was first seen, for activeDeadlineSeconds. */
   startedAtMs: number;
   nowMs: number;
@@ -163,6 +165,14 @@ function planSandbox(input: PlanInput, result: Plan): Plan {
   // What the lost sandbox left behind must be gone first: its processes may hold ports and locks.
   for (const container of alive) kill(result, input, container, 'pod', 'Pod sandbox changed');
   if (alive.length > 0) return result;
+  // A sandbox that dies as soon as it is made is not made again without end.
+  if (newest !== undefined && newest.metadata.attempt >= quickSandboxes) {
+    const untilMs = newest.createdAtMs + sandboxBackoffMs;
+    if (newest.createdAtMs <= input.nowMs && input.nowMs < untilMs) {
+      wakeAt(result, untilMs);
+      return result;
+    }
+  }
   result.actions.push({
     do: 'createSandbox',
     attempt: newest === undefined ? 0 : newest.metadata.attempt + 1,
@@ -170,6 +180,10 @@ function planSandbox(input: PlanInput, result: Plan): Plan {
   });
   return result;
 }
+
+/** How many sandboxes are made one right after the other, and how old one must be after that. */
+const quickSandboxes = 3;
+const sandboxBackoffMs = 10_000;
 
 /** Plans the init containers and sidecars. Returns whether the containers may start. */
 function planInit(input: PlanInput, podSandboxId: string, result: Plan): boolean {
@@ -190,10 +204,12 @@ function planInit(input: PlanInput, podSandboxId: string, result: Plan): boolean
       continue;
     }
     if (appsStarted || (instance === undefined && passed)) continue;
-    if (instance?.state === 'CONTAINER_EXITED' && instance.exitCode === 0) continue;
-    if (instance?.state === 'CONTAINER_EXITED' && !shouldRestart(pod, container, instance.exitCode, 'init')) {
-      result.end = {};
-      return false;
+    if (instance?.state === 'CONTAINER_EXITED' && !input.replaced.has(instance.id)) {
+      if (instance.exitCode === 0) continue;
+      if (!shouldRestart(pod, container, instance.exitCode, 'init')) {
+        result.end = {};
+        return false;
+      }
     }
     if (instance?.state === 'CONTAINER_RUNNING') killIfChanged(input, container, instance, result);
     else start(input, podSandboxId, container, 'init', instance, result);
@@ -231,6 +247,7 @@ function planApps(input: PlanInput, podSandboxId: string, result: Plan): void {
       }
     } else if (
       instance?.state === 'CONTAINER_EXITED' &&
+      !input.replaced.has(instance.id) &&
       !shouldRestart(pod, container, instance.exitCode, 'app')
     ) {
       // Done for good.

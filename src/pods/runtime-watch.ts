@@ -33,6 +33,7 @@ export class RuntimeWatch {
   #wakeUp: (() => void) | undefined;
   #nextRelistMs = 0;
   #lastRelistMs = 0;
+  #lastAttemptMs = performance.now();
 
   constructor(options: RuntimeWatchOptions) {
     this.#o = options;
@@ -41,6 +42,16 @@ export class RuntimeWatch {
   /** Pods that the runtime held at the last relist. */
   seen(): Iterable<SeenPod> {
     return this.#seen.values();
+  }
+
+  /** Whether the runtime held anything of the pod at the last relist. */
+  holds(uid: string): boolean {
+    return this.#seen.has(uid);
+  }
+
+  /** Monotonic time at which a relist was begun last. */
+  get lastAttemptMs(): number {
+    return this.#lastAttemptMs;
   }
 
   /** Epoch of the last successful relist; 0 before the first. */
@@ -56,6 +67,7 @@ export class RuntimeWatch {
   /** @throws what the runtime throws. */
   async relist(signal?: AbortSignal): Promise<void> {
     const { runtime, ownerLabels: labels } = this.#o;
+    this.#lastAttemptMs = performance.now();
     const [sandboxes, containers] = await Promise.all([
       runtime.listPodSandbox({ labels }, signal),
       runtime.listContainers({ labels }, signal),

@@ -4,8 +4,11 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Pod } from '../api/core.gen.ts';
 import { hostProcessRuntimeClass } from './identity.ts';
 
+export type RuntimeKind = 'process' | 'cri';
+
 export interface RuntimeChoice {
   runtime: Runtime;
+  kind: RuntimeKind;
   /** Handler to run the sandbox with; '' is the runtime's default. */
   handler: string;
 }
@@ -35,11 +38,15 @@ export class RuntimeSet {
     return runtime;
   }
 
-  /** @throws RuntimeClassError when the node has no such runtime. */
-  forPod(pod: Pod): RuntimeChoice {
+  /**
+   * @param recorded where the pod is already: it stays there, also when the node's default is another now
+   * @throws RuntimeClassError when the node has no such runtime.
+   */
+  forPod(pod: Pod, recorded?: RuntimeKind): RuntimeChoice {
     const name = pod.spec?.runtimeClassName ?? '';
-    const wantsProcess =
-      name === hostProcessRuntimeClass || (name === '' && this.#options.default === 'process');
+    const byClass =
+      name === hostProcessRuntimeClass ? 'process' : name === '' ? this.#options.default : 'cri';
+    const wantsProcess = (recorded ?? byClass) === 'process';
     const runtime = wantsProcess ? this.#options.process : this.#options.cri;
     if (runtime === undefined) {
       throw new RuntimeClassError(
@@ -49,7 +56,7 @@ export class RuntimeSet {
           : `no container runtime is configured for it: set containerRuntimeEndpoint, or use runtimeClassName: ${hostProcessRuntimeClass}`,
       );
     }
-    return { runtime, handler: wantsProcess ? '' : name };
+    return { runtime, kind: wantsProcess ? 'process' : 'cri', handler: wantsProcess ? '' : name };
   }
 }
 

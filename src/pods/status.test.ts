@@ -336,7 +336,11 @@ describe('addresses', () => {
 describe('verdict', () => {
   it('is the phase, reason and message', () => {
     const verdict = { phase: 'Failed' as const, reason: 'Evicted', message: 'no memory' };
-    expect(status({ verdict })).toMatchObject(verdict);
+    expect(status({ verdict, ended: true })).toMatchObject(verdict);
+  });
+  it('is no phase before everything has ended', () => {
+    const verdict = { phase: 'Failed' as const, reason: 'Evicted', message: 'no memory' };
+    expect(status({ verdict })).toMatchObject({ phase: 'Running', reason: 'Evicted' });
   });
 });
 

@@ -54,7 +54,10 @@ export function podStatus(input: StatusInput): PodStatus {
   const initContainerStatuses = inits.map((c) => status(c, 'init'));
   const containerStatuses = apps.map((c) => status(c, 'app'));
 
-  const phase = verdict?.phase ?? podPhase(pod, initContainerStatuses, containerStatuses, input.ended);
+  // A final phase is told when nothing runs any more, as controllers rely on.
+  const phase =
+    (input.ended ? verdict?.phase : undefined) ??
+    podPhase(pod, initContainerStatuses, containerStatuses, input.ended);
   const sandbox = currentSandbox(input.actual);
   const hostNetwork = spec?.hostNetwork === true;
   const ips = hostNetwork ? input.hostIps : (sandbox?.ips ?? previousIps(previous, input.ended));

@@ -15,8 +15,11 @@ import { type ActualPod, latestInstance, nothingActual } from './actual.ts';
 import type { ActualReader } from './actual-reader.ts';
 import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects, StartFailure } from './effects.ts';
+import { findContainer } from './effects.ts';
 import { podKey, podUid } from './identity.ts';
 import { type Action, type Intent, type Plan, plan, podGraceSeconds, type Waiting } from './plan.ts';
+import { restartPolicy } from './restart.ts';
+import type { RuntimeKind } from './runtimes.ts';
 import { podStatus, time } from './status.ts';
 
 /** What survives the agent. Kept in the store under the pod's uid. */
@@ -34,6 +37,12 @@ export interface PodRecord {
   removing: boolean;
   /** How often a container was changed in place; part of its hash, so that a higher one starts it anew. */
   revisions?: Record<string, number>;
+  /** Ids of instances that were killed to be started again, whatever the restart policy says of how they ended. */
+  replaced?: string[];
+  /** Ids of instances whose preStop hook was begun: it runs once, also when the agent is killed in it. */
+  hooked?: string[];
+  /** Which runtime has the pod. */
+  runtime: RuntimeKind;
   status?: PodStatus;
 }
 
@@ -50,7 +59,7 @@ export interface WorkerDeps {
   probes: ProbeResults;
   backoff: BackoffConfig;
   containerHash: (container: Container) => string;
-  hostIps: readonly string[];
+  hostIps: () => readonly string[];
   qosClass: (pod: Pod) => string;
   log: Logger;
   now: () => number;
@@ -175,28 +184,28 @@ export class PodWorker {
     while (!signal.aborted) {
       this.#awake = false;
       this.#sync = new AbortController();
-      let wakeAtMs: number | undefined;
+      let wakeInMs: number | undefined;
       try {
         const next = await this.#syncOnce(AbortSignal.any([signal, this.#sync.signal]));
         if (next === 'removed') return;
         this.#failures = 0;
         if (next === 'again') continue;
-        wakeAtMs = next.wakeAtMs;
+        wakeInMs = next.wakeInMs;
       } catch (err) {
         if (signal.aborted) break;
         this.#stale = true;
         if (this.#sync.signal.aborted) continue;
         this.#failures += 1;
-        wakeAtMs = this.#deps.now() + retryDelayMs(this.#failures);
+        wakeInMs = retryDelayMs(this.#failures);
         this.#deps.effects.reportSyncError(this.#record.pod, err);
         this.#log.warn({ err }, 'pod could not be synced, will be retried');
       }
-      await this.#sleep(wakeAtMs, signal);
+      await this.#sleep(wakeInMs, signal);
     }
     for (const { controller } of this.#kills.values()) controller.abort();
   }
 
-  async #syncOnce(signal: AbortSignal): Promise<'again' | 'removed' | { wakeAtMs: number | undefined }> {
+  async #syncOnce(signal: AbortSignal): Promise<'again' | 'removed' | { wakeInMs: number | undefined }> {
     const { deps, record } = { deps: this.#deps, record: this.#record };
     this.#followClock();
     if (!this.#saved) await this.#save();
@@ -207,7 +216,7 @@ export class PodWorker {
     }
     if (this.#changedPod && !record.stop) {
       this.#changedPod = false;
-      await deps.effects.refreshVolumes(record.pod, this.#actual, signal);
+      await this.#refreshVolumes(signal);
     }
     const intent: Intent =
       record.stop === undefined
@@ -220,6 +229,7 @@ export class PodWorker {
       probes: deps.probes,
       backoff: deps.backoff,
       containerHash: (container) => this.#hash(container),
+      replaced: new Set(record.replaced),
       startedAtMs: record.firstSeenMs,
       nowMs: deps.now(),
     });
@@ -236,8 +246,20 @@ export class PodWorker {
       this.#stale = true;
       return 'again';
     }
-    const retries = [...this.#failed.values()].map((f) => f.retryAtMs).filter((at) => at > deps.now());
-    return { wakeAtMs: earliest([...retries, next.wakeAtMs]) };
+    const retries = [...this.#failed.values()].map((f) => f.retryAtMs - performance.now());
+    const planned = next.wakeAtMs === undefined ? undefined : next.wakeAtMs - deps.now();
+    return { wakeInMs: earliest([...retries, planned]) };
+  }
+
+  /** A volume that cannot be rendered anew keeps what it shows; the pod is supervised all the same. */
+  async #refreshVolumes(signal: AbortSignal): Promise<void> {
+    const { effects } = this.#deps;
+    try {
+      await effects.refreshVolumes(this.#record.pod, this.#actual, signal);
+    } catch (err) {
+      if (signal.aborted) throw err;
+      effects.reportSyncError(this.#record.pod, err);
+    }
   }
 
   #stopWithin(graceMs: number): void {
@@ -265,11 +287,14 @@ export class PodWorker {
     const monotonicMs = performance.now();
     const stepMs = wallMs - this.#clock.wallMs - (monotonicMs - this.#clock.monotonicMs);
     this.#clock = { wallMs, monotonicMs };
-    if (Math.abs(stepMs) > clockStepMs) this.#record.firstSeenMs += stepMs;
+    if (Math.abs(stepMs) <= clockStepMs) return;
+    this.#record.firstSeenMs += stepMs;
+    if (this.#record.stop !== undefined) this.#record.stop.deadlineMs += stepMs;
+    this.#saved = false;
   }
 
   /** Everything is down: give back what the pod held, and with `removing` every trace of it. */
-  async #finish(signal: AbortSignal): Promise<'again' | 'removed' | { wakeAtMs: undefined }> {
+  async #finish(signal: AbortSignal): Promise<'again' | 'removed' | { wakeInMs: undefined }> {
     const { deps, record } = { deps: this.#deps, record: this.#record };
     if (!record.ended) {
       await deps.effects.release(record.pod, signal);
@@ -278,9 +303,8 @@ export class PodWorker {
       this.#publish(undefined);
       deps.onEnd(this, 'ended');
     }
-    if (!record.removing) return { wakeAtMs: undefined };
+    if (!record.removing) return { wakeInMs: undefined };
     await deps.effects.remove(record.pod, this.#actual, signal);
-    deps.reader.forget(this.#actual);
     deps.onEnd(this, 'removed');
     return 'removed';
   }
@@ -299,7 +323,7 @@ export class PodWorker {
       if (action.do === 'createSandbox' || action.do === 'startContainer') {
         const subject = action.do === 'startContainer' ? action.name : '';
         const failure = this.#failed.get(subject);
-        if (failure !== undefined && failure.retryAtMs > this.#deps.now()) continue;
+        if (failure !== undefined && failure.retryAtMs > performance.now()) continue;
         const failed =
           action.do === 'createSandbox'
             ? await effects.createSandbox(pod, action, signal)
@@ -322,12 +346,12 @@ export class PodWorker {
     return revision === 0 ? hash : `${hash}-${revision}`;
   }
 
-  #fail(subject: string, { retryAtMs, ...waiting }: StartFailure): void {
+  #fail(subject: string, { retryInMs, ...waiting }: StartFailure): void {
     const count = (this.#failed.get(subject)?.count ?? 0) + 1;
     this.#failed.set(subject, {
       waiting,
       count,
-      retryAtMs: retryAtMs ?? this.#deps.now() + retryDelayMs(count),
+      retryAtMs: performance.now() + (retryInMs ?? retryDelayMs(count)),
     });
   }
 
@@ -340,16 +364,36 @@ export class PodWorker {
     const controller = new AbortController();
     const entry = { deadlineMs, controller };
     this.#kills.set(action.containerId, entry);
-    void this.#runKill(action, entry, running !== undefined);
+    const instance = this.#noteKill(action);
+    void this.#runKill(action, entry, instance);
+  }
+
+  /** Puts into the record what must be known of the kill later. Returns whether the container was killed before. */
+  #noteKill(action: Extract<Action, { do: 'killContainer' }>): { again: boolean } {
+    const { record } = { record: this.#record };
+    const container = findContainer(record.pod, action.name);
+    const again = record.hooked?.includes(action.containerId) ?? false;
+    if (!again) {
+      const there = new Set(this.#actual.containers.map((c) => c.id));
+      const kept = (ids: readonly string[] = []) => ids.filter((id) => there.has(id));
+      record.hooked = [...kept(record.hooked), action.containerId];
+      const isProbe = action.reason === 'liveness' || action.reason === 'startup';
+      const restarts = container !== undefined && restartPolicy(record.pod, container) !== 'Never';
+      if (action.reason === 'changed' || (isProbe && restarts)) {
+        record.replaced = [...kept(record.replaced), action.containerId];
+      }
+    }
+    return { again };
   }
 
   async #runKill(
     action: Extract<Action, { do: 'killContainer' }>,
     entry: { controller: AbortController },
-    again: boolean,
+    { again }: { again: boolean },
   ): Promise<void> {
     const { signal } = entry.controller;
     try {
+      if (!again) await this.#save();
       await this.#deps.effects.killContainer(this.#record.pod, action, this.#actual, again, signal);
     } catch (err) {
       if (signal.aborted) return;
@@ -398,7 +442,7 @@ export class PodWorker {
       terminationMessages: this.#messages,
       previous: record.status,
       startTime: time(record.firstSeenMs),
-      hostIps: deps.hostIps,
+      hostIps: deps.hostIps(),
       qosClass: deps.qosClass(record.pod),
       ...(record.verdict === undefined ? {} : { verdict: record.verdict }),
       ended: record.ended,
@@ -411,25 +455,26 @@ export class PodWorker {
     deps.onStatus(record.pod, status);
   }
 
-  async #sleep(wakeAtMs: number | undefined, signal: AbortSignal): Promise<void> {
+  async #sleep(wakeInMs: number | undefined, signal: AbortSignal): Promise<void> {
     if (this.#awake || signal.aborted) return;
     await new Promise<void>((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
       const done = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', done);
         this.#wakeUp = undefined;
         resolve();
       };
-      const { now, resyncMs } = this.#deps;
       // Also with nothing to wait for the pod is looked at again; a stepped clock cannot make a wait last for ever.
-      const limitMs = resyncMs * (0.75 + Math.random() / 2);
-      const waitMs = Math.min(wakeAtMs === undefined ? limitMs : Math.max(wakeAtMs - now(), 0), limitMs);
-      timer = setTimeout(() => {
-        this.#stale = true;
-        this.#changedPod = true;
-        done();
-      }, waitMs);
+      const resyncInMs = this.#deps.resyncMs * (0.75 + Math.random() / 2);
+      const isResync = wakeInMs === undefined || wakeInMs > resyncInMs;
+      const timer = setTimeout(
+        () => {
+          this.#stale = true;
+          this.#changedPod ||= isResync;
+          done();
+        },
+        isResync ? resyncInMs : Math.max(wakeInMs, 0),
+      );
       signal.addEventListener('abort', done, { once: true });
       this.#wakeUp = done;
     });
@@ -447,6 +492,7 @@ const clockStepMs = 5000;
 interface Failure {
   waiting: Waiting;
   count: number;
+  /** Monotonic. */
   retryAtMs: number;
 }
 
