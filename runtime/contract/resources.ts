@@ -1,7 +1,8 @@
 /** Limits and measurements: cgroups of the pod, memory and its exhaustion, updates, statistics. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Bench, eventually } from './harness.ts';
+import { type Bench, eventually, type Pod } from './harness.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -51,13 +52,13 @@ export function resourceCases(bench: Bench): void {
         memoryLimitBytes: 64 * mebibyte,
       },
     });
-    expect(await limitsOf(id)).toEqual({ memory: 64 * mebibyte, quota: 50_000 });
+    expect(limitsOf(pod, id)).toEqual({ memory: 64 * mebibyte, quota: 50_000 });
     await bench.runtime.updateContainerResources(id, {
       cpuQuotaUs: 80_000,
       cpuPeriodUs: 100_000,
       memoryLimitBytes: 96 * mebibyte,
     });
-    expect(await limitsOf(id)).toEqual({ memory: 96 * mebibyte, quota: 80_000 });
+    expect(limitsOf(pod, id)).toEqual({ memory: 96 * mebibyte, quota: 80_000 });
     expect((await bench.runtime.containerStatus(id)).state).toBe('CONTAINER_RUNNING');
   });
 
@@ -84,29 +85,15 @@ export function resourceCases(bench: Bench): void {
     });
   });
 
-  /** Read as the host sees them, by the cgroup of the container's process. */
-  async function limitsOf(id: string): Promise<{ memory: number; quota: number }> {
-    const script = 'cat /proc/self/cgroup';
-    const { stdout } = await bench.runtime.execSync(id, ['sh', '-c', script], 10_000);
-    const paths = new Map(
-      String(stdout)
-        .trim()
-        .split('\n')
-        .map((line) => {
-          const [, controllers, ...path] = line.split(':');
-          return [controllers ?? '', path.join(':')] as const;
-        }),
-    );
-    const memory = paths.get('memory');
-    if (memory === undefined) {
-      const root = `/sys/fs/cgroup${paths.get('')}`;
-      const [quota] = readFileSync(`${root}/cpu.max`, 'utf8').split(' ');
-      return { memory: Number(readFileSync(`${root}/memory.max`, 'utf8')), quota: Number(quota) };
-    }
-    const cpu = [...paths].find(([controllers]) => controllers.split(',').includes('cpu'));
+  /** Read on the host, in the cgroup that the container has below its pod's. */
+  function limitsOf(pod: Pod, id: string): { memory: number; quota: number } {
+    const read = (controller: string, file: string): string =>
+      readFileSync(join('/sys/fs/cgroup', controller, pod.config.cgroupParent, id, file), 'utf8');
+    if (existsSync('/sys/fs/cgroup/cgroup.controllers'))
+      return { memory: Number(read('', 'memory.max')), quota: Number(read('', 'cpu.max').split(' ')[0]) };
     return {
-      memory: Number(readFileSync(`/sys/fs/cgroup/memory${memory}/memory.limit_in_bytes`, 'utf8')),
-      quota: Number(readFileSync(`/sys/fs/cgroup/${cpu?.[0]}${cpu?.[1]}/cpu.cfs_quota_us`, 'utf8')),
+      memory: Number(read('memory', 'memory.limit_in_bytes')),
+      quota: Number(read('cpu', 'cpu.cfs_quota_us')),
     };
   }
 }
