@@ -104,18 +104,19 @@ spec:
 
 /** Names of the pods whose main process lives, one entry a process. */
 function mainProcesses(agent: TestAgent): string[] {
-  const pids = new Set(cgroupsBelow(agent.cgroup).flatMap(pidsOf));
-  return [...pids].flatMap((pid) => {
-    let command: string[];
+  const found = new Map<number, { name: string; parent: number }>();
+  for (const pid of new Set(cgroupsBelow(agent.cgroup).flatMap(pidsOf))) {
     try {
-      command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      const name = /\/starts\/(\S+);/.exec(command[2] ?? '')?.[1];
+      const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+      if (command[0] === 'sh' && name !== undefined) found.set(pid, { name, parent });
     } catch {
-      return [];
+      // It ended meanwhile.
     }
-    if (command[0] !== 'sh') return [];
-    const name = /\/starts\/(\S+);/.exec(command[2] ?? '')?.[1];
-    return name === undefined ? [] : [name];
-  });
+  }
+  // A shell that has forked but not yet become its command looks like its parent.
+  return [...found.values()].filter(({ parent }) => !found.has(parent)).map(({ name }) => name);
 }
 
 /** A small generator of known quality (mulberry32), so that a failure can be run again. */
