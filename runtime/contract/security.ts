@@ -124,7 +124,9 @@ export function securityCases(bench: Bench): void {
   test('the workload gets no signal blocked or ignored and no descriptor but its three', async () => {
     const status = await processStatus({});
     expect(status.get('SigBlk')).toBe('0000000000000000');
-    expect(status.get('SigIgn')).toBe('0000000000000000');
+    // 32 and 33 are the C library's own: what starts the tests may leave them ignored, and containerd passes that on.
+    const ignored = BigInt(`0x${status.get('SigIgn')}`) & ~(3n << 31n);
+    expect(ignored).toBe(0n);
     const { stdout } = await bench.runToEnd(await bench.pod(), 'main', 'ls /proc/$$/fd; umask');
     expect(stdout.split('\n').filter((name) => /^\d$/.test(name) && Number(name) > 2)).toEqual([]);
     expect(stdout).toContain('0022');

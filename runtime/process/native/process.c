@@ -25,7 +25,10 @@
 #endif
 
 void reset_signals(void) {
-  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  /* By the raw call: the C library keeps its own two away from signal(), but they may come to us ignored. */
+  const struct { void (*handler)(int); unsigned long flags, restorer, mask; } default_action = {0};
+  for (int number = 1; number < NSIG; number++)
+    syscall(SYS_rt_sigaction, number, &default_action, NULL, sizeof(default_action.mask));
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
