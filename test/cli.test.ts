@@ -113,6 +113,17 @@ describe('exec', () => {
     expect(output).toContain('33 99');
   });
 
+  it('leaves the agent well when the client is killed in the middle, and ends the command', async () => {
+    const { child, output } = start('exec', 'tool-robot', '--', 'yes');
+    await until('output comes', async () => output.text.length > 0);
+    child.kill('SIGKILL');
+    await until('the command has ended', async () => {
+      const { code } = await agent.tryCli('exec', 'tool-robot', '--', 'pgrep', '-x', 'yes');
+      return code === 1;
+    });
+    expect(await agent.get('/healthz')).toBe('ok');
+  });
+
   it.each([
     [['exec', 'nope', '--', 'true'], /pods "nope" not found/],
     [['exec', '-c', 'nope', 'tool-robot', '--', 'true'], /container nope is not valid.*choose one of main/],

@@ -1,5 +1,5 @@
 /** The resources of core/v1 that the embedded API serves, one table that discovery, routing and kubectl's names share. */
-import type { ConfigMap, Event, ListMeta, Node, ObjectMeta, Pod, Secret } from '../api/core.gen.ts';
+import type { ConfigMap, Event, Node, ObjectMeta, Pod, Secret } from '../api/core.gen.ts';
 
 export interface Namespace {
   kind: 'Namespace';
@@ -23,13 +23,6 @@ export type ResourceName = keyof ResourceTypes;
 export type ApiObject = ResourceTypes[ResourceName];
 /** The resources that a client may write. */
 export type WritableName = 'pods' | 'configmaps' | 'secrets';
-
-export interface ObjectList<T = ApiObject> {
-  kind: string;
-  apiVersion: 'v1';
-  metadata: ListMeta;
-  items: T[];
-}
 
 export interface ResourceInfo {
   kind: string;

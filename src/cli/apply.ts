@@ -4,7 +4,7 @@ import type { DecodedObject } from '../api/decode.ts';
 import { type Client, resourcePath, withQuery } from './client.ts';
 import { deleteAndWait } from './delete.ts';
 import { ApiRefusal, CliError } from './errors.ts';
-import { readManifests } from './manifests.ts';
+import { readManifests, resourceOfKind } from './manifests.ts';
 import { print } from './output.ts';
 
 export interface ApplyOptions {
@@ -14,8 +14,6 @@ export interface ApplyOptions {
   force: boolean;
   dryRun: boolean;
 }
-
-export const resourceOfKind = { Pod: 'pods', ConfigMap: 'configmaps', Secret: 'secrets' } as const;
 
 export async function apply(client: Client, o: ApplyOptions, signal: AbortSignal): Promise<number> {
   const objects = await readManifests(o.filename);

@@ -1,9 +1,8 @@
 /** `roslet delete`: deletes pods, or the objects of manifests, and waits until they are gone. */
 import type { ObjectMeta } from '../api/core.gen.ts';
-import { resourceOfKind } from './apply.ts';
 import { type Client, resourcePath } from './client.ts';
 import { ApiRefusal, CliError } from './errors.ts';
-import { readManifests } from './manifests.ts';
+import { readManifests, resourceOfKind } from './manifests.ts';
 import { print } from './output.ts';
 
 export interface DeletionOptions {

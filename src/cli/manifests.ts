@@ -5,6 +5,9 @@ import { text } from 'node:stream/consumers';
 import { type DecodedObject, decodeManifest, formatManifestError } from '../api/decode.ts';
 import { CliError } from './errors.ts';
 
+/** The API's name of what a manifest's kind is kept under. */
+export const resourceOfKind = { Pod: 'pods', ConfigMap: 'configmaps', Secret: 'secrets' } as const;
+
 /** @throws CliError with every error of every manifest */
 export async function readManifests(paths: readonly string[]): Promise<DecodedObject[]> {
   const objects: DecodedObject[] = [];

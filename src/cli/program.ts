@@ -42,7 +42,7 @@ interface ProcessOptions {
   tty: boolean;
 }
 
-export function buildProgram(signal: AbortSignal, exit: (code: number) => void): Command {
+function buildProgram(signal: AbortSignal, exit: (code: number) => void): Command {
   const program = new Command('roslet')
     .description('Launches and supervises the pods of this machine.')
     .option('--root-dir <dir>', "the agent's directory; its socket is found there", defaultRootDir)

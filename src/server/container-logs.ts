@@ -24,7 +24,7 @@ export interface LogQuery {
 }
 
 /** @throws ApiError BadRequest */
-export function parseLogQuery(query: URLSearchParams, nowMs: number): LogQuery {
+function parseLogQuery(query: URLSearchParams, nowMs: number): LogQuery {
   const sinceSeconds = intParam(query, 'sinceSeconds', 1);
   const sinceTime = query.get('sinceTime');
   if (sinceSeconds !== undefined && sinceTime)

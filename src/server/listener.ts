@@ -49,6 +49,7 @@ async function upgrade(
     if (!route.upgrade) throw badRequest(`${exchange.path} does not upgrade to ${req.headers.upgrade}`);
     await route.upgrade({ ...exchange, socket, head });
   } catch (err) {
+    if (ended.signal.aborted) return;
     report(err, req, log);
     refuseUpgrade(socket, err);
   }

@@ -13,7 +13,7 @@ export function findPod(agent: AgentView, namespace: string, name: string): Pod 
   return pod;
 }
 
-export function containerNames(pod: Pod): string[] {
+function containerNames(pod: Pod): string[] {
   const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
   return [...containers, ...initContainers, ...ephemeralContainers].map((each) => each.name);
 }

@@ -65,14 +65,14 @@ export async function startServer(options: ServerOptions, signal: AbortSignal): 
 }
 
 /** All that the socket answers. */
-export function localRoutes(api: LocalApi): Route[] {
+function localRoutes(api: LocalApi): Route[] {
   const routes = [...healthRoutes(api.agent), ...kubeletRoutes(api), ...apiRoutes(api)];
   const paths = routes.map(({ path }) => path);
   return [{ methods: ['GET'], path: '/', handle: ({ res }) => sendJson(res, 200, { paths }) }, ...routes];
 }
 
 /** Feeds what the agent sees to the API's view of the world. */
-export function observe(agent: AgentView, objects: ObjectStore): () => void {
+function observe(agent: AgentView, objects: ObjectStore): () => void {
   for (const pod of agent.pods()) objects.observePod({ type: 'changed', pod });
   for (const event of agent.events.list()) objects.observeEvent(event);
   objects.observeNode(agent.node());

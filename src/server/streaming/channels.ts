@@ -83,6 +83,8 @@ function channelsOf(socket: WebSocket): Channels {
       const ending = payload[0] ?? 0;
       ended.add(ending);
       streamOf(ending).end();
+      // A stream that was ended does not tell any more that it has room.
+      socket.resume();
       return;
     }
     listeners.get(channel)?.(payload);
@@ -113,15 +115,26 @@ function channelsOf(socket: WebSocket): Channels {
 
   return {
     readable: streamOf,
-    writable: (channel) =>
-      new Writable({
+    writable: (channel) => {
+      const stream = new Writable({
         write: (chunk: Buffer, _encoding, done) => {
-          send(channel, chunk).then(() => done(), done);
+          // A client that has gone is no error of the writer: the stream is destroyed with the connection.
+          send(channel, chunk).then(
+            () => done(),
+            () => done(),
+          );
         },
-      }),
+      });
+      closed.signal.addEventListener('abort', () => stream.destroy(), { once: true });
+      return stream;
+    },
     onMessage: (channel, listener) => listeners.set(channel, listener),
     send,
-    close: () => socket.close(1000),
+    close: () => {
+      // The other side's goodbye is to be read, also when what came before it was not.
+      socket.resume();
+      socket.close(1000);
+    },
     closed: closed.signal,
   };
 }

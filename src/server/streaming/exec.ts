@@ -122,7 +122,7 @@ function terminalSizes(channels: Channels): TerminalSizes {
 }
 
 /** Undefined when it is not a size: a client that sends nonsense keeps the size it has. */
-export function parseSize(payload: Buffer): TerminalSize | undefined {
+function parseSize(payload: Buffer): TerminalSize | undefined {
   try {
     const { Width: columns, Height: rows } = JSON.parse(payload.toString('utf8')) as {
       Width?: unknown;
