@@ -12,7 +12,7 @@ export interface BackoffConfig {
 export const crashLoopBackoffAnnotation = 'roslet.dev/crash-loop-backoff-ms';
 
 /** An instance that ran at least this long ends a series of crashes (the kubelet's twice the default maximum). */
-export const backoffResetMs = 600_000;
+const backoffResetMs = 600_000;
 
 export const defaultBackoff: BackoffConfig = { initialMs: 10_000, maxMs: 300_000 };
 

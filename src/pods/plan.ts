@@ -85,7 +85,7 @@ export function plan(input: PlanInput): Plan {
 }
 
 /** Grace of a container that is killed alone because a probe failed; the probe's own beats the pod's. */
-export function probeGraceSeconds(pod: Pod, container: Container, kind: ProbeKind): number {
+function probeGraceSeconds(pod: Pod, container: Container, kind: ProbeKind): number {
   const probe = kind === 'startup' ? container.startupProbe : container.livenessProbe;
   return probe?.terminationGracePeriodSeconds ?? podGraceSeconds(pod);
 }
