@@ -123,7 +123,7 @@ export function encodeResources(resources: LinuxContainerResources): cri.LinuxCo
 /** Whole seconds as CRI counts them, never shorter than asked. */
 export const ceilSeconds = (ms: number): bigint => BigInt(Math.ceil(ms / 1000));
 
-export const int64 = (value: number | undefined): bigint => BigInt(Math.trunc(value ?? 0));
+const int64 = (value: number | undefined): bigint => BigInt(Math.trunc(value ?? 0));
 
 export function encodeSignal(name: string | undefined): cri.Signal {
   if (name === undefined) return cri.Signal.RUNTIME_DEFAULT;

@@ -39,7 +39,7 @@ export function writeContainerdConfig(
 }
 
 /** Lowering a process's oom_score_adj needs it, and test machines in containers often lack it. */
-export function hasCapSysResource(): boolean {
+function hasCapSysResource(): boolean {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
   return ((BigInt(`0x${effective}`) >> 24n) & 1n) === 1n;
 }
