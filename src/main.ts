@@ -208,6 +208,7 @@ async function runAgent(
         kind,
         runtime,
         reader,
+        metrics,
         probes,
         qosClass,
         hostIps,
@@ -223,6 +224,7 @@ async function runAgent(
           images,
           probes,
           events,
+          metrics,
           ownerLabels,
           resources,
           dns,
@@ -261,6 +263,7 @@ async function runAgent(
       new RuntimeWatch({
         runtime,
         ownerLabels,
+        metrics,
         relistMs,
         log,
         onPodChange: (uid) => agent.worker(uid)?.wake(),
@@ -303,6 +306,7 @@ async function runAgent(
       refused.map(({ file, line, path, message }) => ({ file, line, field: path, message })),
     manifestFile,
     configz: () => configz,
+    probes: () => probes.summaries(),
     health: () => [
       { name: 'ping' },
       {

@@ -4,6 +4,7 @@ import type { Agent } from './agent.ts';
 import type { Node, Pod } from './api/core.gen.ts';
 import { currentSandbox } from './pods/actual.ts';
 import { podNameLabel, podNamespaceLabel, podUidLabel } from './pods/identity.ts';
+import type { ProbeSummary } from './probes/manager.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
 import type { VolumeManager } from './volumes/manager.ts';
@@ -22,6 +23,7 @@ export interface ViewOptions {
   manifestFile(podUid: string): string | undefined;
   configz(): object;
   health(): HealthCheck[];
+  probes(): ProbeSummary[];
 }
 
 export function agentView(options: ViewOptions): AgentView {
@@ -37,6 +39,7 @@ export function agentView(options: ViewOptions): AgentView {
     manifestFile: options.manifestFile,
     configz: options.configz,
     health: options.health,
+    probes: options.probes,
 
     async runningPods(signal) {
       const pods = new Map<string, Pod>();

@@ -46,6 +46,7 @@ export function testAgent(over: Partial<AgentView> = {}): TestAgent {
     imageFsInfo: async () => [],
     podUsage: async () => undefined,
     podVolumes: () => [],
+    probes: () => [],
     health: () => [{ name: 'ping' }, { name: 'log' }, { name: 'syncloop' }],
     set: (pod) => {
       pods.set(pod.metadata?.uid ?? '', pod);

@@ -19,6 +19,7 @@ import { type Paths, podDir, podLogDir } from '../paths.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
 import { containerResources, type ResourceContext } from '../resources/container.ts';
+import type { Metrics } from '../server/metrics.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { VolumeError } from '../volumes/volume.ts';
 import { type ActualPod, currentSandbox } from './actual.ts';
@@ -50,6 +51,7 @@ export interface PodEffectsOptions {
   probes: ProbeManager;
   containers: ContainerContext;
   events: EventRecorder;
+  metrics: Metrics;
   resources: ResourceContext;
   dns: () => DnsInput;
   /** Put on every sandbox and container, so that agents that share a runtime leave each other's alone. */
@@ -82,9 +84,11 @@ export class PodEffects {
       }
       const config = await this.#prepare(pod, action.attempt, signal);
       await runtime.runPodSandbox(config, handler().name, signal);
+      this.#o.metrics.count('kubelet_started_pods_total', {});
       return undefined;
     } catch (err) {
       if (signal.aborted) throw err;
+      this.#o.metrics.count('kubelet_started_pods_errors_total', {});
       const message = describe(err);
       if (err instanceof VolumeError) this.#event(pod, 'Warning', err.reason, message);
       else {
@@ -104,13 +108,17 @@ export class PodEffects {
     const container = findContainer(pod, action.name);
     const sandbox = currentSandbox(actual);
     if (container === undefined || sandbox === undefined) return undefined;
+    const { metrics } = this.#o;
+    const container_type = action.kind === 'app' ? 'container' : 'init_container';
     try {
       const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, signal);
       await this.#start(pod, container, action, sandboxConfig, sandbox.ips, signal);
+      metrics.count('kubelet_started_containers_total', { container_type });
       return undefined;
     } catch (err) {
       if (signal.aborted) throw err;
       const waiting = startFailure(err);
+      metrics.count('kubelet_started_containers_errors_total', { container_type, code: waiting.reason });
       // The image manager has told of its own.
       if (!(err instanceof ImageError)) {
         this.#containerEvent(

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runtime, RuntimeEvent } from '../../runtime/runtime.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../server/metrics.ts';
 import { podNameLabel, podNamespaceLabel, podUidLabel } from './identity.ts';
 
 export interface SeenPod {
@@ -19,6 +20,7 @@ export interface RuntimeWatchOptions {
   /** Only what carries them is looked at. */
   ownerLabels: Readonly<Record<string, string>>;
   relistMs: number;
+  metrics: Metrics;
   log: Logger;
   onPodChange(uid: string): void;
   /** After each relist: undefined when it succeeded. */
@@ -67,7 +69,9 @@ export class RuntimeWatch {
   /** @throws what the runtime throws. */
   async relist(signal?: AbortSignal): Promise<void> {
     const { runtime, ownerLabels: labels } = this.#o;
-    this.#lastAttemptMs = performance.now();
+    const startedMs = performance.now();
+    const intervalMs = startedMs - this.#lastAttemptMs;
+    this.#lastAttemptMs = startedMs;
     const [sandboxes, containers] = await Promise.all([
       runtime.listPodSandbox({ labels }, signal),
       runtime.listContainers({ labels }, signal),
@@ -93,6 +97,12 @@ export class RuntimeWatch {
     this.#uidOf = uidOf;
     this.#fingerprints = fingerprints;
     this.#lastRelistMs = Date.now();
+    this.#o.metrics.observe('kubelet_pleg_relist_interval_seconds', intervalMs / 1000, {});
+    this.#o.metrics.observe(
+      'kubelet_pleg_relist_duration_seconds',
+      (performance.now() - startedMs) / 1000,
+      {},
+    );
     for (const uid of new Set([...before.keys(), ...fingerprints.keys()])) {
       if (before.get(uid) !== fingerprints.get(uid)) this.#o.onPodChange(uid);
     }

@@ -11,6 +11,7 @@ import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
 import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { ProbeResults } from '../probes/results.ts';
+import type { Metrics } from '../server/metrics.ts';
 import { type ActualPod, latestInstance, nothingActual } from './actual.ts';
 import type { ActualReader } from './actual-reader.ts';
 import type { BackoffConfig } from './backoff.ts';
@@ -61,6 +62,7 @@ export interface WorkerDeps {
   containerHash: (container: Container) => string;
   hostIps: () => readonly string[];
   qosClass: (pod: Pod) => string;
+  metrics: Metrics;
   log: Logger;
   now: () => number;
   /** How often everything is looked at without a hint. */
@@ -186,7 +188,15 @@ export class PodWorker {
       this.#sync = new AbortController();
       let wakeInMs: number | undefined;
       try {
+        const startedMs = performance.now();
         const next = await this.#syncOnce(AbortSignal.any([signal, this.#sync.signal]));
+        this.#deps.metrics.observe(
+          'kubelet_pod_worker_duration_seconds',
+          (performance.now() - startedMs) / 1000,
+          {
+            operation_type: this.#record.stop === undefined ? 'sync' : 'terminate',
+          },
+        );
         if (next === 'removed') return;
         this.#failures = 0;
         if (next === 'again') continue;
@@ -448,6 +458,10 @@ export class PodWorker {
       ended: record.ended,
       nowMs: deps.now(),
     });
+    if (status.phase === 'Running' && (record.status?.phase ?? 'Pending') === 'Pending') {
+      const seconds = Math.max(deps.now() - record.firstSeenMs, 0) / 1000;
+      deps.metrics.observe('kubelet_pod_start_duration_seconds', seconds, {});
+    }
     record.status = status;
     const text = JSON.stringify(status);
     if (text === this.#published) return;

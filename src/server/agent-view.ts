@@ -4,6 +4,7 @@
  */
 import type { ContainerStats, FilesystemUsage, Runtime } from '../../runtime/runtime.ts';
 import type { Event, Node, Pod } from '../api/core.gen.ts';
+import type { ProbeSummary } from '../probes/manager.ts';
 
 export interface AgentView {
   readonly nodeName: string;
@@ -34,6 +35,8 @@ export interface AgentView {
   podUsage(podUid: string): Promise<PodUsage | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */
   podVolumes(podUid: string): { name: string; path: string }[];
+  /** What each probe that runs has found and how long it took. */
+  probes(): ProbeSummary[];
   /** Every check, `error` set on those that fail. */
   health(): HealthCheck[];
 }

@@ -30,12 +30,6 @@ export const counters = {
     help: 'Containers that failed to start.',
     labels: ['container_type', 'code'],
   },
-  kubelet_pleg_discard_events: { help: 'Runtime events that were not looked at.', labels: [] },
-  kubelet_evictions: { help: 'Pods evicted, by the signal that asked for it.', labels: ['eviction_signal'] },
-  prober_probe_total: {
-    help: 'Probes by their result.',
-    labels: ['probe_type', 'result', 'container', 'pod', 'namespace', 'pod_uid'],
-  },
 } as const;
 
 export const histograms = {
@@ -47,11 +41,6 @@ export const histograms = {
   kubelet_pod_worker_duration_seconds: {
     help: 'One round of a pod worker, by its type.',
     labels: ['operation_type'],
-    buckets: shortBuckets,
-  },
-  kubelet_pod_worker_start_duration_seconds: {
-    help: 'From the pod being seen to the first round of its worker.',
-    labels: [],
     buckets: shortBuckets,
   },
   kubelet_runtime_operations_duration_seconds: {
