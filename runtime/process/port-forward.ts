@@ -1,5 +1,5 @@
 /** One TCP connection into a sandbox's network namespace, relayed by `roslet-oci dial`. */
-import { Duplex, PassThrough } from 'node:stream';
+import { Duplex, PassThrough, type Readable, type Writable } from 'node:stream';
 import { type PortForwardSession, RuntimeError } from '../runtime.ts';
 import { type Context, mustFindSandbox } from './context.ts';
 import { spawnHelper } from './helper.ts';
@@ -20,7 +20,29 @@ export async function portForward(
   const received = helper.stdout.pipe(new PassThrough());
   helper.stderr.resume();
   await helper.ready;
-  const stream = Duplex.from({ readable: received, writable: helper.stdin });
+  const stream = joined(received, helper.stdin);
   stream.once('close', helper.abandon);
   return { stream };
+}
+
+/** Not Duplex.from: that fails as a whole when one side closes, and so loses what a peer said before it hung up. */
+function joined(readable: Readable, writable: Writable): Duplex {
+  const stream = new Duplex({
+    read: () => void readable.resume(),
+    // A peer that does not listen any more may still have something to say.
+    write: (chunk, encoding, callback) => void writable.write(chunk, encoding, () => callback()),
+    final: (callback) => void writable.end(() => callback()),
+    destroy: (err, callback) => {
+      readable.destroy();
+      writable.destroy();
+      callback(err);
+    },
+  });
+  readable.on('data', (chunk) => {
+    if (!stream.push(chunk)) readable.pause();
+  });
+  readable.once('end', () => stream.push(null));
+  readable.once('error', (err) => stream.destroy(err));
+  writable.on('error', () => undefined);
+  return stream;
 }
