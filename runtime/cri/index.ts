@@ -3,6 +3,7 @@
  * The runtime may be down when this is made and at any time after: calls then fail with `Unavailable`, and work again
  * when it is back. Differences between runtimes are negotiated by what they answer, never by what they are expected to.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../src/log.ts';
 import { type Runtime, RuntimeError } from '../runtime.ts';
 import { type CallOptions, connect } from './connection.ts';
@@ -81,11 +82,11 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     async stopPodSandbox(podSandboxId, signal) {
-      await ignoreGone(connection.call(methods.stopPodSandbox, { podSandboxId }, within(signal)));
+      await ending(() => connection.call(methods.stopPodSandbox, { podSandboxId }, within(signal)));
     },
 
     async removePodSandbox(podSandboxId, signal) {
-      await ignoreGone(connection.call(methods.removePodSandbox, { podSandboxId }, within(signal)));
+      await ending(() => connection.call(methods.removePodSandbox, { podSandboxId }, within(signal)));
     },
 
     async podSandboxStatus(podSandboxId, signal) {
@@ -123,23 +124,12 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
 
     async stopContainer(containerId, timeoutSeconds, signal) {
       const request = { containerId, timeout: ceilSeconds(timeoutSeconds * 1000) };
-      const stop = () =>
-        ignoreGone(
-          connection.call(
-            methods.stopContainer,
-            request,
-            within(signal, requestTimeoutMs + timeoutSeconds * 1000),
-          ),
-        );
-      // containerd 2.1 answers so for a container that exits in the very moment of the call.
-      await stop().catch((error: unknown) => {
-        if (error instanceof RuntimeError && error.message.includes('ttrpc: closed')) return stop();
-        throw error;
-      });
+      const options = within(signal, requestTimeoutMs + timeoutSeconds * 1000);
+      await ending(() => connection.call(methods.stopContainer, request, options));
     },
 
     async removeContainer(containerId, signal) {
-      await ignoreGone(connection.call(methods.removeContainer, { containerId }, within(signal)));
+      await ending(() => connection.call(methods.removeContainer, { containerId }, within(signal)));
     },
 
     async listContainers(filter, signal) {
@@ -226,11 +216,20 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
   return runtime;
 }
 
-/** Stopping or removing what is gone has succeeded. */
-async function ignoreGone(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error;
+/**
+ * Stopping or removing what is gone has succeeded. containerd 2.1 answers "ttrpc: closed" when a container exits in the
+ * very moment of the call; asked again it finds it gone.
+ */
+async function ending(call: () => Promise<unknown>): Promise<void> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      await call();
+      return;
+    } catch (error) {
+      if (hasCode(error, 'NotFound')) return;
+      const exitsNow = error instanceof RuntimeError && error.message.includes('ttrpc: closed');
+      if (!exitsNow || attempts === 5) throw error;
+      await sleep(attempts * 20);
+    }
   }
 }
