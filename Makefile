@@ -8,7 +8,8 @@ DEMO_DIR ?= /var/lib/roslet-demo
 
 # The Node that scripts/setup put here goes before the machine's own.
 export PATH := $(CURDIR)/.tools/node_modules/.bin:$(PATH)
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# Where there is no sudo the program itself says that it needs root.
+SUDO := $(if $(filter 0,$(shell id -u)),,$(shell command -v sudo))
 
 help:
 	@echo 'make run         set up, build, run the pods in examples/ and watch them come up'

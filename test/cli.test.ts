@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Pod } from '../src/api/core.gen.ts';
@@ -83,6 +84,16 @@ describe('pods', () => {
     child.kill('SIGINT');
     expect(await exit).toBe(0);
     expect(output.text.match(/NAME/g)).toHaveLength(1);
+  });
+
+  it('ends in silence when its reader has gone', async () => {
+    const { child, output, exit } = start('pods', '-w');
+    await until('the first pod is shown', async () => output.text.includes('tool-robot'));
+    child.stdout.destroy();
+    await agent.apply('later.yaml', pod('later', 'sleep 1000'));
+    expect(await exit).toBe(128 + constants.signals.SIGPIPE);
+    expect(output.text).not.toMatch(/error/i);
+    await agent.unapply('later.yaml');
   });
 });
 
