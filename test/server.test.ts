@@ -24,11 +24,11 @@ let agent: TestAgent;
 let metrics: Metrics;
 let stop: AbortController;
 
-const start = async (path = socketPath) =>
+const start = async (path = socketPath, socketGroup = 'no-such-group') =>
   startServer(
     {
       socketPath: path,
-      socketGroup: 'no-such-group',
+      socketGroup,
       healthz: { address: '127.0.0.1', port: 0 },
       agent,
       metrics,
@@ -98,8 +98,16 @@ const podsPath = '/api/v1/namespaces/default/pods';
 
 describe('the socket', () => {
   it('may be used by its group and by nobody else', async () => {
+    await start(socketPath, 'daemon');
+    const { mode, gid } = await stat(socketPath);
+    expect({ mode: mode & 0o777, gid }).toEqual({ mode: 0o660, gid: 1 });
+  });
+
+  it('may be used by its owner alone where there is no such group', async () => {
+    const before = process.umask();
     await start();
-    expect((await stat(socketPath)).mode & 0o777).toBe(0o660);
+    expect((await stat(socketPath)).mode & 0o777).toBe(0o600);
+    expect(process.umask()).toBe(before);
   });
 
   it('is taken over from an agent that was killed, but not from one that answers', async () => {

@@ -31,17 +31,17 @@ export async function listenOnSocket(
     );
   }
   await removeStale(path);
-  // The mode holds from the first moment: between bind and chmod nobody else may connect.
+  // Bound for root alone, at once, since the call binds before it returns: nobody may connect before a chmod.
   const umask = process.umask(0o177);
-  try {
-    await listen(server, { path });
-  } finally {
-    process.umask(umask);
-  }
+  const listening = listen(server, { path });
+  process.umask(umask);
+  await listening;
   const gid = await groupId(group);
   if (gid === undefined) {
     log.info({ socket: path, group }, 'only root may use the socket: there is no such group');
-  } else await chown(path, -1, gid);
+    return;
+  }
+  await chown(path, -1, gid);
   await chmod(path, 0o660);
 }
 
