@@ -18,6 +18,12 @@ const table: [keyof typeof names, names.NameRule, good: string[], bad: string[]]
     ['a', 'a.b', '1.2', 'a-b.c', long(253)],
     ['', '.', 'a.', '.a', 'a..b', 'a.-b', 'A.b', 'a_b', long(254)],
   ],
+  [
+    'uid',
+    names.uid,
+    ['a', '0f.A-z', 'robot.', long(128)],
+    ['', '.', '..', '../../x', 'a/b', 'a..b', '-a', 'a_b', 'a\n', long(129)],
+  ],
   ['dnsSearchDomain', names.dnsSearchDomain, ['a.b', '_tcp.a', 'a_b.c'], ['', 'a..b', '-a', 'A']],
   ['labelValue', names.labelValue, ['', 'a', 'A_b.c-d', '1', long(63)], ['-', 'a-', 'a b', 'a/b', long(64)]],
   [

@@ -25,6 +25,15 @@ export const dns1123Subdomain = matching(
   'have only lower case letters, digits, "-" and ".", and start and end with a letter or digit',
 );
 
+/** Identifies an object and names its directory, so that it may never lead out of the one above. */
+export const uid: NameRule = (value) =>
+  uidCharacters(value) ?? (value.includes('..') ? 'must not have ".." in it' : undefined);
+const uidCharacters = matching(
+  128,
+  '[A-Za-z0-9][-A-Za-z0-9.]*',
+  'have only letters, digits, "-" and ".", and start with a letter or digit',
+);
+
 /** Search domains, which may have labels like `_tcp`. */
 export const dnsSearchDomain = matching(
   253,

@@ -22,6 +22,11 @@ it('a pod without a spec is told so', () => {
   ]);
 });
 
+it.each(['../../x', 'a/b', '..'])('the uid %j, which would be a path, is refused in a pod', (uid) => {
+  const pod = defaultPod({ metadata: { name: 'talker', uid }, spec: { containers: [container()] } });
+  expect(validatePod(pod).map(({ path }) => path)).toEqual(['metadata.uid']);
+});
+
 describe('messages say where, what is wrong and how to mend it', () => {
   const inFirst = (fields: Partial<Container>): Partial<PodSpec> => ({ containers: [container(fields)] });
   it.each<[string, Partial<PodSpec>]>([

@@ -2,17 +2,18 @@
 import type { LabelSelector, ObjectMeta } from '../core.gen.ts';
 import { child, index } from '../errors.ts';
 import type { FieldErrors } from '../field-errors.ts';
-import { dns1123Label, labelValue, type NameRule, qualifiedName } from '../names.ts';
+import { dns1123Label, labelValue, type NameRule, qualifiedName, uid as uidRule } from '../names.ts';
 
 export function validateMetadata(metadata: ObjectMeta, nameRule: NameRule, errors: FieldErrors): void {
   const path = 'metadata';
-  const { annotations, finalizers, generateName, generation, labels, name, namespace, ownerReferences } =
+  const { annotations, finalizers, generateName, generation, labels, name, namespace, ownerReferences, uid } =
     metadata;
   // A generated name is the prefix with five more characters: a "-" at its end is fine.
   if (generateName) errors.check(child(path, 'generateName'), generateName.replace(/-$/, 'x'), nameRule);
   if (!name) errors.required(child(path, 'name'), 'give the object a name');
   else errors.check(child(path, 'name'), name, nameRule);
   errors.checkName(child(path, 'namespace'), namespace, dns1123Label);
+  if (uid) errors.check(child(path, 'uid'), uid, uidRule);
   if (generation !== undefined && generation < 0) {
     errors.invalid(child(path, 'generation'), generation, 'must not be negative');
   }
