@@ -4,7 +4,6 @@
  */
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { connect as connectTcp, isIP } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { apiRelease, type HTTPGetAction } from '../api/core.gen.ts';
 import type { AnyContainer } from '../pods/identity.ts';
 import { startDeadline } from './deadline.ts';
@@ -174,7 +173,10 @@ function getOnce(
 
 function openConnection({ scheme, host, port }: Url) {
   return scheme === 'https'
-    ? connectTls({ host, port, rejectUnauthorized: false, servername: isIP(host) ? '' : host })
+    ? // Loaded with the first https probe.
+      process
+        .getBuiltinModule('node:tls')
+        .connect({ host, port, rejectUnauthorized: false, servername: isIP(host) ? '' : host })
     : connectTcp({ host, port });
 }
 
