@@ -75,7 +75,33 @@ describe('jsonPatch (RFC 6902, appendix A)', () => {
   });
 });
 
+describe('the limits of a JSON patch', () => {
+  it('end copies that grow with each operation', () => {
+    const patch = Array.from({ length: 40 }, () => ({ op: 'copy', from: '', path: '/a/-' }));
+    expect(() => jsonPatch({ a: [1] }, patch)).toThrow(/copy more than 3145728 bytes/);
+  });
+
+  it('end a list of too many operations before the first', () => {
+    const patch = Array.from({ length: 10_001 }, () => null);
+    expect(() => jsonPatch({}, patch)).toThrow(/at most 10000 operations, this one has 10001/);
+  });
+});
+
 describe('strategicMergePatch', () => {
+  it('merges and orders lists as long as a body can hold', () => {
+    const names = Array.from({ length: 100_000 }, (_, index) => ({ name: String(index) }));
+    const patch: Json = {
+      env: names.map((item) => ({ ...item, value: 'x' })),
+      '$setElementOrder/env': names.toReversed(),
+      finalizers: names.map(({ name }) => name),
+    };
+    const merged = strategicMergePatch({ env: names, finalizers: patch.finalizers! }, patch);
+    expect(merged).toEqual({
+      env: names.toReversed().map((item) => ({ ...item, value: 'x' })),
+      finalizers: patch.finalizers,
+    });
+  });
+
   const pod: Json = {
     spec: {
       containers: [

@@ -31,15 +31,35 @@ export function mergePatch(target: Json, patch: Json): Json {
   return result;
 }
 
+/** The API server's limits: a short patch could otherwise copy until the memory is full. */
+const maxOperations = 10_000;
+const maxCopiedBytes = 3 * 2 ** 20;
+
 export function jsonPatch(target: Json, patch: Json): Json {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch is a list of operations');
+  if (patch.length > maxOperations) {
+    const message = `a JSON patch has at most ${maxOperations} operations, this one has ${patch.length}`;
+    throw new ApiError('RequestEntityTooLarge', message);
+  }
+  let copiedBytes = 0;
+  const copyOf = (value: Json): Json => {
+    const text = JSON.stringify(value);
+    copiedBytes += Buffer.byteLength(text);
+    if (copiedBytes <= maxCopiedBytes) return JSON.parse(text) as Json;
+    const message = `the copy operations of the JSON patch copy more than ${maxCopiedBytes} bytes`;
+    throw new ApiError('RequestEntityTooLarge', message);
+  };
   return patch.reduce<Json>((document, operation) => {
     if (!isObject(operation)) throw badRequest('an operation of a JSON patch is an object');
-    return applyOperation(document, operation);
+    return applyOperation(document, operation, copyOf);
   }, structuredClone(target));
 }
 
-function applyOperation(document: Json, { op, path, from, value = null }: JsonObject): Json {
+function applyOperation(
+  document: Json,
+  { op, path, from, value = null }: JsonObject,
+  copyOf: (value: Json) => Json,
+): Json {
   const to = pointer(path);
   switch (op) {
     case 'add':
@@ -54,7 +74,7 @@ function applyOperation(document: Json, { op, path, from, value = null }: JsonOb
       return insert(removeAt(document, pointer(from)), to, moved);
     }
     case 'copy':
-      return insert(document, to, structuredClone(valueAt(document, pointer(from))));
+      return insert(document, to, copyOf(valueAt(document, pointer(from))));
     case 'test':
       if (isDeepStrictEqual(valueAt(document, to), value)) return document;
       throw new ApiError('Invalid', `the JSON patch does not apply: testing value ${path} failed`);
@@ -165,7 +185,10 @@ function mergeField(key: string, target: Json | undefined, patch: Json): Json {
   if (isObject(patch)) return mergeObjects(isObject(target) ? target : {}, patch);
   if (!Array.isArray(patch)) return patch;
   const present = Array.isArray(target) ? target : [];
-  if (mergedSets.has(key)) return [...present, ...patch.filter((each) => !present.includes(each))];
+  if (mergedSets.has(key)) {
+    const known = new Set(present);
+    return [...present, ...patch.filter((each) => !known.has(each))];
+  }
   const mergeKey = mergeKeys[key];
   return mergeKey && patch.every(isObject) ? mergeLists(present, patch, mergeKey) : patch;
 }
@@ -174,19 +197,29 @@ function mergeLists(target: Json[], patch: JsonObject[], mergeKey: string): Json
   if (patch.some((item) => item.$patch === 'replace')) {
     return patch.filter((item) => item.$patch !== 'replace').map(withoutDirectives);
   }
-  const result = [...target];
+  // Deleted items stay as holes until the end, so that the indices hold.
+  const result: (Json | undefined)[] = [...target];
+  const indices = firstIndices(target.map((item) => (isObject(item) ? item[mergeKey] : undefined)));
   for (const item of patch) {
     const id = item[mergeKey];
     if (id === undefined)
       throw badRequest(`an item of the strategic merge patch lacks its merge key ${mergeKey}`);
-    const index = result.findIndex((each) => isObject(each) && each[mergeKey] === id);
-    const old = result[index];
+    const index = indices.get(id);
+    const old = index === undefined ? undefined : result[index];
     if (item.$patch === 'delete') {
-      if (index >= 0) result.splice(index, 1);
-    } else if (isObject(old)) result[index] = mergeObjects(old, item);
-    else result.push(mergeObjects({}, item));
+      if (index !== undefined) result[index] = undefined;
+      indices.delete(id);
+    } else if (index !== undefined && isObject(old)) result[index] = mergeObjects(old, item);
+    else indices.set(id, result.push(mergeObjects({}, item)) - 1);
   }
-  return result;
+  return result.filter((item) => item !== undefined);
+}
+
+/** Where each value is found first; a search for each item of a long list would take the square of its length. */
+function firstIndices(values: readonly (Json | undefined)[]): Map<Json | undefined, number> {
+  const indices = new Map<Json | undefined, number>();
+  for (const [index, value] of values.entries()) if (!indices.has(value)) indices.set(value, index);
+  return indices;
 }
 
 function applyListDirective(result: JsonObject, key: string, value: Json): void {
@@ -194,17 +227,15 @@ function applyListDirective(result: JsonObject, key: string, value: Json): void 
   const list = result[field];
   if (!directive || !Array.isArray(list) || !Array.isArray(value)) return;
   if (directive === 'deleteFromPrimitiveList') {
-    result[field] = list.filter((each) => !value.includes(each));
+    const deleted = new Set(value);
+    result[field] = list.filter((each) => !deleted.has(each));
     return;
   }
   const mergeKey = mergeKeys[field];
   const idOf = (item: Json | undefined): Json | undefined =>
     mergeKey && isObject(item) ? item[mergeKey] : item;
-  const order = value.map(idOf);
-  const rank = (item: Json): number => {
-    const index = order.indexOf(idOf(item));
-    return index < 0 ? order.length : index;
-  };
+  const order = firstIndices(value.map(idOf));
+  const rank = (item: Json): number => order.get(idOf(item)) ?? value.length;
   result[field] = [...list].sort((a, b) => rank(a) - rank(b));
 }
 
