@@ -1,7 +1,7 @@
 /** The composition root: the only place that knows every implementation. Configuration in, a running agent out. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, realpath, statfs } from 'node:fs/promises';
+import { chmod, mkdir, realpath, statfs } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -81,6 +81,11 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
     const log = createLogger(config.log);
     for (const warning of warnings) log.warn(warning);
     await mkdir(config.rootDir, { recursive: true, mode: 0o755 });
+    // Others than root have no business among pods' volumes and logs; the socket beside them is theirs to use.
+    for (const dir of ['pods', 'log', 'process', 'store']) {
+      await mkdir(join(config.rootDir, dir), { recursive: true, mode: 0o700 });
+      await chmod(join(config.rootDir, dir), 0o700);
+    }
     const lock = await acquireLock(agentPaths(config.rootDir).lockPath);
     try {
       await runAgent(config, configz, log, AbortSignal.any([signal, ending.signal]));
@@ -441,7 +446,12 @@ async function openRuntimes(
     cri = await criRuntime({ endpoint, log, requestTimeoutMs: config.runtimeRequestTimeoutMs, signal });
   }
   const { processRuntime } = await import('../runtime/process/index.ts');
-  const process = processRuntime({ stateDir: paths.processDir, ociPath: ociProgram(), log });
+  const process = processRuntime({
+    stateDir: paths.processDir,
+    ociPath: ociProgram(),
+    log,
+    hiddenPaths: [config.rootDir],
+  });
   return new RuntimeSet({
     process: instrumentedRuntime(process, metrics),
     ...(cri === undefined ? {} : { cri: instrumentedRuntime(cri, metrics) }),

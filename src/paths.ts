@@ -25,10 +25,18 @@ export function agentPaths(rootDir: string, podLogsDir?: string): Paths {
   };
 }
 
-export const podDir = (paths: Paths, uid: string): string => join(paths.podsDir, uid);
+export const podDir = (paths: Paths, uid: string): string => join(paths.podsDir, oneName(uid));
 
 /** Directory of a pod's container logs, as the kubelet names it. */
 export const podLogDir = (paths: Paths, namespace: string, name: string, uid: string): string =>
-  join(paths.podLogsDir, `${namespace}_${name}_${uid}`);
+  join(paths.podLogsDir, oneName(`${namespace}_${name}_${uid}`));
+
+/** Names come from users; none may lead out of its directory. */
+function oneName(name: string): string {
+  if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
+    throw new TypeError(`${JSON.stringify(name)} cannot be the name of a directory`);
+  }
+  return name;
+}
 
 export const defaultRootDir = '/var/lib/roslet';
