@@ -29,6 +29,8 @@ export interface StateReader {
   forget(id: string): void;
 }
 
+const emptyLockPatienceMs = 1000;
+
 /** Codes as containerd gives them to what it lost. */
 const lostExitCode = 255;
 
@@ -127,8 +129,9 @@ export function stateReader(context: Context): StateReader {
     const launched = await readIfPresent(launchLock(context, record.id));
     if (launched === undefined || record.bootId !== context.bootId) return false;
     const launcher = parseProcess(launched);
-    // An empty lock was made this instant.
-    if (!launcher || isAlive(launcher)) return true;
+    // A launcher makes it whole; a power cut or an older agent may have left an empty one.
+    if (!launcher) return (await ageMs(launchLock(context, record.id))) < emptyLockPatienceMs;
+    if (isAlive(launcher)) return true;
     const pid = await readIfPresent(join(context.store.containers.directory(record.id), 'conmon.pid'));
     return pid !== undefined && isRunningProgram(Number(pid), record.id);
   }
@@ -149,6 +152,9 @@ export function stateReader(context: Context): StateReader {
 /** Made by the one launcher that may start the container. */
 export const launchLock = (context: Context, id: string): string =>
   join(context.store.containers.directory(id), 'launched');
+
+/** How long ago it was written. */
+const ageMs = async (path: string): Promise<number> => Date.now() - (await stat(path)).mtimeMs;
 
 const rebooted = 'the machine was restarted while the container existed';
 const supervisorGone = 'conmon was killed or could not write the exit code, so it is not known';

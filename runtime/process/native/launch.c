@@ -1,7 +1,7 @@
 /*
  * `launch --cgroup DIR... --lock FILE -- PROGRAM ARG...`: moves itself into cgroups and becomes PROGRAM. The agent
  * starts supervisors with it so that they are never in the agent's own cgroup, not even for an instant. The lock file
- * is made at the last moment and only once: whoever loses exits with 3 and starts nothing.
+ * is made at the last moment, only once and whole: whoever loses exits with 3 and starts nothing.
  */
 #define _GNU_SOURCE
 #include "common.h"
@@ -15,6 +15,21 @@
 
 enum { EXIT_ALREADY_LAUNCHED = 3 };
 
+/* Written beside and linked into place: a full disk must not leave an empty lock, that would be one for ever. */
+static bool take_lock(const char *lock) {
+  char *draft = format("%s.%d", lock, (int)getpid());
+  int fd = open(draft, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+  bool written = fd >= 0 && dprintf(fd, "%d %llu\n", (int)getpid(), process_start_time(getpid())) > 0;
+  bool taken = written && link(draft, lock) == 0;
+  int number = errno;
+  if (fd >= 0) close(fd);
+  unlink(draft);
+  free(draft);
+  errno = number;
+  if (!taken && (!written || errno != EEXIST)) fail(EXIT_CANNOT_START, "cannot make %s", lock);
+  return taken;
+}
+
 int command_launch(int argc, char **argv) {
   const char *lock = NULL;
   int i = 1;
@@ -24,12 +39,7 @@ int command_launch(int argc, char **argv) {
     else failx(EXIT_CANNOT_START, "launch: unknown option %s", argv[i]);
   }
   if (i + 1 >= argc) failx(EXIT_CANNOT_START, "launch: no program given");
-  if (lock != NULL) {
-    int fd = open(lock, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST) return EXIT_ALREADY_LAUNCHED;
-    if (fd < 0 || dprintf(fd, "%d %llu\n", (int)getpid(), process_start_time(getpid())) < 0)
-      fail(EXIT_CANNOT_START, "cannot make %s", lock);
-  }
+  if (lock != NULL && !take_lock(lock)) return EXIT_ALREADY_LAUNCHED;
   execv(argv[i + 1], argv + i + 1);
   int number = errno;
   if (lock != NULL) unlink(lock);
