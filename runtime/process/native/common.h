@@ -69,7 +69,7 @@ void reset_signals(void);
 void close_inherited(int first, bool on_exec);
 /* Not every agent may lower the score: returns what is wrong instead of failing, or NULL. */
 char *apply_oom_score(const struct spec *spec);
-void own_stdio(const struct spec *spec);
+void own_stdio(const struct spec *spec, bool terminal);
 _Noreturn void exec_workload(const struct spec *spec, char **argv);
 void keep_only_kill_capability(void);
 

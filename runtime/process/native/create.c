@@ -57,7 +57,7 @@ static void enter_namespace(const struct spec *spec, const char *key, const char
 static _Noreturn void become_workload(const struct spec *spec, int terminal_fd) {
   setsid();
   if (terminal_fd >= 0) adopt_terminal(terminal_fd);
-  own_stdio(spec);
+  own_stdio(spec, terminal_fd >= 0);
   char **argv = spec_vector(spec, "arg");
   if (argv[0] == NULL) failx(EXIT_NOT_FOUND, "no command given");
   exec_workload(spec, argv);

@@ -97,7 +97,7 @@ static _Noreturn void run_child(const struct request *request, const struct chan
   if (request->tty) adopt_terminal(channels->terminal);
   else
     for (int i = 0; i < 3; i++) dup2(channels->child[i], i);
-  own_stdio(&request->spec);
+  own_stdio(&request->spec, request->tty);
   exec_workload(&request->spec, request->argv);
 }
 

@@ -53,13 +53,11 @@ static unsigned long number_of(const struct spec *spec, const char *key) {
   return text == NULL ? 0 : strtoul(text, NULL, 10);
 }
 
-/* So that the workload can open /dev/stdout and the like by name. */
-void own_stdio(const struct spec *spec) {
-  struct stat null_info;
-  bool known = stat("/dev/null", &null_info) == 0;
+/* So that the workload can open /dev/stdout and the like by name. Only pipes and a terminal of our own: anything else is the host's. */
+void own_stdio(const struct spec *spec, bool terminal) {
   for (int fd = 0; fd < 3; fd++) {
     struct stat info;
-    if (fstat(fd, &info) < 0 || (known && S_ISCHR(info.st_mode) && info.st_rdev == null_info.st_rdev)) continue;
+    if (fstat(fd, &info) < 0 || !(S_ISFIFO(info.st_mode) || terminal)) continue;
     if (fchown(fd, (uid_t)number_of(spec, "uid"), info.st_gid) < 0 && errno != EROFS && errno != EPERM)
       fail(EXIT_CANNOT_START, "cannot give the standard streams to the user");
   }
