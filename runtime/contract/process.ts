@@ -29,7 +29,7 @@ export const processUnderTest: RuntimeUnderTest = {
     const ociPath = join(workDir, 'roslet-oci');
     await compileOciRuntime(ociPath);
     const stateDir = join(workDir, 'process');
-    const open = () => processRuntime({ stateDir, ociPath, log: silentLogger() });
+    const open = () => processRuntime({ stateDir, ociPath, log: silentLogger(), hiddenPaths: [stateDir] });
     const cgroupRoot = `/${basename(workDir)}`;
     return {
       runtime: open(),

@@ -20,6 +20,7 @@ export interface Surroundings {
   hostname: string;
   files: SandboxFiles;
   user: Identity;
+  hiddenPaths: readonly string[];
 }
 
 export function containerEntries(config: ContainerConfig, at: Surroundings): Entry[] {
@@ -47,6 +48,7 @@ export function containerEntries(config: ContainerConfig, at: Surroundings): Ent
     ...(ipc === 'POD' ? ([['shm', formatProcess(at.holder)]] satisfies Entry[]) : []),
     ...flag('readonlyRoot', security.readonlyRootfs),
     ...mountEntries([...config.mounts, ...deviceMounts(config)], at.files),
+    ...(security.privileged ? [] : each('hiddenPath', at.hiddenPaths)),
     ...(security.privileged ? [] : each('maskedPath', security.maskedPaths)),
     ...(security.privileged ? [] : each('readonlyPath', security.readonlyPaths)),
     ['uid', at.user.uid],

@@ -13,6 +13,7 @@ const at: Surroundings = {
   hostname: 'arm',
   files: {},
   user: { uid: 1, gid: 2, supplementalGroups: [2, 3], home: '/home/x' },
+  hiddenPaths: ['/var/lib/agent'],
 };
 
 const config = (

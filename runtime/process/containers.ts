@@ -73,6 +73,7 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
         ...(ownHostname && { hostname: sandboxFile('hostname') }),
       },
       user: record.user,
+      hiddenPaths: context.hiddenPaths,
     });
     await writeEntries(join(directory(record.id), 'spec'), entries);
     cgroups.create(record.cgroup);

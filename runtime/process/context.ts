@@ -15,6 +15,7 @@ export interface Context {
   conmonPath: string;
   cniConfDir: string;
   cniBinDirs: readonly string[];
+  hiddenPaths: readonly string[];
   log: Logger;
   emit(event: RuntimeEvent): void;
 }

@@ -9,6 +9,9 @@ export interface Identity {
   home: string;
 }
 
+/** nogroup. The group 0 of images would open files of the host's root to a user that the host does not know. */
+const unknownUserGid = 65534;
+
 export async function identityOf(
   context: ContainerSecurityContext,
   etc = { passwd: '/etc/passwd', group: '/etc/group' },
@@ -40,7 +43,7 @@ export function resolveIdentity(
   if (runAsUser === undefined && runAsUsername && !user)
     throw new RuntimeError('InvalidArgument', `there is no user ${runAsUsername} in the host's /etc/passwd`);
   const uid = runAsUser ?? user?.uid ?? 0;
-  const gid = context.runAsGroup ?? user?.gid ?? 0;
+  const gid = context.runAsGroup ?? user?.gid ?? (uid === 0 ? 0 : unknownUserGid);
   const ofHost =
     context.supplementalGroupsPolicy === 'Strict' || !user
       ? []

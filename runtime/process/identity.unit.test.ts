@@ -26,7 +26,12 @@ test.each<[string, Partial<ContainerSecurityContext>, [number, number, number[],
   ],
   ['a name', { runAsUsername: 'ros' }, [1000, 1001, [20, 44, 1001], '/home/ros']],
   ['the number before the name', { runAsUser: 0, runAsUsername: 'ros' }, [0, 0, [0], '/root']],
-  ['a number that nobody has', { runAsUser: 4242 }, [4242, 0, [0], '/']],
+  ['a number that nobody has', { runAsUser: 4242 }, [4242, 65534, [65534], '/']],
+  [
+    'the group 0 for a number that nobody has, when asked',
+    { runAsUser: 4242, runAsGroup: 0 },
+    [4242, 0, [0], '/'],
+  ],
   ['another group', { runAsUser: 1000, runAsGroup: 7 }, [1000, 7, [7, 20, 44], '/home/ros']],
   [
     'groups of the pod beside those of the host',

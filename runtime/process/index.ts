@@ -3,7 +3,7 @@
  * which writes its log and its exit code and outlives the agent; roslet-oci (native/) puts it into namespaces and
  * cgroups. docs/process-runtime.md tells what a host process sees and what is refused.
  */
-import { access, constants } from 'node:fs/promises';
+import { access, constants, realpath } from 'node:fs/promises';
 import { release } from 'node:os';
 import type { Logger } from '../../src/log.ts';
 import { type Runtime, type RuntimeCondition, RuntimeError } from '../runtime.ts';
@@ -32,6 +32,8 @@ export interface ProcessRuntimeOptions {
   log: Logger;
   cniConfDir?: string;
   cniBinDirs?: string[];
+  /** What containers that are not privileged see as empty: where the agent keeps what is not theirs. */
+  hiddenPaths?: string[];
 }
 
 interface Parts {
@@ -147,6 +149,7 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
     conmonPath: (await findConmon(options)) ?? conmonPlaces[0] ?? '',
     cniConfDir: options.cniConfDir ?? '/etc/cni/net.d',
     cniBinDirs: options.cniBinDirs ?? ['/opt/cni/bin', '/usr/lib/cni'],
+    hiddenPaths: await Promise.all((options.hiddenPaths ?? []).map((path) => realpath(path))),
     log,
     emit,
   };

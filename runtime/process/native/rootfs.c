@@ -154,6 +154,18 @@ static void cover(struct root *root, const char *path) {
   close(fd);
 }
 
+/* Volumes from in there are mounted elsewhere already, and the one that stands there itself was asked for. */
+static void hide(struct root *root, const char *path) {
+  for (size_t i = 0; i < root->mounted_count; i++) {
+    const char *mounted = root->mounted[i];
+    size_t length = strlen(path);
+    if (strcmp(mounted, path) == 0) return;
+    if (strncmp(mounted, path, length) == 0 && mounted[length] == '/')
+      failx(EXIT_CANNOT_START, "cannot mount anything at %s: %s belongs to the agent", mounted, path);
+  }
+  cover(root, path);
+}
+
 static void freeze_path(struct root *root, const char *path) {
   int fd = open_in_root(root->fd, path, 0);
   if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) return;
@@ -202,6 +214,8 @@ void enter_new_root(const struct spec *spec, struct volumes *volumes, int shm_fd
   for (size_t i = 0; i < volumes->count; i++) mount_volume(&root, &volumes->items[i]);
   size_t position = 0;
   const char *path;
+  while ((path = spec_next(spec, "hiddenPath", &position)) != NULL) hide(&root, path);
+  position = 0;
   while ((path = spec_next(spec, "maskedPath", &position)) != NULL) cover(&root, path);
   position = 0;
   while ((path = spec_next(spec, "readonlyPath", &position)) != NULL) freeze_path(&root, path);
