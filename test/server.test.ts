@@ -236,6 +236,18 @@ describe('the API', () => {
     expect(answer.headers.warning).toMatch(/^299 - ".*spek/);
   });
 
+  it('keeps its warnings short enough for a client to read the answer', async () => {
+    await start();
+    const unknown = Object.fromEntries(
+      Array.from({ length: 90 }, (_, i) => [`field${i}${'x'.repeat(300)}`, 1]),
+    );
+    const answer = await send('POST', podsPath, { ...podNamed('a'), ...unknown });
+    expect(answer.code).toBe(201);
+    const warnings = answer.headers.warning?.split(', 299') ?? [];
+    expect(warnings.length).toBeGreaterThan(10);
+    expect(warnings.join('').length).toBeLessThan(5000);
+  });
+
   it('shows a pod with the status that the agent gives it, also as a table', async () => {
     await start();
     const created = await json<Pod>('POST', podsPath, podNamed('a'));

@@ -2,7 +2,7 @@
  * Gives a tree the type that it should have, strictly: an unknown field, a wrong type or a missing required field
  * is an error with its path, and all errors are collected. Null counts as absent, as in the Kubernetes API.
  */
-import { child, type FieldError, index, shown } from './errors.ts';
+import { child, type FieldError, type FieldErrorReason, index, shown } from './errors.ts';
 import { nearestName } from './nearest.ts';
 import { parseQuantity } from './quantity.ts';
 import { type Field, type FieldType, fieldsOf, objectTypeOf, type ScalarType, typeLabel } from './schema.ts';
@@ -22,8 +22,14 @@ export interface DecodedTree {
 export function decodeTree(typeName: string, tree: Tree, path = ''): DecodedTree {
   const decoder = new Decoder(typeName === 'Secret');
   const value = decoder.object(typeName, tree, path, []);
-  return { value, errors: decoder.errors, positions: decoder.positions };
+  const errors = [...decoder.errors, ...decoder.omitted(tree.at, path)];
+  return { value, errors, positions: decoder.positions };
 }
+
+/** Nobody reads more, and a hostile text has as many as it has bytes. Unknown fields, which may be pardoned, apart. */
+const maxErrors = 100;
+/** To find out what was meant takes a look at every known field. */
+const maxSuggestions = 20;
 
 /** An object on the way down to the field at hand: where a misplaced field may belong instead. */
 interface Ancestor {
@@ -34,11 +40,34 @@ interface Ancestor {
 class Decoder {
   readonly errors: LocatedFieldError[] = [];
   readonly positions = new Map<string, Position>();
+  #unknownCount = 0;
+  #brokenCount = 0;
   /** Values of a secret are not shown: errors go to logs and events. */
   readonly #isSecret: boolean;
 
   constructor(isSecret: boolean) {
     this.#isSecret = isSecret;
+  }
+
+  /** How many errors are not among those collected, as errors themselves. */
+  omitted(at: Position, path: string): LocatedFieldError[] {
+    const unknown = this.#unknownCount - maxErrors;
+    const broken = this.#brokenCount - maxErrors;
+    const more = (reason: FieldErrorReason, message: string): LocatedFieldError => ({
+      at,
+      path,
+      reason,
+      message,
+    });
+    return [
+      ...(unknown > 0 ? [more('FieldUnknown', `and ${unknown} more unknown fields`)] : []),
+      ...(broken > 0 ? [more('FieldValueTypeInvalid', `and ${broken} more errors`)] : []),
+    ];
+  }
+
+  #add(error: LocatedFieldError): void {
+    const count = error.reason === 'FieldUnknown' ? ++this.#unknownCount : ++this.#brokenCount;
+    if (count <= maxErrors) this.errors.push(error);
   }
 
   object(typeName: string, tree: Tree, path: string, ancestors: readonly Ancestor[]): unknown {
@@ -68,7 +97,7 @@ class Decoder {
   #requireField(field: Field, tree: Tree & { kind: 'map' }, path: string): void {
     const entry = tree.entries.find(({ key }) => key === field.name);
     if (entry !== undefined && !isNull(entry.value)) return;
-    this.errors.push({
+    this.#add({
       at: entry?.at ?? tree.at,
       path: child(path, field.name),
       reason: 'FieldValueRequired',
@@ -163,7 +192,7 @@ class Decoder {
 
   #wrongType(tree: Tree, path: string, expected: string, hint = ''): undefined {
     const found = describe(tree, this.#isHidden(path));
-    this.errors.push({
+    this.#add({
       at: tree.at,
       path,
       reason: 'FieldValueTypeInvalid',
@@ -176,9 +205,9 @@ class Decoder {
   /** Returns the name or path of the field that was probably meant; the list of all when that is not clear. */
   #unknownField(name: string, at: Position, here: readonly Ancestor[]): string {
     const { typeName, path } = here.at(-1)!;
-    const suggestion = suggestField(name, here);
+    const suggestion = this.#unknownCount < maxSuggestions ? suggestField(name, here) : undefined;
     const expected = suggestion?.expected ?? [...fieldsOf(typeName).keys()].join(', ');
-    this.errors.push({
+    this.#add({
       at,
       path: child(path, name),
       reason: 'FieldUnknown',

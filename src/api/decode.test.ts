@@ -176,6 +176,19 @@ describe('a wrong type is told with what was found and what is wanted', () => {
     expect(error?.message).toContain(message);
   });
 
+  it('collects a hundred errors of each sort and counts the others', () => {
+    const fields = Array.from({ length: 150 }, (_, index) => [`imag${index}`, index]);
+    const env = Array.from({ length: 110 }, () => 7);
+    const body = { spec: { containers: [{ name: 'a', env, ...Object.fromEntries(fields) }] } };
+    const { errors } = decodeTree('Pod', treeOf(body)!);
+    expect(errors).toHaveLength(202);
+    expect(errors.filter(({ message }) => message.includes('did you mean "image"?'))).toHaveLength(20);
+    expect(errors.slice(-2)).toMatchObject([
+      { reason: 'FieldUnknown', message: 'and 50 more unknown fields' },
+      { reason: 'FieldValueTypeInvalid', message: 'and 10 more errors' },
+    ]);
+  });
+
   it('collects all errors of a document, in order', () => {
     const text = podWith({ spec: 'hostNetwork: yes please', container: 'tty: 1\n    stdin: 2' });
     expect(decode(text).errors.map((error) => [error.line, error.path])).toEqual([

@@ -78,11 +78,21 @@ function parseJson(body: Buffer): Json {
 
 const mediaType = (header: string | undefined): string => (header ?? '').split(';')[0]!.trim().toLowerCase();
 
+/** The API server's limits. A client reads only so much of a head: too many warnings would hide the answer. */
+const maxWarningBytes = 4 * 1024;
+const maxCutWarningBytes = 256;
+
 export function sendWithWarnings({ res }: Exchange, code: number, body: object, warnings: string[]): void {
-  const quoted = warnings.map(
-    (text) => `299 - "${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`,
-  );
-  if (quoted.length > 0) res.setHeader('Warning', quoted);
+  const plain = warnings.map((text) => text.replace(/[^\x20-\x7e]/g, '?'));
+  const isLong = plain.reduce((sum, { length }) => sum + length, 0) > maxWarningBytes;
+  let left = maxWarningBytes;
+  const lines: string[] = [];
+  for (const text of isLong ? plain.map((each) => each.slice(0, maxCutWarningBytes)) : plain) {
+    left -= text.length;
+    if (left < 0) break;
+    lines.push(`299 - "${text.replace(/["\\]/g, '\\$&')}"`);
+  }
+  if (lines.length > 0) res.setHeader('Warning', lines);
   sendJson(res, code, body);
 }
 
