@@ -6,6 +6,7 @@ import { deleteAndWait } from './delete.ts';
 import { ApiRefusal, CliError } from './errors.ts';
 import { readManifests, resourceOfKind } from './manifests.ts';
 import { print } from './output.ts';
+import { visible } from './visible.ts';
 
 export interface ApplyOptions {
   namespace: string;
@@ -29,7 +30,7 @@ export async function apply(client: Client, o: ApplyOptions, signal: AbortSignal
       print(`${title} ${outcome}${o.dryRun ? ' (dry run)' : ''}`);
     } catch (err) {
       if (!(err instanceof ApiRefusal)) throw err;
-      process.stderr.write(`${object.file}:${object.line}: ${err.message}\n`);
+      process.stderr.write(visible(`${object.file}:${object.line}: ${err.message}\n`));
       failures += 1;
     }
   }

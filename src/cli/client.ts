@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { ObjectMeta, Status } from '../api/core.gen.ts';
 import { ApiRefusal, CliError, connectError } from './errors.ts';
+import { visible } from './visible.ts';
 
 export interface Client {
   readonly socketPath: string;
@@ -48,7 +49,7 @@ export function createClient(socketPath: string, signal: AbortSignal): Client {
 
   async function json<T>(method: string, path: string, body?: unknown, contentType?: string): Promise<T> {
     const response = await send(method, path, body, contentType);
-    for (const text of warningsOf(response)) process.stderr.write(`Warning: ${text}\n`);
+    for (const text of warningsOf(response)) process.stderr.write(visible(`Warning: ${text}\n`));
     return JSON.parse(await readText(response)) as T;
   }
 

@@ -4,6 +4,7 @@ import { type Client, resourcePath } from './client.ts';
 import { ApiRefusal, CliError } from './errors.ts';
 import { readManifests, resourceOfKind } from './manifests.ts';
 import { print } from './output.ts';
+import { visible } from './visible.ts';
 
 export interface DeletionOptions {
   namespace: string;
@@ -36,7 +37,7 @@ export async function deleteObjects(
       print(`${address.resource.replace(/s$/, '')} "${address.name}" deleted`);
     } catch (err) {
       if (!(err instanceof ApiRefusal)) throw err;
-      process.stderr.write(`${err.message}\n`);
+      process.stderr.write(visible(`${err.message}\n`));
       failures += 1;
     }
   };

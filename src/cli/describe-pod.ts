@@ -4,7 +4,7 @@ import { humanDuration } from '../apiserver/human-duration.ts';
 import { summarizePod } from '../apiserver/pod-summary.ts';
 import type { AnyContainer } from '../pods/identity.ts';
 import { formatOutline, mapLines, type Outline, type OutlineEntry } from './outline.ts';
-import { paint, statusStyle } from './output.ts';
+import { statusStyle } from './output.ts';
 
 export function describePod(pod: Pod, nowMs: number): string {
   const { metadata = {}, spec, status = {} } = pod;
@@ -13,7 +13,7 @@ export function describePod(pod: Pod, nowMs: number): string {
   return formatOutline([
     ['Name', metadata.name],
     ['Namespace', metadata.namespace],
-    ['Status', style ? paint(style, summary.status) : summary.status],
+    ['Status', { text: summary.status, ...(style && { style }) }],
     ['Reason', status.reason],
     ['Message', status.message],
     ['Ready', `${summary.ready}/${summary.total}`],

@@ -2,6 +2,7 @@
 import { lintFile } from '../api/lint.ts';
 import { readPath } from './manifests.ts';
 import { paint, print } from './output.ts';
+import { visible } from './visible.ts';
 
 /** Returns 1 when anything is wrong. */
 export async function lint(paths: readonly string[], nodeName: string): Promise<number> {
@@ -10,7 +11,8 @@ export async function lint(paths: readonly string[], nodeName: string): Promise<
     for (const { file, content } of await readPath(path)) {
       const report = lintFile(file, content, { nodeName });
       errors += report.errors.length;
-      print(report.errors.length > 0 ? report.text : paint('green', report.text));
+      const text = visible(report.text);
+      print(report.errors.length > 0 ? text : paint('green', text));
     }
   }
   if (errors > 0) process.stderr.write(`${errors} ${errors === 1 ? 'error' : 'errors'}\n`);

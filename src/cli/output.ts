@@ -1,5 +1,6 @@
 /** Tables and colours for people; colours only where a terminal shows them and NO_COLOR is not set. */
 import { styleText } from 'node:util';
+import { visibleLine } from './visible.ts';
 
 export type Style = 'green' | 'yellow' | 'red' | 'dim' | 'bold' | 'cyan';
 
@@ -15,14 +16,17 @@ export const paint = (style: Style, text: string): string =>
 export function formatTable(rows: readonly (readonly Cell[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [index, { text }] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, text.length);
+    for (const [index, { text }] of row.entries()) {
+      widths[index] = Math.max(widths[index] ?? 0, visibleLine(text).length);
+    }
   }
   return rows.map((row) => formatRow(row, widths));
 }
 
 export function formatRow(row: readonly Cell[], widths: readonly number[]): string {
   return row
-    .map(({ text, style }, index) => {
+    .map(({ text: raw, style }, index) => {
+      const text = visibleLine(raw);
       const padding =
         index === row.length - 1 ? '' : ' '.repeat(Math.max(0, (widths[index] ?? 0) - text.length) + 3);
       return (style ? paint(style, text) : text) + padding;

@@ -7,6 +7,7 @@ import { CliError } from './errors.ts';
 import { liveView } from './live-view.ts';
 import { type Cell, formatRow, formatTable, print, statusStyle } from './output.ts';
 import { printObject } from './print-object.ts';
+import { visible } from './visible.ts';
 
 export interface PodsOptions {
   /** Undefined: all namespaces. */
@@ -122,6 +123,6 @@ async function tellRefused(client: Client): Promise<void> {
   );
   for (const { file, line, field, message } of items) {
     const place = line === undefined ? file : `${file}:${line}`;
-    process.stderr.write(`  ${place}: ${field ? `${field}: ` : ''}${message}\n`);
+    process.stderr.write(visible(`  ${place}: ${field ? `${field}: ` : ''}${message}\n`));
   }
 }

@@ -1,12 +1,14 @@
 /** Objects as JSON or YAML, as `kubectl get -o` prints them. */
 import { print } from './output.ts';
+import { visibleObject } from './visible.ts';
 
 export async function printObject(object: object, format: 'json' | 'yaml'): Promise<void> {
   const complete = 'items' in object ? { apiVersion: 'v1', kind: 'List', ...object } : object;
   if (format === 'json') {
-    print(JSON.stringify(complete, undefined, 2));
+    print(visibleObject(JSON.stringify(complete, undefined, 2)));
     return;
   }
   const { stringify } = await import('yaml');
-  process.stdout.write(`---\n${stringify(complete, { aliasDuplicateObjects: false, lineWidth: 0 })}`);
+  const text = stringify(complete, { aliasDuplicateObjects: false, lineWidth: 0 });
+  process.stdout.write(`---\n${visibleObject(text)}`);
 }

@@ -5,6 +5,7 @@ import { agentPaths, defaultRootDir } from '../paths.ts';
 import { type Client, createClient } from './client.ts';
 import { complete, completion, type Shell, shells } from './completion.ts';
 import { CliError } from './errors.ts';
+import { visible } from './visible.ts';
 
 /** Runs any command but `run`. Returns the exit code; errors are printed. */
 export async function runProgram(argv: readonly string[], signal: AbortSignal): Promise<number> {
@@ -20,7 +21,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     if (err instanceof CommanderError) return err.exitCode;
     if (signal.aborted) return 130;
     if (!(err instanceof CliError)) throw err;
-    process.stderr.write(`${program.name()}: ${err.message}\n`);
+    process.stderr.write(visible(`${program.name()}: ${err.message}\n`));
     return err.exitCode;
   }
 }
