@@ -86,6 +86,23 @@ describe('pods', () => {
     expect(output.text.match(/NAME/g)).toHaveLength(1);
   });
 
+  it('draws on a terminal, cut to its size if it has one', async () => {
+    const drawn = async (size: string): Promise<string> => {
+      const command = `stty ${size}; NO_COLOR=1 exec ${program} --root-dir ${agent.root} pods -w`;
+      const terminal = spawn('script', ['-qec', command, '/dev/null'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      let output = '';
+      terminal.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      await until('the pod is drawn', async () => /^tool/m.test(output));
+      terminal.stdin.write('\x03');
+      await once(terminal, 'close');
+      return output;
+    };
+    expect(await drawn('rows 0 cols 0')).toMatch(/^tool-robot +1\/1 .*Running/m);
+    expect(await drawn('rows 9 cols 9')).toMatch(/^tool-robo\r?$/m);
+  });
+
   it('ends in silence when its reader has gone', async () => {
     const { child, output, exit } = start('pods', '-w');
     await until('the first pod is shown', async () => output.text.includes('tool-robot'));

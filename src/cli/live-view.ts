@@ -41,7 +41,9 @@ export async function liveView<T extends { metadata?: ObjectMeta }>(
 
 /** What a terminal cannot show would scroll and could not be drawn over. */
 function fitToTerminal(lines: string[]): string[] {
-  const { rows = 24, columns = 80 } = process.stdout;
+  // A serial line knows no size and says 0.
+  const rows = process.stdout.rows || 24;
+  const columns = process.stdout.columns || 80;
   const shown =
     lines.length < rows ? lines : [...lines.slice(0, rows - 2), `… ${lines.length - rows + 2} more`];
   return shown.map((line) => cut(line, columns));
