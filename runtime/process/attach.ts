@@ -4,7 +4,7 @@ import { resizeTerminal } from './conmon.ts';
 import type { Containers } from './containers.ts';
 import type { Context } from './context.ts';
 import { hasCode } from './files.ts';
-import { startHelper } from './helper.ts';
+import { connectHelper, spawnHelper } from './helper.ts';
 
 export async function attach(
   context: Context,
@@ -25,12 +25,8 @@ export async function attach(
     });
   };
   const stdin = record.config.stdin ? options.stdin : undefined;
-  const session = await startHelper(
-    context.ociPath,
-    ['attach', ...(stdin ? ['--stdin'] : []), directory],
-    { ...options, stdin },
-    signal,
-  );
+  const args = ['attach', ...(stdin ? ['--stdin'] : []), directory];
+  const session = await connectHelper(spawnHelper(context.ociPath, args, signal), { ...options, stdin });
   if (options.initialSize) resize(options.initialSize);
   return { resize, exitCode: session.exitCode };
 }

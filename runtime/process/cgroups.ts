@@ -3,7 +3,7 @@
  * that joins it and removed after it. cgroupfs is the kernel's memory: it is read and written synchronously.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LinuxContainerResources, RuntimeError } from '../runtime.ts';
 import { type CgroupWrite, cgroupWrites } from './cgroup-files.ts';
@@ -24,6 +24,8 @@ export interface Cgroups {
   isUnified(controller: string): boolean;
   /** Kills all that is in the cgroup or below until nothing is. @throws RuntimeError when something does not die. */
   kill(path: string): Promise<void>;
+  /** Removes the tracking cgroups right below that are meant and empty. */
+  removeEmptyBelow(path: string, meant: (name: string) => boolean): void;
   /** Removes it and all below. @throws RuntimeError when the kernel holds on to it. */
   remove(path: string): Promise<void>;
 }
@@ -70,10 +72,12 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
       if (Date.now() > deadline)
         throw new RuntimeError(
           'DeadlineExceeded',
-          `processes ${[...new Set(left)].join(', ')} were killed but do not end: they wait in the kernel`,
+          left.every(isVisible)
+            ? `processes ${[...new Set(left)].join(', ')} were killed but do not end: they wait in the kernel`
+            : `processes in ${path} are of a pid namespace that cannot be seen from here, so they are not killed`,
         );
       if (!killAtOnce(join(tracking?.mountPoint ?? '', path)) || waitMs > 5)
-        for (const pid of left) killOne(pid);
+        for (const pid of left.filter(isVisible)) killOne(pid);
       await sleep(waitMs);
     }
   }
@@ -98,6 +102,10 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
     },
     isUnified: (controller) => holder(controller)?.version === 2,
     kill,
+    removeEmptyBelow(path, meant) {
+      for (const directory of childrenOf(join(tracking.mountPoint, path)))
+        if (meant(basename(directory))) removeTree(directory);
+    },
     async remove(path) {
       for (let waitMs = 0; ; waitMs += 2) {
         await kill(path);
@@ -168,6 +176,9 @@ function processesBelow(directory: string): number[] {
   const own = readKernelFile(join(directory, 'cgroup.procs'))?.split('\n').filter(Boolean).map(Number) ?? [];
   return [...own, ...childrenOf(directory).flatMap(processesBelow)];
 }
+
+/** 0 stands for a process of a pid namespace that is not ours to see; to kill(2) it means our own group. */
+const isVisible = (pid: number): boolean => pid > 0;
 
 /** cgroup.kill (Linux 5.14) also gets those that fork while being killed. */
 function killAtOnce(directory: string): boolean {

@@ -16,6 +16,8 @@ export interface Context {
   cniConfDir: string;
   cniBinDirs: readonly string[];
   hiddenPaths: readonly string[];
+  /** Names of the cgroups of commands that are being run. */
+  execs: Set<string>;
   log: Logger;
   emit(event: RuntimeEvent): void;
 }

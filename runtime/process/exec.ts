@@ -5,9 +5,10 @@ import { Writable } from 'node:stream';
 import { type ExecOptions, type ExecSession, type ExecSyncResult, RuntimeError } from '../runtime.ts';
 import type { Containers } from './containers.ts';
 import type { Context } from './context.ts';
-import { startHelper } from './helper.ts';
+import { connectHelper, type Helper, spawnHelper } from './helper.ts';
 import { formatProcess } from './processes.ts';
 
+const execPrefix = 'exec-';
 const maxOutputBytes = 16 * 1024 * 1024;
 
 export async function exec(
@@ -21,18 +22,39 @@ export async function exec(
   const { record, process } = await containers.running(containerId);
   const { columns, rows } = options.initialSize ?? { columns: 0, rows: 0 };
   // Of its own, so that all that the command starts can be found and killed.
-  const cgroup = `exec-${randomBytes(8).toString('hex')}`;
+  const name = `${execPrefix}${randomBytes(8).toString('hex')}`;
   const args = [
     'exec',
     ...['--spec', join(context.store.containers.directory(containerId), 'spec')],
     ...['--target', formatProcess(process)],
-    ...['--cgroup', join(context.cgroups.trackingDirectory(record.cgroup), cgroup)],
+    ...['--cgroup', join(context.cgroups.trackingDirectory(record.cgroup), name)],
     ...(options.tty ? ['--tty'] : []),
     ...(columns > 0 ? ['--size', `${columns}x${rows}`] : []),
     '--',
     ...options.command,
   ];
-  return startHelper(context.ociPath, args, options, signal);
+  // Of earlier commands that left something running, which has ended since.
+  const isOver = (found: string): boolean => found.startsWith(execPrefix) && !context.execs.has(found);
+  context.cgroups.removeEmptyBelow(record.cgroup, isOver);
+  const helper = spawnHelper(context.ociPath, args, signal);
+  context.execs.add(name);
+  helper.closed
+    .catch(() => undefined) // It could not be run, which connecting to it tells.
+    .then(() => putAway(context, helper, record.cgroup, name))
+    .catch((err: unknown) =>
+      context.log.error({ err, containerId }, 'what a command started in a container is not put away yet'),
+    );
+  return connectHelper(helper, options);
+}
+
+/** A helper that was killed could not end its command. What a command leaves running when it ends lives on. */
+async function putAway(context: Context, helper: Helper, cgroup: string, name: string): Promise<void> {
+  try {
+    if (helper.exitCode() === undefined) await context.cgroups.kill(join(cgroup, name));
+  } finally {
+    context.execs.delete(name);
+    context.cgroups.removeEmptyBelow(cgroup, (found) => found === name);
+  }
 }
 
 export async function execSync(

@@ -13,22 +13,19 @@ export interface SessionStreams {
   stderr?: Writable;
 }
 
-/** Resolves once the command runs or the connection stands; rejects with what kept it from doing so. */
-export async function startHelper(
-  path: string,
-  args: readonly string[],
-  streams: SessionStreams,
-  signal?: AbortSignal,
-): Promise<ExecSession> {
-  const helper = spawnHelper(path, args, signal);
+/**
+ * Resolves once the command runs or the connection stands; rejects with what kept it from doing so. A call that is
+ * cancelled ends at once, whatever the helper still waits for.
+ */
+export async function connectHelper(helper: Helper, streams: SessionStreams): Promise<ExecSession> {
   const outputs = [copy(helper.stdout, streams.stdout), copy(helper.stderr, streams.stderr)];
   await helper.ready;
   connectInput(streams.stdin, helper.stdin);
-  const exitCode = helper.closed.then(async () => {
-    if (signal?.aborted) throw cancelled();
+  const ended = helper.closed.then(async () => {
     await Promise.all(outputs);
-    return helper.exitCode();
+    return helper.exitCode() ?? killedExitCode;
   });
+  const exitCode = Promise.race([ended, helper.cancelled]);
   // Whoever does not wait for the exit code need not handle its failure.
   exitCode.catch(() => undefined);
   return { exitCode, resize: helper.resize };
@@ -42,14 +39,18 @@ export interface Helper {
   ready: Promise<void>;
   /** Settles when the helper has ended and all its descriptors are closed. */
   closed: Promise<void>;
-  exitCode(): number;
+  /** Rejects when the signal aborts. */
+  cancelled: Promise<never>;
+  /** Undefined when it did not report one: it was killed. */
+  exitCode(): number | undefined;
   resize(size: TerminalSize): void;
   /** Ends the helper and what it started. */
   abandon(): void;
 }
 
-/** Without a report the helper was killed, with its container. */
 const killedExitCode = 137;
+/** For the helper to kill what it started; that is done in milliseconds, if it can be done at all. */
+const abandonGraceMs = 2000;
 
 export function spawnHelper(path: string, args: readonly string[], signal: AbortSignal | undefined): Helper {
   if (signal?.aborted) throw cancelled();
@@ -65,16 +66,28 @@ export function spawnHelper(path: string, args: readonly string[], signal: Abort
     child.stderr as Readable,
   ];
   const control = child.stdio[3] as Duplex;
+  let grace: NodeJS.Timeout | undefined;
   const abandon = (): void => {
     for (const stream of [control, stdin, stdout, stderr]) stream.destroy();
+    if (child.exitCode === null && child.signalCode === null)
+      grace ??= setTimeout(() => child.kill('SIGKILL'), abandonGraceMs);
   };
-  signal?.addEventListener('abort', abandon, { once: true });
+  const { promise: cancellation, reject: cancel } = Promise.withResolvers<never>();
+  cancellation.catch(() => undefined);
+  const abort = (): void => {
+    abandon();
+    cancel(cancelled());
+  };
+  signal?.addEventListener('abort', abort, { once: true });
   const closed = new Promise<void>((resolve, reject) => {
     child.once('error', (cause) =>
       reject(new RuntimeError('Unavailable', `cannot run ${path}: ${cause.message}`, { cause })),
     );
     child.once('close', () => resolve());
-  }).finally(() => signal?.removeEventListener('abort', abandon));
+  }).finally(() => {
+    clearTimeout(grace);
+    signal?.removeEventListener('abort', abort);
+  });
   let reported = '';
   const firstReport = new Promise<void>((resolve) => {
     control.setEncoding('utf8').on('data', (text: string) => {
@@ -85,8 +98,7 @@ export function spawnHelper(path: string, args: readonly string[], signal: Abort
   // A helper that has ended does not read what is written to it any more; its report and exit tell.
   control.on('error', () => undefined);
   stdin.on('error', () => undefined);
-  const ready = Promise.race([firstReport, closed]).then(() => {
-    if (signal?.aborted) throw cancelled();
+  const ready = Promise.race([firstReport, closed, cancellation]).then(() => {
     if (/^(started|connected)\n/.test(reported)) return;
     abandon();
     const reason = /^failed \d+ ([\s\S]*)$/.exec(reported.trimEnd())?.[1];
@@ -98,8 +110,12 @@ export function spawnHelper(path: string, args: readonly string[], signal: Abort
     stderr,
     ready,
     closed,
+    cancelled: cancellation,
     abandon,
-    exitCode: () => Number(/^exit (\d+)$/m.exec(reported)?.[1] ?? killedExitCode),
+    exitCode() {
+      const code = /^exit (\d+)$/m.exec(reported)?.[1];
+      return code === undefined ? undefined : Number(code);
+    },
     resize: ({ columns, rows }) => {
       if (control.writable) control.write(`resize ${columns} ${rows}\n`);
     },

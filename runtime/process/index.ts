@@ -150,6 +150,7 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
     cniConfDir: options.cniConfDir ?? '/etc/cni/net.d',
     cniBinDirs: options.cniBinDirs ?? ['/opt/cni/bin', '/usr/lib/cni'],
     hiddenPaths: await Promise.all((options.hiddenPaths ?? []).map((path) => realpath(path))),
+    execs: new Set(),
     log,
     emit,
   };

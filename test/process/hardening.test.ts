@@ -1,10 +1,12 @@
 /** What a pod of host processes must not reach or break, and what a broken helper or disk must not hold up, for real. */
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { useBench } from '../../runtime/contract/harness.ts';
+import { eventually, useBench } from '../../runtime/contract/harness.ts';
 import { mountOf } from '../../runtime/contract/lifecycle.ts';
 import { processUnderTest } from '../../runtime/contract/process.ts';
+import { cgroups } from '../../runtime/process/cgroups.ts';
 
 const bench = useBench(processUnderTest);
 const agentDirectory = (): string => join(bench.running.workDir, 'process');
@@ -60,3 +62,79 @@ test('an empty launch lock holds up neither the state of a container nor its rem
   await bench.runtime.removeContainer(id);
   expect(await bench.runtime.listContainers({ podSandboxId: pod.id })).toEqual([]);
 });
+
+test('a command in a container that is frozen ends in time all the same, and for good once it can', async () => {
+  const pod = await bench.pod();
+  const id = await bench.start(pod, 'main', 'sleep 100');
+  const container = `${pod.config.cgroupParent}/${id}`;
+  freeze(container, true);
+  try {
+    await expect(bench.runtime.execSync(id, ['sleep', '0.4545'], 500)).rejects.toMatchObject({
+      code: 'DeadlineExceeded',
+    });
+  } finally {
+    freeze(container, false);
+  }
+  await eventually(async () => expect(await programs('0.4545')).toEqual([]));
+  await eventually(async () => expect(execCgroups(container)).toEqual([]));
+});
+
+test('a command ends with its helper', async () => {
+  const pod = await bench.pod();
+  const id = await bench.start(pod, 'main', 'sleep 100');
+  const session = await bench.runtime.exec(id, { command: ['sleep', '46464646'], tty: false });
+  const helper = (await programs('46464646')).find(({ args }) => args[1] === 'exec');
+  expect(helper).toBeDefined();
+  if (helper) process.kill(helper.pid, 'SIGKILL');
+  expect(await session.exitCode).toBe(137);
+  await eventually(async () => expect(await programs('46464646')).toEqual([]));
+  await eventually(async () => expect(execCgroups(`${pod.config.cgroupParent}/${id}`)).toEqual([]));
+});
+
+test('the cgroup of a command goes when what the command left running has ended', async () => {
+  const pod = await bench.pod();
+  const id = await bench.start(pod, 'main', 'while :; do sleep 0.1; done');
+  const fifo = join(await bench.directory(), 'fifo');
+  const leave = ['sh', '-c', `mkfifo ${fifo}; cat ${fifo} >/dev/null 2>&1 &`];
+  await bench.runtime.execSync(id, leave, 10_000);
+  await bench.runtime.execSync(id, ['true'], 10_000);
+  const container = `${pod.config.cgroupParent}/${id}`;
+  expect(execCgroups(container)).toHaveLength(1);
+  await bench.runtime.execSync(id, ['sh', '-c', `: > ${fifo}`], 10_000);
+  await eventually(async () => {
+    await bench.runtime.execSync(id, ['true'], 10_000);
+    expect(execCgroups(container)).toEqual([]);
+  });
+});
+
+interface Program {
+  pid: number;
+  args: string[];
+}
+
+/** With the word among their arguments. */
+async function programs(word: string): Promise<Program[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const all = await Promise.all(
+    pids.map(async (pid) => ({
+      pid: Number(pid),
+      args: (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0'),
+    })),
+  );
+  return all.filter(({ args }) => args.includes(word));
+}
+
+function execCgroups(container: string): string[] {
+  const directory = cgroups().trackingDirectory(container);
+  return readdirSync(directory).filter((name) => name.startsWith('exec-'));
+}
+
+/** In both cgroup versions, where they are: in v1 a frozen process does not even die. */
+function freeze(container: string, on: boolean): void {
+  for (const directory of cgroups().directories(container))
+    for (const [file, value] of [
+      ['freezer.state', on ? 'FROZEN' : 'THAWED'],
+      ['cgroup.freeze', on ? '1' : '0'],
+    ] as const)
+      if (existsSync(join(directory, file))) writeFileSync(join(directory, file), value);
+}

@@ -30,7 +30,8 @@ static bool kill_listed(const char *procs_path) {
   bool any = false;
   while (fscanf(procs, "%d", &pid) == 1) {
     any = true;
-    kill(pid, SIGKILL);
+    /* 0 stands for a process of a pid namespace that is not ours to see; to kill(2) it means our own group. */
+    if (pid > 0) kill(pid, SIGKILL);
   }
   fclose(procs);
   return any;

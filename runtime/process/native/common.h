@@ -67,6 +67,8 @@ void kill_cgroup(const char *directory);
 void reset_signals(void);
 /* Closes descriptors from `first` on: now, or when the next program is run. */
 void close_inherited(int first, bool on_exec);
+/* Closes all but the standard streams and `kept`, of which some may be -1. */
+void close_all_but(const int *kept, size_t count);
 /* Not every agent may lower the score: returns what is wrong instead of failing, or NULL. */
 char *apply_oom_score(const struct spec *spec);
 void own_stdio(const struct spec *spec, bool terminal);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +120,8 @@ int command_create(int argc, char **argv) {
     on_failure = NULL;
     error_fd = report[1];
     close(report[0]);
+    /* Processes that are in the namespaces already cannot look into it. */
+    prctl(PR_SET_DUMPABLE, 0);
     run_container(&spec, volumes, shm_fd, terminal_fd);
   }
   close(report[1]);

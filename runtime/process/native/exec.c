@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -103,9 +104,13 @@ static _Noreturn void run_child(const struct request *request, const struct chan
 
 /*
  * The middle process: joins the container and forks the program into its pid namespace, then tells its pid. It is
- * needed because the caller must stay outside the container's cgroups and mounts.
+ * needed because the caller must stay outside the container's cgroups and mounts. The container's processes see it and
+ * its child: it keeps no descriptor that is not the command's, and cannot be looked into.
  */
 static _Noreturn void run_middle(const struct request *request, const struct channels *channels, int pid_fd) {
+  const int kept[] = {error_fd, pid_fd, channels->terminal, channels->child[0], channels->child[1], channels->child[2]};
+  close_all_but(kept, sizeof kept / sizeof *kept);
+  prctl(PR_SET_DUMPABLE, 0);
   join_spec_cgroups(&request->spec);
   join_cgroup(request->cgroup);
   free(apply_oom_score(&request->spec));
@@ -115,6 +120,44 @@ static _Noreturn void run_middle(const struct request *request, const struct cha
   if (child == 0) run_child(request, channels);
   write_all(pid_fd, &child, sizeof child);
   _exit(0);
+}
+
+static bool read_control(const struct channels *channels) {
+  char text[256];
+  ssize_t count = read(CONTROL_FD, text, sizeof text - 1);
+  if (count <= 0) return false;
+  text[count] = '\0';
+  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    struct winsize size = {0};
+    if (sscanf(line, "resize %hu %hu", &size.ws_col, &size.ws_row) == 2 && channels->master >= 0)
+      ioctl(channels->master, TIOCSWINSZ, &size);
+  }
+  return true;
+}
+
+/* Gives up without waiting: what is stuck in the kernel (a frozen cgroup, a dead file server) dies when it comes loose. */
+static _Noreturn void abandon(void) {
+  kill_cgroup("/proc/self/cwd");
+  _exit(EXIT_CANNOT_START);
+}
+
+/* Reads the report until all its writers have exec'd or ended, unless the agent gives up meanwhile. */
+static size_t await_report(int fd, char *text, size_t size, const struct channels *channels, pid_t middle) {
+  size_t length = 0;
+  for (;;) {
+    struct pollfd entries[] = {{.fd = fd, .events = POLLIN}, {.fd = CONTROL_FD, .events = POLLIN}};
+    if (poll(entries, 2, -1) < 0) continue;
+    if (entries[1].revents != 0 && !read_control(channels)) {
+      kill(middle, SIGKILL);
+      abandon();
+    }
+    if (entries[0].revents == 0) continue;
+    ssize_t more = read(fd, text + length, size - 1 - length);
+    if (more <= 0) break;
+    length += (size_t)more;
+  }
+  text[length] = '\0';
+  return length;
 }
 
 static pid_t start(const struct request *request, struct channels *channels) {
@@ -132,12 +175,11 @@ static pid_t start(const struct request *request, struct channels *channels) {
   for (int i = 0; i < 3; i++)
     if (channels->child[i] >= 0) close(channels->child[i]);
   if (channels->terminal >= 0) close(channels->terminal);
+  char text[4096];
+  size_t length = await_report(report[0], text, sizeof text, channels, middle);
+  /* The middle process wrote the pid, if ever, before it ended. */
   pid_t child = -1;
   ssize_t count = read(pids[0], &child, sizeof child);
-  char text[4096];
-  size_t length = 0;
-  for (ssize_t more; (more = read(report[0], text + length, sizeof text - 1 - length)) > 0;) length += (size_t)more;
-  text[length] = '\0';
   waitpid(middle, NULL, 0);
   if (length > 0 || count != sizeof child) {
     /* Not left to others to reap: the container's pid namespace cannot end while a zombie is in it. */
@@ -148,19 +190,6 @@ static pid_t start(const struct request *request, struct channels *channels) {
   close(pids[0]);
   close(report[0]);
   return child;
-}
-
-static bool read_control(const struct channels *channels) {
-  char text[256];
-  ssize_t count = read(CONTROL_FD, text, sizeof text - 1);
-  if (count <= 0) return false;
-  text[count] = '\0';
-  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-    struct winsize size = {0};
-    if (sscanf(line, "resize %hu %hu", &size.ws_col, &size.ws_row) == 2 && channels->master >= 0)
-      ioctl(channels->master, TIOCSWINSZ, &size);
-  }
-  return true;
 }
 
 /* Until the program has ended and all that it wrote is handed on. What outlives it does not hold this up. */
@@ -182,8 +211,7 @@ static void relay(pid_t child, const struct channels *channels, struct stream **
     if (ready < 0 && errno == EINTR) continue;
     if (ended && ready == 0) break;
     if (entries[2 * count + 1].revents != 0 && !read_control(channels)) {
-      kill_cgroup("/proc/self/cwd");
-      break;
+      abandon();
     }
     if (entries[2 * count].revents != 0) ended = true;
     for (int i = ended ? 1 : 0; i < count; i++) stream_step(streams[i], &entries[2 * i]);

@@ -42,6 +42,21 @@ void close_inherited(int first, bool on_exec) {
   }
 }
 
+static bool is_kept(int fd, const int *kept, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (kept[i] == fd) return true;
+  return false;
+}
+
+void close_all_but(const int *kept, size_t count) {
+  int last = 2;
+  for (size_t i = 0; i < count; i++)
+    if (kept[i] > last) last = kept[i];
+  for (int fd = 3; fd < last; fd++)
+    if (!is_kept(fd, kept, count)) close(fd);
+  close_inherited(last + 1, false);
+}
+
 char *apply_oom_score(const struct spec *spec) {
   const char *score = spec_get(spec, "oomScoreAdj");
   if (score == NULL || write_file("/proc/self/oom_score_adj", score)) return NULL;
