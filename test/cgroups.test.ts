@@ -242,15 +242,16 @@ describe('the cgroups of pods', () => {
     expect(output).toMatch(/^CgroupError: cannot create cgroup .*permission denied; run the agent as root/);
   });
 
-  it.runIf(version === 2)('are not made below processes, and the error names them', async () => {
-    const crowded = `${cgroupRoot}/crowded`;
-    const child = sleeper();
-    await enter(crowded, child);
-    const other = await createCgroupManager(optionsFor({ cgroupRoot: crowded }));
-    await expect(other.ensureNode(undefined)).rejects.toThrow(
-      `while processes (${child.pid}) are directly in it`,
-    );
-  });
+  if (version === 2)
+    it('are not made below processes, and the error names them', async () => {
+      const crowded = `${cgroupRoot}/crowded`;
+      const child = sleeper();
+      await enter(crowded, child);
+      const other = await createCgroupManager(optionsFor({ cgroupRoot: crowded }));
+      await expect(other.ensureNode(undefined)).rejects.toThrow(
+        `while processes (${child.pid}) are directly in it`,
+      );
+    });
 
   it('leave nothing behind that the test did not make', async () => {
     await removeCgroups(directories(cgroupRoot));

@@ -6,12 +6,19 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { cgroupsBelow, isReady, pidsOf, TestAgent, until } from './agent.ts';
 import { startContainerd, type TestContainerd } from './peers/containerd.ts';
 
 const podCount = 20;
 const seed = Number(process.env.ROSLET_SEED ?? Date.now() % 1_000_000);
+
+/** What a test that failed left running. */
+let running: TestAgent | undefined;
+afterEach(async () => {
+  await running?.remove();
+  running = undefined;
+});
 
 let containerd: TestContainerd;
 beforeAll(async () => {
@@ -34,6 +41,7 @@ describe.each([
     const random = generator(seed);
     const criEndpoint = setup.endpoint();
     const agent = await TestAgent.create(criEndpoint === undefined ? {} : { criEndpoint });
+    running = agent;
     const starts = join(agent.dir, 'starts');
     await mkdir(starts);
     const manifest = (name: string) => `apiVersion: v1
@@ -86,7 +94,8 @@ spec:
     const pods = await agent.pods();
     expect(pods.map((p) => p.metadata?.name).sort()).toEqual(wanted.map((n) => `${n}-robot`).sort());
     const restarted = pods.filter((p) => p.status?.containerStatuses?.[0]?.restartCount !== 0);
-    expect(restarted.map((p) => p.metadata?.name)).toEqual([]);
+    const why = restarted.map((p) => [p.metadata?.name, p.status?.containerStatuses?.[0]?.lastState]);
+    expect(why).toEqual([]);
 
     // Every container that ran says so once; those that still should run run once.
     const told = Object.fromEntries(
@@ -97,6 +106,7 @@ spec:
     expect(Object.keys(told).filter((name) => !asked.includes(name))).toEqual([]);
     expect(mainProcesses(agent).sort()).toEqual([...wanted].sort());
 
+    running = undefined;
     expect(await agent.remove()).toEqual([]);
     expect(existsSync(agent.dir)).toBe(false);
   });

@@ -154,20 +154,20 @@ export function execCases(bench: Bench): void {
     expect(await session.exitCode).toBe(4);
   });
 
-  test('cancelling ends the command', async ({ skip }) => {
-    if (!bench.traits.endsCancelledCommand) skip('the runtime only takes its streams away');
-    const { id } = await idle();
-    const abort = new AbortController();
-    const command = ['sh', '-c', 'while :; do sleep 0.4343; done'];
-    const session = await bench.runtime.exec(id, { command, tty: false }, abort.signal);
-    const ended = expect(session.exitCode).rejects.toThrow();
-    abort.abort();
-    await ended;
-    await eventually(async () => {
-      const { stdout } = await bench.runtime.execSync(id, ['ps', '-o', 'args'], 10_000);
-      expect(String(stdout)).not.toContain('0.4343');
+  if (bench.traits.endsCancelledCommand)
+    test('cancelling ends the command', async () => {
+      const { id } = await idle();
+      const abort = new AbortController();
+      const command = ['sh', '-c', 'while :; do sleep 0.4343; done'];
+      const session = await bench.runtime.exec(id, { command, tty: false }, abort.signal);
+      const ended = expect(session.exitCode).rejects.toThrow();
+      abort.abort();
+      await ended;
+      await eventually(async () => {
+        const { stdout } = await bench.runtime.execSync(id, ['ps', '-o', 'args'], 10_000);
+        expect(String(stdout)).not.toContain('0.4343');
+      });
     });
-  });
 
   test('a command ends with its container', async () => {
     const { id } = await idle();
