@@ -355,7 +355,7 @@ async function runAgent(
             dedicatedImageFs: await hasDedicatedImageFs(config.rootDir, dirs),
           };
         },
-        pods: (abort, matters) => podUsages({ agent, cgroups, volumes, disk }, abort, matters),
+        pods: (abort, matters) => podUsages({ agent, cgroups, volumes, disk, log }, abort, matters),
         reclaim: async (abort) => {
           for (const collector of imageCollectors) await collector.removeUnused(abort);
         },

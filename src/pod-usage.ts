@@ -1,7 +1,8 @@
 /** What each pod uses of memory, processes and disk, as eviction weighs it. */
 import type { Agent } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
-import type { ContainerUsage, PodWithUsage } from './node/eviction-rank.ts';
+import type { Logger } from './log.ts';
+import type { ContainerUsage, DiskUsage, PodWithUsage } from './node/eviction-rank.ts';
 import type { PodWorker } from './pods/worker.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { DiskUsageReader } from './server/stats/disk-usage.ts';
@@ -12,6 +13,7 @@ export interface PodUsageOptions {
   cgroups: CgroupManager;
   volumes: VolumeManager;
   disk: DiskUsageReader;
+  log: Logger;
 }
 
 /** Of the pods that still hold something of the node. */
@@ -31,31 +33,44 @@ export async function podUsages(
 
 async function usageOf(
   { pod, uid, actual, runtime }: PodWorker,
-  { cgroups, volumes, disk }: PodUsageOptions,
+  { cgroups, volumes, disk, log }: PodUsageOptions,
   signal: AbortSignal,
 ): Promise<PodWithUsage> {
   const cgroup = await cgroups.podStats(uid);
+  let isDiskUnknown = false;
+  /** A pod whose files cannot be measured is not spared for it. */
+  const measured = async (path: string): Promise<DiskUsage | undefined> => {
+    try {
+      const { usedBytes, inodesUsed } = await disk.of(path, signal);
+      return { bytes: usedBytes, inodes: inodesUsed };
+    } catch (err) {
+      signal.throwIfAborted();
+      log.warn({ err, pod: pod.metadata?.name, path }, 'cannot measure what a pod takes of the disk');
+      isDiskUnknown = true;
+      return undefined;
+    }
+  };
   const containers = new Map<string, ContainerUsage>();
   const alive = actual.containers.filter((c) => c.state === 'CONTAINER_RUNNING');
   for (const { id, metadata, logPath } of alive) {
     const stats = await runtime.containerStats(id, signal);
-    const logs = logPath === '' ? undefined : await disk.of(logPath, signal);
+    const logs = logPath === '' ? undefined : await measured(logPath);
     containers.set(metadata.name, {
       memoryWorkingSetBytes: stats.memoryWorkingSetBytes,
       ...(stats.rootfsUsedBytes === undefined
         ? {}
         : { rootfs: { bytes: stats.rootfsUsedBytes, inodes: stats.rootfsInodesUsed ?? 0 } }),
-      ...(logs === undefined ? {} : { logs: { bytes: logs.usedBytes, inodes: logs.inodesUsed } }),
+      ...(logs === undefined ? {} : { logs }),
     });
   }
-  const used = new Map<string, { bytes: number; inodes: number }>();
+  const used = new Map<string, DiskUsage>();
   for (const volume of pod.spec?.volumes ?? []) {
     // What is in memory is counted there, and what is the host's is not the pod's.
     if (volume.hostPath !== undefined || volume.emptyDir?.medium === 'Memory') continue;
     const source = volumes.source(pod, volume.name);
     if (source === undefined) continue;
-    const usage = await disk.of(source.hostPath, signal);
-    used.set(volume.name, { bytes: usage.usedBytes, inodes: usage.inodesUsed });
+    const usage = await measured(source.hostPath);
+    if (usage !== undefined) used.set(volume.name, usage);
   }
   return {
     pod,
@@ -64,6 +79,7 @@ async function usageOf(
       processCount: cgroup?.processCount,
       containers,
       volumes: used,
+      isDiskUnknown,
     },
   };
 }

@@ -378,7 +378,10 @@ describe('/stats/summary', () => {
       },
     ];
     await writeFile(join(dir, 'file'), Buffer.alloc(8192));
-    agent.podVolumes = () => [{ name: 'data', path: join(dir, 'file') }];
+    agent.podVolumes = () => [
+      { name: 'data', path: join(dir, 'file') },
+      { name: 'broken', path: join(dir, 'x'.repeat(300)) },
+    ];
     await start();
     const summary = await json<Record<string, unknown>>('GET', '/stats/summary');
     expect(summary).toMatchObject({
@@ -397,7 +400,7 @@ describe('/stats/summary', () => {
               memory: { workingSetBytes: 1024 },
             },
           ],
-          volume: [{ name: 'data', usedBytes: 8192, inodesUsed: 1 }],
+          volume: [{ name: 'data', usedBytes: 8192, inodesUsed: 1 }, { name: 'broken' }],
           'ephemeral-storage': { usedBytes: 8192 },
         },
       ],

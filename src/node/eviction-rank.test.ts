@@ -47,6 +47,18 @@ describe('rankForEviction', () => {
     ];
     expect(order(pods, 'memory.available')).toEqual(['low-large', 'low-small', 'low-asked', 'high']);
   });
+  it('takes a pod whose files cannot be measured for the largest, but only where disk is short', () => {
+    const known = pod('known', {
+      volumes: new Map([['v', disk(1000 * mi, 100)]]),
+      memoryWorkingSetBytes: mi,
+    });
+    const unknown = pod('unknown', { isDiskUnknown: true });
+    const important = pod('important', { isDiskUnknown: true, priority: 1 });
+    for (const signal of ['nodefs.available', 'nodefs.inodesFree'] as const) {
+      expect(order([known, important, unknown], signal)).toEqual(['unknown', 'known', 'important']);
+    }
+    expect(order([unknown, known], 'memory.available')).toEqual(['known', 'unknown']);
+  });
   it('counts processes when pids run out', () => {
     const pods = [
       pod('few', { processCount: 2 }),

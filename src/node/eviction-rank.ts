@@ -17,6 +17,8 @@ export interface PodUsage {
   containers: ReadonlyMap<string, ContainerUsage>;
   /** emptyDir and other volumes of the node's disk, by volume name; those in memory are not among them. */
   volumes: ReadonlyMap<string, DiskUsage>;
+  /** Some of it could not be measured: where disk is short, such a pod is taken for the largest of its rank. */
+  isDiskUnknown?: boolean;
 }
 
 export interface ContainerUsage {
@@ -109,8 +111,9 @@ function measure(
   const onImageFs = signal.startsWith('imagefs.');
   const disks = dedicatedImageFs ? { rootfs: onImageFs, logsAndVolumes: !onImageFs } : everyDisk;
   const disk = podDisk(usage, disks);
-  if (signal.endsWith('inodesFree')) return { used: disk.inodes, requested: 0 };
-  return { used: disk.bytes, requested: requests['ephemeral-storage'] ?? 0 };
+  const used = (known: number): number => (usage.isDiskUnknown ? Number.MAX_SAFE_INTEGER : known);
+  if (signal.endsWith('inodesFree')) return { used: used(disk.inodes), requested: 0 };
+  return { used: used(disk.bytes), requested: requests['ephemeral-storage'] ?? 0 };
 }
 
 const total = (usages: readonly (DiskUsage | undefined)[]): DiskUsage =>

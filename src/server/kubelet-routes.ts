@@ -12,7 +12,7 @@ import { kubeletFlags, type StreamRequest, streamProcess } from './streaming/exe
 import { streamPorts } from './streaming/port-forward.ts';
 
 export function kubeletRoutes({ agent, metrics, rootDir, log }: LocalApi): Route[] {
-  const summary = summaryReader(agent, rootDir);
+  const summary = summaryReader(agent, rootDir, log);
   let metricsWriter: MetricsText | undefined;
   const scrape = async (): Promise<MetricsText> => {
     const { metricsText } = await import('./metrics-text.ts');

@@ -16,7 +16,7 @@ import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import { configMapPlugin } from './config-map.ts';
-import { diskUsage } from './disk-usage.ts';
+import { blockUsage } from './disk-usage.ts';
 import { downwardApiPlugin } from './downward-api.ts';
 import { emptyDirPlugin } from './empty-dir.ts';
 import { hostPathPlugin } from './host-path.ts';
@@ -162,7 +162,7 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
         // A sizeLimit of 0 is none.
         const sizeLimitBytes = quantityValue(volume.emptyDir?.sizeLimit ?? '0');
         if (sizeLimitBytes <= 0) continue;
-        const usedBytes = await diskUsage(locate(pod, volume).dir, signal);
+        const usedBytes = await blockUsage(locate(pod, volume).dir, signal);
         usages.push({ volume: volume.name, usedBytes, sizeLimitBytes });
       }
       return usages;

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import type { ContainerStats } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
+import type { Logger } from '../../log.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
 import type { AgentView, PodUsage } from '../agent-view.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
@@ -74,10 +75,22 @@ export interface SummaryReader {
 export function summaryReader(
   agent: AgentView,
   rootDir: string,
+  log: Logger,
   nowMs: () => number = Date.now,
 ): SummaryReader {
   const disk = diskUsageReader(nowMs);
   const rates = cpuRates();
+
+  /** Without what cannot be measured: one broken tree must not hide all others. */
+  async function tree(path: string, space: FilesystemSpace, signal: AbortSignal): Promise<FsStats> {
+    try {
+      return fsStats(await disk.of(path, signal), space);
+    } catch (err) {
+      signal.throwIfAborted();
+      log.warn({ err, path }, 'cannot measure a directory for /stats/summary');
+      return { time: time(nowMs()), ...space };
+    }
+  }
 
   function cpu(
     key: string,
@@ -140,7 +153,7 @@ export function summaryReader(
           ...(stats.rootfsInodesUsed !== undefined && { inodesUsed: stats.rootfsInodesUsed }),
         },
       }),
-      ...(logPath && { logs: fsStats(await disk.of(dirname(logPath), signal), space) }),
+      ...(logPath && { logs: await tree(dirname(logPath), space, signal) }),
     };
   }
 
@@ -156,7 +169,7 @@ export function summaryReader(
     for (const stats of own) containers.push(await container(pod, stats, space, signal));
     const volume: PodStats['volume'] = [];
     for (const { name, path } of agent.podVolumes(uid)) {
-      volume.push({ name, ...fsStats(await disk.of(path, signal), space) });
+      volume.push({ name, ...(await tree(path, space, signal)) });
     }
     const usage = await agent.podUsage(uid);
     return {
