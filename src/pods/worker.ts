@@ -445,10 +445,7 @@ export class PodWorker {
       actual: this.#actual,
       runtimeName: deps.runtime.name,
       probes: deps.probes,
-      waiting: new Map([
-        ...[...this.#failed].map(([n, f]) => [n, f.waiting] as const),
-        ...(next?.waiting ?? []),
-      ]),
+      waiting: this.#waiting(next),
       terminationMessages: this.#messages,
       previous: record.status,
       startTime: time(record.firstSeenMs),
@@ -467,6 +464,20 @@ export class PodWorker {
     if (text === this.#published) return;
     this.#published = text;
     deps.onStatus(record.pod, status);
+  }
+
+  #waiting(next: Plan | undefined): Map<string, Waiting> {
+    const waiting = new Map([...this.#failed].map(([name, failure]) => [name, failure.waiting]));
+    const { containerStatuses = [], initContainerStatuses = [] } = this.#record.status ?? {};
+    const before = [...containerStatuses, ...initContainerStatuses];
+    for (const action of next?.actions ?? []) {
+      if (action.do !== 'startContainer') continue;
+      // What waited goes on waiting until it runs: it does not turn back into what it was before.
+      const { reason, message = '' } = before.find((s) => s.name === action.name)?.state?.waiting ?? {};
+      if (reason !== undefined) waiting.set(action.name, { reason, message });
+    }
+    for (const [name, why] of next?.waiting ?? []) waiting.set(name, why);
+    return waiting;
   }
 
   async #sleep(wakeInMs: number | undefined, signal: AbortSignal): Promise<void> {
