@@ -17,10 +17,9 @@ import { conmonCommand, reopenLog } from './conmon.ts';
 import { containerEntries, signalNumber } from './container-entries.ts';
 import { describe, statusOf } from './container-status.ts';
 import { type Context, mustFindContainer, mustFindSandbox, sandboxCgroup } from './context.ts';
-import { hasCode } from './files.ts';
 import { matchesLabels } from './filter.ts';
 import { identityOf } from './identity.ts';
-import type { ProcessRef } from './processes.ts';
+import { type ProcessRef, sendSignal } from './processes.ts';
 import { writeEntries } from './record.ts';
 import { runDetached } from './run-program.ts';
 import { hasOwnHostname, type Sandboxes } from './sandboxes.ts';
@@ -32,7 +31,7 @@ export interface Containers {
   create(podSandboxId: string, config: ContainerConfig): Promise<string>;
   start(id: string, signal: AbortSignal | undefined): Promise<void>;
   stop(id: string, timeoutSeconds: number, signal: AbortSignal | undefined): Promise<void>;
-  remove(id: string): Promise<void>;
+  remove(id: string, signal: AbortSignal | undefined): Promise<void>;
   list(filter: ContainerFilter | undefined): Promise<Container[]>;
   status(id: string): Promise<ContainerStatus>;
   updateResources(id: string, resources: LinuxContainerResources): Promise<void>;
@@ -42,6 +41,8 @@ export interface Containers {
 }
 
 const launchedByAnother = 3;
+/** conmon writes the exit code in milliseconds after the last process of the container has ended. */
+const conmonPatienceMs = 10_000;
 
 export function containers(context: Context, states: StateReader, pods: Sandboxes): Containers {
   const { store, cgroups } = context;
@@ -126,7 +127,34 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
     }
     await cgroups.kill(record.cgroup);
     // A created container has no process, and stays created.
-    if ((await states.read(record)).name !== 'CONTAINER_CREATED') await exited(record, signal);
+    if ((await states.read(record)).name !== 'CONTAINER_CREATED')
+      await despiteConmon(record, (patience) => exited(record, patience), signal);
+  }
+
+  /** Waits for what conmon is to do now. One that is stopped or stuck is killed: it must not keep a pod for ever. */
+  async function despiteConmon(
+    record: ContainerRecord,
+    wait: (patience: AbortSignal) => Promise<unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const inTime = async (): Promise<boolean> => {
+      const patience = AbortSignal.timeout(conmonPatienceMs);
+      try {
+        await wait(signal ? AbortSignal.any([signal, patience]) : patience);
+        return true;
+      } catch (error) {
+        if (signal?.aborted || !(error instanceof RuntimeError && error.code === 'Cancelled')) throw error;
+        return false;
+      }
+    };
+    if (await inTime()) return;
+    context.log.warn({ containerId: record.id }, 'conmon does not do its work and is killed');
+    await states.killSupervisor(record);
+    if (!(await inTime()))
+      throw new RuntimeError(
+        'DeadlineExceeded',
+        `conmon of container ${record.id} was killed but does not end`,
+      );
   }
 
   return {
@@ -164,7 +192,7 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
         cgroups.create(record.cgroup);
         cgroups.apply(record.cgroup, config.resources);
       } catch (error) {
-        await discard(record);
+        await discard(record, undefined);
         throw error;
       }
       context.emit({ type: 'created', podSandboxId, containerId: id });
@@ -189,10 +217,10 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
       const record = await store.containers.get(id);
       if (record) await stop(record, timeoutSeconds, signal);
     },
-    async remove(id) {
+    async remove(id, signal) {
       const record = await store.containers.get(id);
       if (!record) return;
-      await discard(record);
+      await discard(record, signal);
       context.emit({ type: 'deleted', podSandboxId: record.podSandboxId, containerId: id });
     },
     async list(filter) {
@@ -225,28 +253,19 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
     },
   };
 
-  async function discard(record: ContainerRecord): Promise<void> {
+  async function discard(record: ContainerRecord, signal: AbortSignal | undefined): Promise<void> {
     // What conmon was about to start may join the cgroup after it was killed. And conmon still writes the exit code:
     // nothing may appear after all is removed.
-    await context.exits.until(
-      record.id,
-      async () => {
-        await cgroups.kill(record.cgroup);
-        return (await states.isSupervised(record)) ? undefined : true;
-      },
-      undefined,
-    );
+    const unsupervised = async (): Promise<true | undefined> => {
+      await cgroups.kill(record.cgroup);
+      return (await states.isSupervised(record)) ? undefined : true;
+    };
+    const wait = (patience: AbortSignal): Promise<true> =>
+      context.exits.until(record.id, unsupervised, patience);
+    await despiteConmon(record, wait, signal);
     await cgroups.remove(record.cgroup);
     await store.removeOutcomes((id) => id === record.id);
     await store.containers.remove(record.id);
     states.forget(record.id);
-  }
-}
-
-function sendSignal({ pid }: ProcessRef, number: number): void {
-  try {
-    process.kill(pid, number);
-  } catch (error) {
-    if (!hasCode(error, 'ESRCH')) throw error;
   }
 }

@@ -91,9 +91,9 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
           forEach(containers, id, (container) => containers.stop(container, 0, signal)),
         ),
       ),
-    removePodSandbox: (id) =>
+    removePodSandbox: (id, signal) =>
       use(async ({ sandboxes, containers }) => {
-        await forEach(containers, id, containers.remove);
+        await forEach(containers, id, (container) => containers.remove(container, signal));
         await sandboxes.remove(id);
       }),
     podSandboxStatus: (id) => use(({ sandboxes }) => sandboxes.status(id)),
@@ -101,7 +101,7 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
     createContainer: (id, config) => use(({ containers }) => containers.create(id, config)),
     startContainer: (id, signal) => use(({ containers }) => containers.start(id, signal)),
     stopContainer: (id, timeout, signal) => use(({ containers }) => containers.stop(id, timeout, signal)),
-    removeContainer: (id) => use(({ containers }) => containers.remove(id)),
+    removeContainer: (id, signal) => use(({ containers }) => containers.remove(id, signal)),
     listContainers: (filter) => use(({ containers }) => containers.list(filter)),
     containerStatus: (id) => use(({ containers }) => containers.status(id)),
     updateContainerResources: (id, resources) =>

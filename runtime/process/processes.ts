@@ -1,5 +1,5 @@
 /** Processes, named for good by their pid and their start time: a pid alone may be given to another process. */
-import { readKernelFile } from './files.ts';
+import { hasCode, readKernelFile } from './files.ts';
 
 export interface ProcessRef {
   pid: number;
@@ -21,6 +21,22 @@ export function isAlive(process: ProcessRef): boolean {
   return (
     stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X'
   );
+}
+
+/** The process that has the pid now. */
+export function processAt(pid: number): ProcessRef | undefined {
+  const stat = parseStat(readKernelFile(`/proc/${pid}/stat`));
+  return stat && { pid, startTime: stat.startTime };
+}
+
+/** Only to the process that is meant; one that has ended needs none. */
+export function sendSignal(target: ProcessRef, number: number): void {
+  if (!isAlive(target)) return;
+  try {
+    process.kill(target.pid, number);
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
 }
 
 export function isRunningProgram(pid: number, argument: string): boolean {

@@ -3,6 +3,7 @@
  * counted is read, what the process left running is killed, the cgroup goes, and `final.json` keeps the result.
  */
 import { stat } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from './context.ts';
 import { parseJson, readIfPresent, writeAtomically } from './files.ts';
@@ -14,7 +15,14 @@ import {
   parseStart,
   type StartOutcome,
 } from './outcome.ts';
-import { isAlive, isRunningProgram, type ProcessRef, parseProcess } from './processes.ts';
+import {
+  isAlive,
+  isRunningProgram,
+  type ProcessRef,
+  parseProcess,
+  processAt,
+  sendSignal,
+} from './processes.ts';
 import type { ContainerRecord } from './store.ts';
 
 export type ContainerState =
@@ -26,6 +34,8 @@ export interface StateReader {
   read(record: ContainerRecord): Promise<ContainerState>;
   /** True while conmon may still write for the container. */
   isSupervised(record: ContainerRecord): Promise<boolean>;
+  /** Kills conmon, which then writes nothing any more. */
+  killSupervisor(record: ContainerRecord): Promise<void>;
   forget(id: string): void;
 }
 
@@ -125,15 +135,23 @@ export function stateReader(context: Context): StateReader {
     return exitCode === undefined ? undefined : { exitCode, atMs: Math.round((await stat(path)).mtimeMs) };
   }
 
-  async function hasSupervisor(record: ContainerRecord): Promise<boolean> {
+  const hasSupervisor = async (record: ContainerRecord): Promise<boolean> =>
+    (await supervisors(record)) !== 'none';
+
+  /** The launcher, which becomes conmon, and the process that conmon goes on as. Empty: known in an instant. */
+  async function supervisors(record: ContainerRecord): Promise<ProcessRef[] | 'none'> {
     const launched = await readIfPresent(launchLock(context, record.id));
-    if (launched === undefined || record.bootId !== context.bootId) return false;
+    if (launched === undefined || record.bootId !== context.bootId) return 'none';
     const launcher = parseProcess(launched);
     // A launcher makes it whole; a power cut or an older agent may have left an empty one.
-    if (!launcher) return (await ageMs(launchLock(context, record.id))) < emptyLockPatienceMs;
-    if (isAlive(launcher)) return true;
+    if (!launcher) return (await ageMs(launchLock(context, record.id))) < emptyLockPatienceMs ? [] : 'none';
     const pid = await readIfPresent(join(context.store.containers.directory(record.id), 'conmon.pid'));
-    return pid !== undefined && isRunningProgram(Number(pid), record.id);
+    const conmon = pid === undefined ? undefined : processAt(Number(pid));
+    const found = [
+      ...(isAlive(launcher) ? [launcher] : []),
+      ...(conmon && isRunningProgram(conmon.pid, record.id) ? [conmon] : []),
+    ];
+    return found.length === 0 ? 'none' : found;
   }
 
   const finalPath = (record: ContainerRecord): string =>
@@ -142,6 +160,10 @@ export function stateReader(context: Context): StateReader {
   return {
     read,
     isSupervised: async (record) => (await readExit(record)) === undefined && (await hasSupervisor(record)),
+    async killSupervisor(record) {
+      const found = await supervisors(record);
+      if (found !== 'none') for (const supervisor of found) sendSignal(supervisor, constants.signals.SIGKILL);
+    },
     forget(id) {
       finals.delete(id);
       starts.delete(id);

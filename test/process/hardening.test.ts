@@ -107,6 +107,21 @@ test('the cgroup of a command goes when what the command left running has ended'
   });
 });
 
+test('a pod is removed though conmon does not answer', async () => {
+  const pod = await bench.pod();
+  const id = await bench.start(pod, 'main', 'sleep 100');
+  const conmon = Number(await readFile(join(agentDirectory(), 'containers', id, 'conmon.pid'), 'utf8'));
+  process.kill(conmon, 'SIGSTOP');
+  const abort = new AbortController();
+  const given = expect(bench.runtime.removeContainer(id, abort.signal)).rejects.toMatchObject({
+    code: 'Cancelled',
+  });
+  abort.abort();
+  await given;
+  await bench.runtime.removePodSandbox(pod.id);
+  expect(await bench.runtime.listContainers({ podSandboxId: pod.id })).toEqual([]);
+});
+
 interface Program {
   pid: number;
   args: string[];

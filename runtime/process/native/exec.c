@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STREAMS = 3 };
@@ -135,21 +136,29 @@ static bool read_control(const struct channels *channels) {
   return true;
 }
 
-/* Gives up without waiting: what is stuck in the kernel (a frozen cgroup, a dead file server) dies when it comes loose. */
-static _Noreturn void abandon(void) {
+/*
+ * Gives up. Children that have ended are reaped here; what is stuck in the kernel (a frozen cgroup, a dead file
+ * server) is not waited for: it dies when it comes loose.
+ */
+static _Noreturn void abandon(const struct request *request) {
   kill_cgroup("/proc/self/cwd");
+  const struct timespec pause = {.tv_nsec = 2000000};
+  for (int i = 0; i < 250 && waitpid(-1, NULL, WNOHANG) >= 0; i++) nanosleep(&pause, NULL);
+  chdir("/");
+  rmdir(request->cgroup);
   _exit(EXIT_CANNOT_START);
 }
 
 /* Reads the report until all its writers have exec'd or ended, unless the agent gives up meanwhile. */
-static size_t await_report(int fd, char *text, size_t size, const struct channels *channels, pid_t middle) {
+static size_t await_report(const struct request *request, const struct channels *channels, pid_t middle, int fd, char *text,
+                           size_t size) {
   size_t length = 0;
   for (;;) {
     struct pollfd entries[] = {{.fd = fd, .events = POLLIN}, {.fd = CONTROL_FD, .events = POLLIN}};
     if (poll(entries, 2, -1) < 0) continue;
     if (entries[1].revents != 0 && !read_control(channels)) {
       kill(middle, SIGKILL);
-      abandon();
+      abandon(request);
     }
     if (entries[0].revents == 0) continue;
     ssize_t more = read(fd, text + length, size - 1 - length);
@@ -176,7 +185,7 @@ static pid_t start(const struct request *request, struct channels *channels) {
     if (channels->child[i] >= 0) close(channels->child[i]);
   if (channels->terminal >= 0) close(channels->terminal);
   char text[4096];
-  size_t length = await_report(report[0], text, sizeof text, channels, middle);
+  size_t length = await_report(request, channels, middle, report[0], text, sizeof text);
   /* The middle process wrote the pid, if ever, before it ended. */
   pid_t child = -1;
   ssize_t count = read(pids[0], &child, sizeof child);
@@ -193,7 +202,7 @@ static pid_t start(const struct request *request, struct channels *channels) {
 }
 
 /* Until the program has ended and all that it wrote is handed on. What outlives it does not hold this up. */
-static void relay(pid_t child, const struct channels *channels, struct stream **streams, int count) {
+static void relay(const struct request *request, pid_t child, const struct channels *channels, struct stream **streams, int count) {
   int child_fd = (int)syscall(SYS_pidfd_open, child, 0);
   if (child_fd < 0) fail(EXIT_CANNOT_START, "cannot watch the command");
   bool ended = false;
@@ -211,7 +220,7 @@ static void relay(pid_t child, const struct channels *channels, struct stream **
     if (ready < 0 && errno == EINTR) continue;
     if (ended && ready == 0) break;
     if (entries[2 * count + 1].revents != 0 && !read_control(channels)) {
-      abandon();
+      abandon(request);
     }
     if (entries[2 * count].revents != 0) ended = true;
     for (int i = ended ? 1 : 0; i < count; i++) stream_step(streams[i], &entries[2 * i]);
@@ -233,7 +242,7 @@ int command_exec(int argc, char **argv) {
   streams[count++] = new_stream(0, request.tty ? channels.master : channels.parent[0], request.tty ? AT_END_VEOF : AT_END_CLOSE);
   streams[count++] = new_stream(request.tty ? channels.master : channels.parent[1], 1, AT_END_NOTHING);
   if (!request.tty) streams[count++] = new_stream(channels.parent[2], 2, AT_END_NOTHING);
-  relay(child, &channels, streams, count);
+  relay(&request, child, &channels, streams, count);
   int status;
   if (waitpid(child, &status, 0) < 0) fail(EXIT_CANNOT_START, "cannot wait for the command");
   chdir("/");
