@@ -84,11 +84,12 @@ export async function deleteNetwork(
   attachment: Attachment,
   result: CniResult | undefined,
   binDirs: readonly string[],
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const errors: unknown[] = [];
   for (const plugin of [...list.plugins].reverse()) {
     try {
-      await runPlugin('DEL', list, plugin, attachment, result, binDirs);
+      await runPlugin('DEL', list, plugin, attachment, result, binDirs, signal);
     } catch (error) {
       // A plugin that is not there cannot be asked, now or ever; its devices go with the namespace.
       if (!(error instanceof RuntimeError && error.code === 'FailedPrecondition')) errors.push(error);
@@ -105,7 +106,7 @@ async function runPlugin(
   attachment: Attachment,
   prevResult: CniResult | undefined,
   binDirs: readonly string[],
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<string> {
   const wanted = Object.entries(attachment.runtimeConfig).filter(([name]) => plugin.capabilities?.[name]);
   const input = {

@@ -87,14 +87,16 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
       use(({ sandboxes }) => sandboxes.run(config, handler, signal)),
     stopPodSandbox: (id, signal) =>
       use(({ sandboxes, containers }) =>
-        sandboxes.stop(id, () =>
-          forEach(containers, id, (container) => containers.stop(container, 0, signal)),
+        sandboxes.stop(
+          id,
+          () => forEach(containers, id, (container) => containers.stop(container, 0, signal)),
+          signal,
         ),
       ),
     removePodSandbox: (id, signal) =>
       use(async ({ sandboxes, containers }) => {
         await forEach(containers, id, (container) => containers.remove(container, signal));
-        await sandboxes.remove(id);
+        await sandboxes.remove(id, signal);
       }),
     podSandboxStatus: (id) => use(({ sandboxes }) => sandboxes.status(id)),
     listPodSandbox: (filter) => use(({ sandboxes }) => sandboxes.list(filter)),

@@ -3,7 +3,7 @@
  * where they are configured. What was added is kept beside the sandbox, so that it can be deleted by any later agent,
  * also when the configuration has changed since.
  */
-import { rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeError } from '../runtime.ts';
 import {
@@ -15,13 +15,17 @@ import {
   type NetworkList,
 } from './cni.ts';
 import type { Context } from './context.ts';
-import { parseJson, readIfPresent, writeAtomically } from './files.ts';
-import type { ProcessRef } from './processes.ts';
+import { hasCode, parseJson, readIfPresent, writeAtomically } from './files.ts';
+import { isAlive, type ProcessRef } from './processes.ts';
 import type { SandboxRecord } from './store.ts';
 
 export interface Network {
   attach(record: SandboxRecord, holder: ProcessRef, signal: AbortSignal | undefined): Promise<void>;
-  detach(record: SandboxRecord, holder: ProcessRef | undefined): Promise<void>;
+  detach(
+    record: SandboxRecord,
+    holder: ProcessRef | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void>;
   ips(record: SandboxRecord): Promise<string[]>;
 }
 
@@ -52,13 +56,17 @@ export function network(context: Context): Network {
         return;
       }
       await writeAtomically(path(record), JSON.stringify({ list } satisfies Kept));
-      const result = await addNetwork(list, attachmentOf(record, holder), context.cniBinDirs, signal);
+      const result = await withNamespace(holder, (netns) =>
+        addNetwork(list, attachmentOf(record, netns), context.cniBinDirs, signal),
+      );
       await writeAtomically(path(record), JSON.stringify({ list, result } satisfies Kept));
     },
-    async detach(record, holder) {
+    async detach(record, holder, signal) {
       const kept = await read(record);
       if (!kept) return;
-      await deleteNetwork(kept.list, attachmentOf(record, holder), kept.result, context.cniBinDirs);
+      await withNamespace(holder, (netns) =>
+        deleteNetwork(kept.list, attachmentOf(record, netns), kept.result, context.cniBinDirs, signal),
+      );
       await rm(path(record), { force: true });
     },
     async ips(record) {
@@ -68,7 +76,37 @@ export function network(context: Context): Network {
   };
 }
 
-function attachmentOf({ id, config }: SandboxRecord, holder: ProcessRef | undefined): Attachment {
+/**
+ * Held open while plugins work, so that they get this namespace or none: the pid of a holder that ends meanwhile may be
+ * given to another process. An empty path when the holder has ended.
+ */
+async function withNamespace<T>(
+  holder: ProcessRef | undefined,
+  work: (netns: string) => Promise<T>,
+): Promise<T> {
+  const namespace = holder && (await openNamespace(holder));
+  try {
+    return await work(namespace ? `/proc/${process.pid}/fd/${namespace.fd}` : '');
+  } finally {
+    await namespace?.close();
+  }
+}
+
+async function openNamespace(holder: ProcessRef): Promise<FileHandle | undefined> {
+  let namespace: FileHandle;
+  try {
+    namespace = await open(`/proc/${holder.pid}/ns/net`);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+  // Asked after opening: then it is the holder's.
+  if (isAlive(holder)) return namespace;
+  await namespace.close();
+  return undefined;
+}
+
+function attachmentOf({ id, config }: SandboxRecord, netns: string): Attachment {
   const { namespace, name, uid } = config.metadata;
   const portMappings = config.portMappings
     .filter(({ hostPort }) => hostPort > 0)
@@ -80,7 +118,7 @@ function attachmentOf({ id, config }: SandboxRecord, holder: ProcessRef | undefi
     }));
   return {
     containerId: id,
-    netns: holder ? `/proc/${holder.pid}/ns/net` : '',
+    netns,
     args: Object.entries({
       IgnoreUnknown: '1',
       K8S_POD_NAMESPACE: namespace,

@@ -24,8 +24,8 @@ import { checkSandbox } from './support.ts';
 
 export interface Sandboxes {
   run(config: PodSandboxConfig, runtimeHandler: string, signal: AbortSignal | undefined): Promise<string>;
-  stop(id: string, stopContainers: () => Promise<void>): Promise<void>;
-  remove(id: string): Promise<void>;
+  stop(id: string, stopContainers: () => Promise<void>, signal: AbortSignal | undefined): Promise<void>;
+  remove(id: string, signal: AbortSignal | undefined): Promise<void>;
   status(id: string): Promise<PodSandboxStatus>;
   list(filter: SandboxFilter | undefined): Promise<PodSandbox[]>;
   /** The process that holds the namespaces. @throws RuntimeError when the sandbox is not ready. */
@@ -66,16 +66,16 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
   const readyHolder = async (record: SandboxRecord): Promise<ProcessRef | undefined> =>
     (await readIfPresent(file(record, 'ready'))) === undefined ? undefined : livingHolder(record);
 
-  async function teardown(record: SandboxRecord): Promise<void> {
+  async function teardown(record: SandboxRecord, signal: AbortSignal | undefined): Promise<void> {
     // Only removes files: a pod must be stoppable when the disk is full.
     await rm(file(record, 'ready'), { force: true });
-    await network.detach(record, await livingHolder(record));
+    await network.detach(record, await livingHolder(record), signal);
     await context.cgroups.remove(sandboxCgroup(record));
   }
 
   async function takeBack(record: SandboxRecord): Promise<void> {
     try {
-      await teardown(record);
+      await teardown(record, undefined);
       await store.sandboxes.remove(record.id);
     } catch (err) {
       // It stays listed as not ready, and whoever removes it tries again.
@@ -124,17 +124,17 @@ export function sandboxes(context: Context, network: Network): Sandboxes {
       context.emit({ type: 'started', podSandboxId: record.id, containerId: '' });
       return record.id;
     },
-    async stop(id, stopContainers) {
+    async stop(id, stopContainers, signal) {
       const record = await store.sandboxes.get(id);
       if (!record) return;
       await stopContainers();
-      await teardown(record);
+      await teardown(record, signal);
       context.emit({ type: 'stopped', podSandboxId: id, containerId: '' });
     },
-    async remove(id) {
+    async remove(id, signal) {
       const record = await store.sandboxes.get(id);
       if (!record) return;
-      await teardown(record);
+      await teardown(record, signal);
       await store.sandboxes.remove(id);
       context.emit({ type: 'deleted', podSandboxId: id, containerId: '' });
     },

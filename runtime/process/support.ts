@@ -1,5 +1,5 @@
 /** What host processes cannot do is refused before anything is made, with the field and the reason. */
-import { isAbsolute } from 'node:path';
+import { isAbsolute, normalize } from 'node:path';
 import {
   type ContainerConfig,
   type PodSandboxConfig,
@@ -50,6 +50,8 @@ export function checkContainer(config: ContainerConfig): void {
     if (mount.image) refuse(`${mount.containerPath}: host processes cannot mount the image ${mount.image}`);
     if (!isAbsolute(mount.containerPath) || mount.containerPath.split('/').includes('..'))
       refuse(`mount path ${mount.containerPath} is not an absolute path without ..`);
+    if (normalize(mount.containerPath) === '/')
+      refuse('mount path / would take the place of the host, which is what a host process runs on');
     if (!isAbsolute(mount.hostPath))
       refuse(`${mount.containerPath}: ${mount.hostPath} is not an absolute path`);
   }

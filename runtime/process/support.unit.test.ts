@@ -96,6 +96,7 @@ test.each<[string, RegExp, Partial<ContainerConfig>]>([
   ['an image volume', /cannot mount the image i/, { mounts: [mount('/a', '', 'i')] }],
   ['a relative mount path', /mount path a/, { mounts: [mount('a', '/x')] }],
   ['a mount path with ..', /mount path \/a\/\.\.\/b/, { mounts: [mount('/a/../b', '/x')] }],
+  ['a mount in the place of the root', /mount path \//, { mounts: [mount('//.', '/x')] }],
   ['a relative source', /x is not an absolute path/, { mounts: [mount('/a', 'x')] }],
   [
     'SELinux labels',

@@ -1,4 +1,5 @@
 /** What a pod of host processes must not reach or break, and what a broken helper or disk must not hold up, for real. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -52,6 +53,23 @@ test("a volume at /dev does not give the host's devices away", async () => {
   const { stdout } = await bench.runToEnd(await bench.pod(), 'main', 'echo ran', { mounts, securityContext });
   expect(stdout).toBe('ran\n');
   expect((await stat('/dev/null')).uid).toBe(before.uid);
+});
+
+test('with a read-only root what the host mounts later cannot be written either', async () => {
+  const folder = await bench.directory();
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
+  try {
+    execFileSync('mount', ['--make-shared', folder]);
+    await mkdir(join(folder, 'late'));
+    const script = 'while :; do sleep 0.1; done';
+    const securityContext = { readonlyRootfs: true };
+    const id = await bench.start(await bench.pod(), 'main', script, { securityContext });
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(folder, 'late')]);
+    const touched = await bench.runtime.execSync(id, ['touch', join(folder, 'late', 'x')], 10_000);
+    expect(touched.exitCode).not.toBe(0);
+  } finally {
+    execFileSync('umount', ['--recursive', '--lazy', folder]);
+  }
 });
 
 test('an empty launch lock holds up neither the state of a container nor its removal', async () => {

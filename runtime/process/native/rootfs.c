@@ -187,8 +187,12 @@ static void pivot(const struct root *root) {
 }
 
 void enter_new_root(const struct spec *spec, struct volumes *volumes, int shm_fd) {
-  /* Slave: what the host unmounts goes away here too, nothing from here ever reaches the host. */
-  if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+  /*
+   * Slave: what the host unmounts goes away here too, nothing from here ever reaches the host. Where the root is
+   * read-only, private: what the host mounts later would be writable.
+   */
+  bool readonly = spec_is(spec, "readonlyRoot", "1");
+  if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, (readonly ? MS_PRIVATE : MS_SLAVE) | MS_REC, NULL) < 0)
     fail(EXIT_CANNOT_START, "cannot make a mount namespace");
   struct root root = {.path = realpath(spec_get(spec, "root"), NULL)};
   if (root.path == NULL) fail(EXIT_CANNOT_START, "cannot find %s", spec_get(spec, "root"));
@@ -202,7 +206,6 @@ void enter_new_root(const struct spec *spec, struct volumes *volumes, int shm_fd
   remember_synthetic(&root, root.fd);
 
   make_host_root(&root, spec);
-  bool readonly = spec_is(spec, "readonlyRoot", "1");
   if (readonly) {
     /* The new root itself is made read-only at the end: mount points may still have to be made in it. */
     char *dev = format("%s/dev", root.path), *proc = format("%s/proc", root.path);
