@@ -8,7 +8,7 @@ import { badRequest } from '../errors.ts';
 import type { UpgradeExchange } from '../http.ts';
 
 export interface Channels {
-  /** What the client sends there; its end is the client's half-close. Must be asked for before data comes. */
+  /** What the client sends there; its end is the client's half-close. What comes before this is asked for is dropped. */
   readable(channel: number): Readable;
   /** What is written goes to the client, no faster than it reads. */
   writable(channel: number): Writable;
@@ -21,6 +21,12 @@ export interface Channels {
 }
 
 const closeChannel = 255;
+
+/** A message is kept whole until its reader takes it. kubectl's have 32 KiB. */
+const maxMessageBytes = 16 * 1024 * 1024;
+
+/** While a reader is behind nothing is read, also not that the client is gone: only writing to it tells. */
+const pingMs = 10_000;
 
 /** Newest first. */
 const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
@@ -57,6 +63,7 @@ async function acceptWebSocket(
     noServer: true,
     handleProtocols: () => protocol,
     perMessageDeflate: false,
+    maxPayload: maxMessageBytes,
   });
   return await new Promise((resolve) => {
     server.handleUpgrade(req, socket, head, (accepted) => {
@@ -72,25 +79,18 @@ function channelsOf(socket: WebSocket): Channels {
   const listeners = new Map<number, (payload: Buffer) => void>();
   const ended = new Set<number>();
 
-  function streamOf(channel: number): PassThrough {
-    const stream = streams.get(channel) ?? new PassThrough();
-    streams.set(channel, stream);
-    return stream;
-  }
-
   function receive(channel: number, payload: Buffer): void {
     if (channel === closeChannel) {
       const ending = payload[0] ?? 0;
       ended.add(ending);
-      streamOf(ending).end();
+      streams.get(ending)?.end();
       // A stream that was ended does not tell any more that it has room.
       socket.resume();
       return;
     }
     listeners.get(channel)?.(payload);
-    if (listeners.has(channel) || ended.has(channel) || payload.length === 0) return;
-    const stream = streamOf(channel);
-    if (stream.write(payload)) return;
+    const stream = streams.get(channel);
+    if (!stream || ended.has(channel) || payload.length === 0 || stream.write(payload)) return;
     // One connection carries all channels: while one reader is behind, all wait.
     socket.pause();
     stream.once('drain', () => socket.resume());
@@ -106,7 +106,9 @@ function channelsOf(socket: WebSocket): Channels {
     const message = asBuffer(data);
     if (message.length > 0) receive(message[0]!, message.subarray(1));
   });
+  const pings = setInterval(() => socket.ping(), pingMs);
   socket.on('close', () => {
+    clearInterval(pings);
     closed.abort();
     for (const stream of streams.values()) stream.end();
   });
@@ -114,7 +116,11 @@ function channelsOf(socket: WebSocket): Channels {
   socket.on('error', () => socket.terminate());
 
   return {
-    readable: streamOf,
+    readable: (channel) => {
+      const stream = new PassThrough();
+      streams.set(channel, stream);
+      return stream;
+    },
     writable: (channel) => {
       const stream = new Writable({
         write: (chunk: Buffer, _encoding, done) => {

@@ -48,12 +48,14 @@ export async function streamProcess(
   const channels = await acceptChannels(exchange);
   const ended = AbortSignal.any([signal, channels.closed]);
   const sizes = terminalSizes(channels);
+  // Asked for before anything is waited for: the client may send its input at once.
+  const input = stdin ? channels.readable(channel.stdin) : undefined;
   // The client may wait for a first message before it sends anything.
   await channels.send(stdout ? channel.stdout : stderr ? channel.stderr : channel.error, '');
   const initialSize = tty ? await sizes.first(ended) : undefined;
   const streams = {
     tty,
-    ...(stdin && { stdin: channels.readable(channel.stdin) }),
+    ...(input && { stdin: input }),
     ...(stdout && { stdout: channels.writable(channel.stdout) }),
     ...(stderr && { stderr: channels.writable(channel.stderr) }),
     ...(initialSize && { initialSize }),

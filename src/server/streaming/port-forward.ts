@@ -32,6 +32,9 @@ export async function streamPorts(
       return false;
     pair[streamtype] = stream;
     pairs.set(key, pair);
+    stream.once('close', () => {
+      if (pairs.get(key) === pair) pairs.delete(key);
+    });
     const { error, data } = pair;
     if (error && data) {
       pairs.delete(key);

@@ -1,24 +1,32 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, describe, expect, it } from 'vitest';
+import { constants, deflateSync } from 'node:zlib';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { spdySession } from '../../../runtime/cri/spdy.ts';
+import { spdyDictionary } from './spdy-dictionary.ts';
 import { type StreamHandler, serveSpdy } from './spdy-server.ts';
 
 /** Our own client of the streaming servers of container engines, on a connection to this server. */
 const open: Socket[] = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const socket of open.splice(0)) socket.destroy();
 });
 
 async function connection(onStream: StreamHandler) {
+  return spdySession(await connectTo(onStream), Buffer.alloc(0));
+}
+
+async function connectTo(onStream: StreamHandler): Promise<Socket> {
   const server = createServer((socket) => void serveSpdy(socket, onStream).catch(() => undefined));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   open.push(socket);
   socket.on('close', () => server.close());
-  return spdySession(socket, Buffer.alloc(0));
+  return socket;
 }
 
 const echo: StreamHandler = (_headers, stream) => {
@@ -69,6 +77,74 @@ describe('serveSpdy', () => {
     expect((await buffer(taken!)).equals(data)).toBe(true);
     taken?.end();
     expect(await buffer(stream)).toHaveLength(0);
+  });
+
+  it('ends its streams when the client goes while their reader is behind', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const taken = Promise.withResolvers<Duplex>();
+    const session = await connection((_headers, stream) => {
+      taken.resolve(stream);
+      return true;
+    });
+    const sent = session.open({ streamtype: 'data' });
+    const stream = await taken.promise;
+    // Many frames: what comes behind the first is not read.
+    for (let frame = 0; frame < 128; frame += 1) sent.write(randomBytes(64 * 1024));
+    await once(stream, 'readable');
+    open.at(-1)?.destroy();
+    while (!stream.destroyed) {
+      vi.advanceTimersByTime(60_000);
+      await new Promise(setImmediate);
+    }
+  });
+
+  it('answers the pings of the client, and does not answer an answer', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const session = await connection(echo);
+    expect((await exchange(session.open({}), Buffer.from('x'))).toString()).toBe('x');
+    const socket = open.at(-1)!;
+    const seen: number[] = [];
+    socket.on('data', (frame: Buffer) => {
+      if (frame.readUInt16BE(2) === 6) seen.push(frame.readUInt32BE(8));
+    });
+    vi.advanceTimersByTime(10_000);
+    socket.write(Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, 7]));
+    await once(socket, 'data');
+    expect((await exchange(session.open({}), Buffer.from('y'))).toString()).toBe('y');
+    expect(seen.filter((id) => id === 2)).toHaveLength(1);
+    expect(seen.filter((id) => id === 7)).toHaveLength(1);
+  });
+
+  it('reads headers that do not fit into one piece, and ends a connection whose headers have no end', async () => {
+    const session = await connection((headers, stream) => {
+      stream.end(String(headers.long?.length));
+      return true;
+    });
+    const long = session.open({ long: 'x'.repeat(40_000) });
+    expect((await buffer(long)).toString()).toBe('40000');
+
+    const pair = Buffer.alloc(4 + 4 + 1 + 4 + 10_000_000);
+    pair.writeUInt32BE(1, 0);
+    pair.writeUInt32BE(1, 4);
+    pair.writeUInt32BE(10_000_000, 9);
+    const block = deflateSync(pair, { dictionary: spdyDictionary, finishFlush: constants.Z_SYNC_FLUSH });
+    const header = Buffer.from([0x80, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    header.writeUIntBE(block.length + 10, 5, 3);
+    const socket = await connectTo(echo);
+    socket.write(Buffer.concat([header, block]));
+    // Ended by the server: from here the connection stays open.
+    expect(await buffer(socket)).toHaveLength(0);
+  });
+
+  it('refuses more streams than anybody needs', async () => {
+    let accepted = 0;
+    const session = await connection(() => {
+      accepted += 1;
+      return true;
+    });
+    for (let index = 0; index < 2000; index += 1) session.open({});
+    expect(await buffer(session.open({}))).toHaveLength(0);
+    expect(accepted).toBe(2000);
   });
 
   it('ends a refused or broken stream at the other end too, without hurting the others', async () => {

@@ -21,6 +21,14 @@ import {
 export type StreamHandler = (headers: Readonly<Record<string, string>>, stream: Duplex) => boolean;
 
 const maxFrameBytes = 16 * 1024 * 1024;
+const maxHeaderBytes = 64 * 1024;
+/** kubectl opens two for each connection that it forwards. */
+const maxStreams = 2000;
+
+/** While a reader is behind nothing is read, also not that the client is gone: only writing to it tells. */
+const pingMs = 10_000;
+/** Even, as the server's are. */
+const pingPayload = Buffer.from([0, 0, 0, 2]);
 
 /** Serves the connection until it ends; then all its streams end too. */
 export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Promise<void> {
@@ -29,7 +37,13 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
   let isFirstReply = true;
 
   async function open({ streamId, fin, headerBlock }: Frame & { type: 'synStream' }): Promise<void> {
+    // Read also when the stream is refused: all header blocks are one compressed stream.
     const headers = parseHeaders(await readHeaders(headerBlock));
+    if (streams.has(streamId)) throw new RangeError(`SPDY stream ${streamId} is opened twice`);
+    if (streams.size >= maxStreams) {
+      connection.write(resetFrame(streamId));
+      return;
+    }
     const stream = peerStream(connection, streamId, (isWhole) => {
       const isOurs = streams.delete(streamId);
       // The other end waits for what will not come.
@@ -62,18 +76,26 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
         return;
       }
       case 'ping':
-        connection.write(pingFrame(frame.payload));
+        // The client's have odd numbers; an even one is its answer to ours.
+        if (frame.payload.readUInt32BE(0) % 2 === 1) connection.write(pingFrame(frame.payload));
         return;
       case 'goAway':
       case 'ignored':
     }
   }
 
+  const endStreams = (): void => {
+    for (const { duplex } of [...streams.values()]) duplex.destroy();
+  };
+  // Also ends the wait for a reader that is behind.
+  connection.once('close', endStreams);
+  const pings = setInterval(() => connection.write(pingFrame(pingPayload)), pingMs);
   try {
     for await (const frame of framesOf(connection)) await take(parseFrame(frame));
   } finally {
+    clearInterval(pings);
     connection.destroy();
-    for (const { duplex } of streams.values()) duplex.destroy();
+    endStreams();
   }
 }
 
@@ -136,14 +158,25 @@ function peerStream(connection: Duplex, streamId: number, onClose: (isWhole: boo
 /** All header blocks of a connection are one zlib stream. */
 function headerReader(): (block: Buffer) => Promise<Buffer> {
   const inflate = createInflate({ dictionary: spdyDictionary, flush: constants.Z_SYNC_FLUSH });
-  return async (block) => {
-    await new Promise<void>((resolve, reject) => {
+  return (block) =>
+    new Promise((resolve, reject) => {
+      const parts: Buffer[] = [];
+      let length = 0;
+      // Taken as it comes: inflate stops where nobody reads. A small block may hold very much.
+      const take = (part: Buffer): void => {
+        parts.push(part);
+        length += part.length;
+        if (length <= maxHeaderBytes) return;
+        reject(new RangeError(`the headers of a SPDY stream have more than ${maxHeaderBytes} bytes`));
+        inflate.destroy();
+      };
+      inflate.on('data', take);
       inflate.once('error', reject);
-      inflate.write(block, () => {
+      inflate.write(block, (err) => {
+        if (err) return;
+        inflate.off('data', take);
         inflate.off('error', reject);
-        resolve();
+        resolve(Buffer.concat(parts));
       });
     });
-    return (inflate.read() as Buffer | null) ?? Buffer.alloc(0);
-  };
 }
