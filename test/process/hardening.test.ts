@@ -1,6 +1,6 @@
 /** What a pod of host processes must not reach or break, and what a broken helper or disk must not hold up, for real. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -97,6 +97,33 @@ test('a command in a container that is frozen ends in time all the same, and for
   await eventually(async () => expect(execCgroups(container)).toEqual([]));
 });
 
+test('a command that is being started cannot speak to the agent as its helper', async () => {
+  const pod = await bench.pod();
+  const id = await bench.start(pod, 'main', 'sleep 100');
+  const container = `${pod.config.cgroupParent}/${id}`;
+  const abort = new AbortController();
+  freeze(container, true);
+  try {
+    const given = expect(
+      bench.runtime.execSync(id, ['sleep', '0.4848'], 0, abort.signal),
+    ).rejects.toMatchObject({ code: 'Cancelled' });
+    await eventually(async () => {
+      const starting = (await programs('0.4848')).filter(({ pid }) => inContainer(pid, id));
+      expect(starting).toHaveLength(1);
+      const folder = `/proc/${starting[0]?.pid}/fd`;
+      const others = readdirSync(folder).filter((fd) => Number(fd) > 2);
+      const kinds = others.map((fd) => readlinkSync(join(folder, fd)).split(':')[0]);
+      expect(kinds).toContain('pipe');
+      // The agent's control channel is one.
+      expect(kinds).not.toContain('socket');
+    });
+    abort.abort();
+    await given;
+  } finally {
+    freeze(container, false);
+  }
+});
+
 test('a command ends with its helper', async () => {
   const pod = await bench.pod();
   const id = await bench.start(pod, 'main', 'sleep 100');
@@ -161,6 +188,9 @@ function execCgroups(container: string): string[] {
   const directory = cgroups().trackingDirectory(container);
   return readdirSync(directory).filter((name) => name.startsWith('exec-'));
 }
+
+const inContainer = (pid: number, id: string): boolean =>
+  readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id);
 
 /** In both cgroup versions, where they are: in v1 a frozen process does not even die. */
 function freeze(container: string, on: boolean): void {
