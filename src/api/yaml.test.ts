@@ -137,6 +137,17 @@ describe('structure', () => {
     ]);
   });
 
+  it('takes a thousand documents and refuses more', () => {
+    expect(parseYaml('---\na: 1\n'.repeat(1000)).at(-1)).toMatchObject({ index: 999, at: { line: 2000 } });
+    for (const text of ['---\n'.repeat(10_000), 'a\n...\n'.repeat(2000)]) {
+      expect(errorsOf(text)).toEqual(['holds more than 1000 documents: use several files']);
+    }
+  });
+
+  it('refuses what would take long to parse', () => {
+    expect(errorsOf('- a: 1\n'.repeat(100_000))).toEqual(['holds more than 400000 words and signs of YAML']);
+  });
+
   it('refuses nesting without end', () => {
     expect(errorsOf(`a: ${'['.repeat(150)}${']'.repeat(150)}`).join()).toContain(
       'nested deeper than 100 levels',

@@ -4,15 +4,17 @@
  * Aliases and merge keys are expanded within limits. Never throws, whatever the text.
  */
 import {
+  Composer,
   type Document,
   isAlias,
   isMap,
   isNode,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
-  parseAllDocuments,
+  Parser,
   type Scalar,
   type YAMLMap,
 } from 'yaml';
@@ -37,10 +39,9 @@ export function parseYaml(text: string): YamlDocument[] {
   const lines = new LineCounter();
   let documents: Document.Parsed[];
   try {
-    documents = [...parseAllDocuments(text, { ...PARSE_OPTIONS, lineCounter: lines })] as Document.Parsed[];
+    documents = parseWithinLimits(text, lines);
   } catch (error) {
-    const message =
-      error instanceof RangeError ? 'is nested too deeply' : `cannot be parsed: ${String(error)}`;
+    const message = refusalOf(error);
     return [{ index: 0, at: { line: 1, column: 1 }, errors: [{ at: { line: 1, column: 1 }, message }] }];
   }
   return documents.flatMap((document, index) => readDocument(document, index, lines) ?? []);
@@ -53,6 +54,40 @@ const PARSE_OPTIONS = {
   prettyErrors: false,
   logLevel: 'silent',
 } as const;
+
+/** More than any real file has. What is small can take seconds to parse, and the agent does nothing else meanwhile. */
+const MAX_DOCUMENTS = 1000;
+const MAX_TOKENS = 400_000;
+
+class TooMuch extends Error {}
+
+/** Piece by piece, to stop as soon as it is too much. */
+function parseWithinLimits(text: string, lines: LineCounter): Document.Parsed[] {
+  const parser = new Parser(lines.addNewLine);
+  const composer = new Composer(PARSE_OPTIONS);
+  const documents: Document.Parsed[] = [];
+  const take = (composed: Iterable<Document.Parsed>): void => {
+    for (const document of composed) {
+      if (documents.push(document) > MAX_DOCUMENTS) {
+        throw new TooMuch(`holds more than ${MAX_DOCUMENTS} documents: use several files`);
+      }
+    }
+  };
+  lines.addNewLine(0);
+  let tokens = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    if (++tokens > MAX_TOKENS) throw new TooMuch(`holds more than ${MAX_TOKENS} words and signs of YAML`);
+    for (const token of parser.next(lexeme)) take(composer.next(token));
+  }
+  for (const token of parser.end()) take(composer.next(token));
+  take(composer.end());
+  return documents;
+}
+
+function refusalOf(error: unknown): string {
+  if (error instanceof TooMuch) return error.message;
+  return error instanceof RangeError ? 'is nested too deeply' : `cannot be parsed: ${String(error)}`;
+}
 
 /** More than any real file has; an alias bomb reaches it at once. */
 const MAX_NODES = 200_000;
