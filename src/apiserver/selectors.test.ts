@@ -36,9 +36,17 @@ describe('labelSelector', () => {
     expect(labelSelector(text)(pod)).toBe(selected);
   });
 
-  it.each(['app in camera', 'app=a b', '=x', 'app=(', 'a b c'])('refuses "%s"', (text) => {
-    expect(() => labelSelector(text)).toThrow(/unable to parse label selector/);
+  it('refuses one that is longer than any real one', () => {
+    expect(labelSelector(Array(800).fill('app').join(','))(pod)).toBe(true);
+    expect(() => labelSelector(','.repeat(5000))).toThrow(/more than 4096 characters/);
   });
+
+  it.each(['app in (a', 'app),tier', 'app in camera', 'app=a b', '=x', 'app=(', 'a b c'])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => labelSelector(text)).toThrow(/unable to parse label selector/);
+    },
+  );
 });
 
 describe('fieldSelector', () => {

@@ -35,8 +35,14 @@ const selectableFields: Readonly<Record<ResourceName, readonly string[]>> = {
   namespaces: ['status.phase'],
 };
 
+/** Longer than any that a person or a controller writes. */
+const maxSelectorLength = 4096;
+
 /** @throws ApiError BadRequest */
 export function labelSelector(text: string): Selector {
+  if (text.length > maxSelectorLength) {
+    throw badRequest(`the label selector has more than ${maxSelectorLength} characters`);
+  }
   const requirements = splitOutsideParentheses(text).map(labelRequirement);
   return (object) => {
     const labels = object.metadata?.labels ?? {};
@@ -111,6 +117,18 @@ function checkValue(value: string, term: string): string {
 }
 
 function splitOutsideParentheses(text: string): string[] {
-  const terms = text.split(/,(?![^(]*\))/).map((term) => term.trim());
+  const terms: string[] = [];
+  let start = 0;
+  let depth = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text[index];
+    if (char === '(') depth += 1;
+    else if (char === ')') depth -= 1;
+    else if (char === ',' && depth === 0) {
+      terms.push(text.slice(start, index).trim());
+      start = index + 1;
+    }
+  }
+  terms.push(text.slice(start).trim());
   return terms.filter((term) => term !== '');
 }
