@@ -216,7 +216,8 @@ export class PodWorker {
   }
 
   async #syncOnce(signal: AbortSignal): Promise<'again' | 'removed' | { wakeInMs: number | undefined }> {
-    const { deps, record } = { deps: this.#deps, record: this.#record };
+    const deps = this.#deps;
+    const record = this.#record;
     this.#followClock();
     if (!this.#saved) await this.#save();
     if (this.#stale) {
@@ -252,13 +253,14 @@ export class PodWorker {
     }
     if (next.stopped) return this.#finish(signal);
     for (const [name, waiting] of next.waiting) deps.effects.reportWaiting(record.pod, name, waiting);
-    if (await this.#carryOut(next.actions, signal)) {
+    const { acted, retryAtMs } = await this.#carryOut(next.actions, signal);
+    if (acted) {
       this.#stale = true;
       return 'again';
     }
-    const retries = [...this.#failed.values()].map((f) => f.retryAtMs - performance.now());
+    const retry = retryAtMs === undefined ? undefined : retryAtMs - performance.now();
     const planned = next.wakeAtMs === undefined ? undefined : next.wakeAtMs - deps.now();
-    return { wakeInMs: earliest([...retries, planned]) };
+    return { wakeInMs: earliest([retry, planned]) };
   }
 
   /** A volume that cannot be rendered anew keeps what it shows; the pod is supervised all the same. */
@@ -305,7 +307,8 @@ export class PodWorker {
 
   /** Everything is down: give back what the pod held, and with `removing` every trace of it. */
   async #finish(signal: AbortSignal): Promise<'again' | 'removed' | { wakeInMs: undefined }> {
-    const { deps, record } = { deps: this.#deps, record: this.#record };
+    const deps = this.#deps;
+    const record = this.#record;
     if (!record.ended) {
       await deps.effects.release(record.pod, signal);
       record.ended = true;
@@ -319,11 +322,15 @@ export class PodWorker {
     return 'removed';
   }
 
-  /** Returns whether anything was tried in the runtime. */
-  async #carryOut(actions: readonly Action[], signal: AbortSignal): Promise<boolean> {
+  /** Returns whether anything was tried in the runtime, and when what failed before is to be tried again. */
+  async #carryOut(
+    actions: readonly Action[],
+    signal: AbortSignal,
+  ): Promise<{ acted: boolean; retryAtMs: number | undefined }> {
     const { effects, runtime } = this.#deps;
     const { pod } = this.#record;
     let acted = false;
+    let retryAtMs: number | undefined;
     for (const action of actions) {
       signal.throwIfAborted();
       if (action.do === 'killContainer') {
@@ -333,7 +340,10 @@ export class PodWorker {
       if (action.do === 'createSandbox' || action.do === 'startContainer') {
         const subject = action.do === 'startContainer' ? action.name : '';
         const failure = this.#failed.get(subject);
-        if (failure !== undefined && failure.retryAtMs > performance.now()) continue;
+        if (failure !== undefined && failure.retryAtMs > performance.now()) {
+          retryAtMs = earliest([retryAtMs, failure.retryAtMs]);
+          continue;
+        }
         const failed =
           action.do === 'createSandbox'
             ? await effects.createSandbox(pod, action, signal)
@@ -347,7 +357,7 @@ export class PodWorker {
       }
       acted = true;
     }
-    return acted;
+    return { acted, retryAtMs };
   }
 
   #hash(container: Container): string {
@@ -380,7 +390,7 @@ export class PodWorker {
 
   /** Puts into the record what must be known of the kill later. Returns whether the container was killed before. */
   #noteKill(action: Extract<Action, { do: 'killContainer' }>): { again: boolean } {
-    const { record } = { record: this.#record };
+    const record = this.#record;
     const container = findContainer(record.pod, action.name);
     const again = record.hooked?.includes(action.containerId) ?? false;
     if (!again) {
@@ -439,7 +449,8 @@ export class PodWorker {
   }
 
   #publish(next: Plan | undefined): void {
-    const { deps, record } = { deps: this.#deps, record: this.#record };
+    const deps = this.#deps;
+    const record = this.#record;
     const status = podStatus({
       pod: record.pod,
       actual: this.#actual,
