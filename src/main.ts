@@ -53,6 +53,7 @@ import { isStaticPod, manifestFileAnnotation, type SourceSnapshot } from './sour
 import { acquireLock, LockError } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { systemdNotifier } from './systemd.ts';
+import { kubernetesVersion } from './version.ts';
 import { agentView } from './view.ts';
 import { volumeManager } from './volumes/manager.ts';
 
@@ -67,10 +68,10 @@ const evictionMs = 10_000;
 const stuckAfterMs = 180_000;
 const imageGcMs = 300_000;
 const diskUsageMaxAgeMs = 60_000;
-const agentVersion = process.env.ROSLET_VERSION ?? 'dev';
 
 /** Returns the exit code. */
 async function run(argv: string[], signal: AbortSignal): Promise<number> {
+  process.title = 'roslet';
   if (argv.includes('--help') || argv.includes('-h')) {
     console.log(runHelp());
     return 0;
@@ -137,7 +138,7 @@ async function runAgent(
       { type: 'Hostname', address: nodeName },
     ],
     kubeletPort: 0,
-    agentVersion,
+    agentVersion: kubernetesVersion,
     rootDir: config.rootDir,
     maxPods: config.maxPods,
     reservations: config.reservations,

@@ -1,10 +1,11 @@
 /** The command line as people use it, against a running agent: what it prints, and how it exits. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import packageJson from '../package.json' with { type: 'json' };
 import type { Pod } from '../src/api/core.gen.ts';
 import { nodeName, TestAgent, until } from './agent.ts';
 
@@ -260,6 +261,17 @@ describe('what else it tells', () => {
       /Normal +Started +pod\/tool-robot +Started container main/,
     );
     expect(await agent.cli('top')).toMatch(/robot +\d+m +\d+Mi.*tool-robot +\d+m +\d+Mi/s);
+  });
+
+  it('tells its version and that of the agent, as the node does', async () => {
+    const { version } = packageJson;
+    const told = await agent.cli('version');
+    expect(told).toContain(`roslet ${version} (node `);
+    expect(told).toMatch(new RegExp(`^agent  v1\\.\\d+\\.0\\+roslet\\.${version} at `, 'm'));
+    expect(await readFile(`/proc/${agent.pid}/comm`, 'utf8')).toBe('roslet\n');
+    expect(await agent.cli('describe', 'node')).toMatch(
+      new RegExp(`Agent: +v1\\.\\d+\\.0\\+roslet\\.${version}\n`),
+    );
   });
 
   it('checks manifests without an agent', async () => {

@@ -1,14 +1,12 @@
 /** What there is: API discovery, the version, and as much OpenAPI as kubectl needs to let the server validate. */
 import { arch, platform } from 'node:os';
+import { kubernetesMinor, kubernetesVersion } from '../version.ts';
 import { isWritable, podSubresources, type ResourceName, resources } from './resources.ts';
-
-/** The Kubernetes API whose semantics are served; clients compare their own version with it. */
-const kubernetesMinor = '34';
 
 export const versionInfo = (): object => ({
   major: '1',
   minor: kubernetesMinor,
-  gitVersion: `v1.${kubernetesMinor}.0+roslet`,
+  gitVersion: kubernetesVersion,
   gitCommit: '',
   gitTreeState: '',
   buildDate: '',
