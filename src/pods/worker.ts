@@ -485,7 +485,7 @@ export class PodWorker {
       if (action.do !== 'startContainer') continue;
       // What waited goes on waiting until it runs: it does not turn back into what it was before.
       const { reason, message = '' } = before.find((s) => s.name === action.name)?.state?.waiting ?? {};
-      if (reason !== undefined) waiting.set(action.name, { reason, message });
+      if (reason !== undefined && !waiting.has(action.name)) waiting.set(action.name, { reason, message });
     }
     for (const [name, why] of next?.waiting ?? []) waiting.set(name, why);
     return waiting;
