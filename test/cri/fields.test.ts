@@ -58,7 +58,7 @@ describe.each(containerdLines)('fields through containerd %s', (line) => {
     return runtime.containerStatus(id);
   };
 
-  /** Runs the script as the container's main process, and returns what it wrote. */
+  /** Runs the script as the container's main process, and returns what it wrote; two streams in no certain order. */
   async function output(script: string, change: Partial<ContainerConfig> = {}, inPod = pod): Promise<string> {
     const { id, logPath } = await start(script, change, inPod);
     await exited(id);
@@ -187,7 +187,7 @@ describe.each(containerdLines)('fields through containerd %s', (line) => {
   test('devices, with their permissions', async () => {
     const devices = [{ hostPath: '/dev/kmsg', containerPath: '/dev/robot', permissions: 'r' }];
     const maySyslog = secured({ capabilities: { add: ['SYSLOG'], drop: [] } });
-    const script = ': </dev/robot && echo opened; : >/dev/robot';
+    const script = 'exec 2>&1; : </dev/robot && echo opened; : >/dev/robot';
     expect(await output(script, { devices, ...maySyslog })).toMatch(/^opened\n.*Operation not permitted$/);
   });
 
