@@ -264,7 +264,7 @@ export const isReady = (pod: Pod): boolean =>
 /** Polls until `probe` gives something. */
 export async function until<T>(
   what: string,
-  probe: () => Promise<T | undefined | false>,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 30_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;

@@ -1,0 +1,265 @@
+/**
+ * A small client of the Kubernetes API: typed requests and watches in JSON, failures as errors that say what the server
+ * said. It decides nothing: who calls it tries again.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Status } from '../api/core.gen.ts';
+import { type ApiConnection, apiConnection, type WireAnswer } from './connection.ts';
+import { ApiStatusError, ApiUnreachableError } from './errors.ts';
+import type { ClusterAccess } from './kubeconfig.ts';
+
+export interface ApiRequest {
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** As `apiPath` makes it. */
+  path: string;
+  query?: Query;
+  body?: unknown;
+  contentType?: string;
+  /** Until the whole answer is there. */
+  timeoutMs?: number;
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface WatchEvent<T> {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  object: T;
+}
+
+export interface ApiResource {
+  /** None: the core group. */
+  group?: string;
+  version?: string;
+  resource: string;
+  namespace?: string;
+  name?: string;
+  subresource?: string;
+}
+
+const strategicMergePatch = 'application/strategic-merge-patch+json';
+
+export class KubeClient {
+  readonly #connection: ApiConnection;
+  readonly #userAgent: string;
+
+  constructor(access: ClusterAccess, userAgent: string) {
+    this.#connection = apiConnection(access);
+    this.#userAgent = userAgent;
+  }
+
+  /** @throws ApiStatusError, ApiUnreachableError, or the signal's reason */
+  async request<T>(request: ApiRequest, signal: AbortSignal): Promise<T> {
+    const { timeoutMs = requestMs } = request;
+    return within(timeoutMs, signal, nameOf(request), async (limit) => {
+      const answer = await this.#send(request, limit);
+      const text = await readAll(answer);
+      if (answer.status >= 400) throw this.#failure(request, answer, text);
+      return (text === '' ? undefined : JSON.parse(text)) as T;
+    });
+  }
+
+  get<T>(path: string, signal: AbortSignal, query?: Query): Promise<T> {
+    return this.request<T>({ path, ...(query === undefined ? {} : { query }) }, signal);
+  }
+
+  create<T>(path: string, body: unknown, signal: AbortSignal): Promise<T> {
+    return this.request<T>({ method: 'POST', path, body }, signal);
+  }
+
+  replace<T>(path: string, body: T, signal: AbortSignal): Promise<T> {
+    return this.request<T>({ method: 'PUT', path, body }, signal);
+  }
+
+  patch<T>(path: string, body: unknown, signal: AbortSignal, contentType = strategicMergePatch): Promise<T> {
+    return this.request<T>({ method: 'PATCH', path, body, contentType }, signal);
+  }
+
+  delete(path: string, options: unknown, signal: AbortSignal): Promise<unknown> {
+    return this.request({ method: 'DELETE', path, body: options }, signal);
+  }
+
+  /**
+   * The events of a watch, as many at once as came at once, until the server ends it.
+   * @param timeoutSeconds after which the server is to end it, and we when it does not
+   */
+  async *watch<T>(
+    path: string,
+    query: Query,
+    timeoutSeconds: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEvent<T>[]> {
+    const request: ApiRequest = { path, query: { ...query, watch: true, timeoutSeconds } };
+    const ending = new AbortController();
+    const end = () => ending.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    const timer = setTimeout(end, timeoutSeconds * 1000 + requestMs);
+    try {
+      signal.throwIfAborted();
+      const answer = await within(requestMs, ending.signal, nameOf(request), async (limit) => {
+        const head = await this.#send(request, limit, ending.signal);
+        if (head.status >= 400) throw this.#failure(request, head, await readAll(head));
+        return head;
+      });
+      yield* eventsOf<T>(answer);
+    } catch (error) {
+      if (signal.aborted || error instanceof ApiStatusError || error instanceof ApiUnreachableError)
+        throw error;
+      throw new ApiUnreachableError(`${nameOf(request)}: cut off: ${describe(error)}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      ending.abort();
+    }
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** @param lasting ends also the body; `limit` only the wait for the head */
+  #send(
+    { method = 'GET', path, query, body, contentType = 'application/json' }: ApiRequest,
+    limit: AbortSignal,
+    lasting: AbortSignal = limit,
+  ): Promise<WireAnswer> {
+    const sent = this.#connection.request(
+      {
+        method,
+        path: path + queryText(query),
+        headers: {
+          accept: 'application/json',
+          'user-agent': this.#userAgent,
+          ...(body === undefined ? {} : { 'content-type': contentType }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      },
+      lasting,
+    );
+    return limit === lasting ? sent : Promise.race([sent, aborted(limit)]);
+  }
+
+  #failure(request: ApiRequest, { status: code, headers }: WireAnswer, text: string): ApiStatusError {
+    // Perhaps the credentials were renewed: the next request shows those of now.
+    if (code === 401) this.#connection.renew();
+    const seconds = Number(headers['retry-after']);
+    return new ApiStatusError(
+      { ...statusIn(text), code },
+      nameOf(request),
+      Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
+    );
+  }
+}
+
+export function apiPath(at: ApiResource): string {
+  const { group, version = 'v1', resource, namespace, name, subresource } = at;
+  const parts = [
+    ...(group === undefined ? ['api', version] : ['apis', group, version]),
+    ...(namespace === undefined ? [] : ['namespaces', namespace]),
+    resource,
+    ...(name === undefined ? [] : [name]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ];
+  return `/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+/** Doubles from `initialMs` to `maxMs`, jittered so that a fleet does not come back in step. */
+export function retryDelayMs(
+  failures: number,
+  error: unknown,
+  { initialMs, maxMs }: { initialMs: number; maxMs: number },
+): number {
+  const ms = Math.min(initialMs * 2 ** Math.min(failures - 1, 20), maxMs) * (0.5 + Math.random());
+  return Math.max(ms, (error instanceof ApiStatusError ? error.retryAfterMs : undefined) ?? 0);
+}
+
+/** Waits; ends early without an error when the signal aborts. */
+export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  delay(ms, undefined, { signal }).catch(() => undefined);
+
+const requestMs = 30_000;
+
+async function within<T>(
+  timeoutMs: number,
+  signal: AbortSignal,
+  what: string,
+  work: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const limit = new AbortController();
+  const abort = () => limit.abort(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    limit.abort(new Error('too late'));
+  }, timeoutMs);
+  try {
+    return await work(limit.signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (late) throw new ApiUnreachableError(`${what}: no answer within ${timeoutMs / 1000} s`);
+    if (error instanceof ApiStatusError || error instanceof ApiUnreachableError) throw error;
+    throw new ApiUnreachableError(`${what}: ${describe(error)}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+async function readAll({ body }: WireAnswer): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk as Buffer);
+  checkWhole(body);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function* eventsOf<T>({ body }: WireAnswer): AsyncGenerator<WatchEvent<T>[]> {
+  let rest: Buffer[] = [];
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    const end = chunk.lastIndexOf(newline);
+    if (end < 0) {
+      rest.push(chunk);
+      continue;
+    }
+    const lines = Buffer.concat([...rest, chunk.subarray(0, end)]).toString('utf8');
+    rest = [chunk.subarray(end + 1)];
+    yield lines
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as WatchEvent<T>);
+  }
+  checkWhole(body);
+}
+
+/** A stream that was cut off can end like one that is complete. */
+function checkWhole(body: WireAnswer['body']): void {
+  if (body.aborted || (body.rstCode ?? 0) !== 0) throw new Error('the answer was cut off');
+}
+
+const newline = 0x0a;
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+function queryText(query: Query = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) parameters.set(name, `${value}`);
+  return parameters.size === 0 ? '' : `?${parameters}`;
+}
+
+function statusIn(text: string): Partial<Status> {
+  try {
+    const value = JSON.parse(text) as Partial<Status>;
+    return value?.kind === 'Status' ? value : { message: text.slice(0, 200) };
+  } catch {
+    // A proxy in between, or an answer of the server before it knows more.
+    return { message: text.trim().slice(0, 200) };
+  }
+}
+
+const nameOf = ({ method = 'GET', path }: ApiRequest): string => `${method} ${path}`;
+const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,221 @@
+/**
+ * HTTP/2 over TLS to one API server: all requests and watches share one connection, which costs a robot one handshake
+ * and little memory however much it watches. A further one is opened only when the server allows no more streams.
+ * A peer that is gone without a word is found by pings. Connections are made when they are needed.
+ */
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import type { PeerCertificate } from 'node:tls';
+import { ApiUnreachableError } from './errors.ts';
+import type { ClusterAccess, Credentials } from './kubeconfig.ts';
+
+export interface WireRequest {
+  method: string;
+  /** With its query. */
+  path: string;
+  headers: Readonly<Record<string, string>>;
+  body?: string | Buffer;
+}
+
+export interface WireAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  /** Must be read to its end or destroyed. Ends with an error when it is cut off. */
+  body: ClientHttp2Stream;
+}
+
+export interface ApiConnection {
+  /** Resolves with the head of the answer. @throws ApiUnreachableError */
+  request(request: WireRequest, signal: AbortSignal): Promise<WireAnswer>;
+  /** New requests go over a new connection, with credentials read anew; what is under way goes on. */
+  renew(): void;
+  close(): void;
+}
+
+export function apiConnection(access: ClusterAccess): ApiConnection {
+  let sessions: Session[] = [];
+  let connecting: Promise<Session> | undefined;
+  let lastCheckMs = 0;
+
+  const renew = () => {
+    for (const { h2 } of sessions) h2.close();
+    sessions = [];
+  };
+
+  /** Credentials that were rotated take effect within a minute, whoever rotated them. */
+  async function checkCredentials(): Promise<void> {
+    const [newest] = sessions;
+    if (newest === undefined || performance.now() - lastCheckMs < credentialsCheckMs) return;
+    lastCheckMs = performance.now();
+    const now = await access.credentials().catch(() => undefined);
+    if (now === undefined) return;
+    if (tlsPart(now) !== tlsPart(newest.credentials)) renew();
+    else for (const session of sessions) session.credentials = now;
+  }
+
+  async function connect(): Promise<Session> {
+    const credentials = await access.credentials();
+    lastCheckMs = performance.now();
+    const h2 = await openSession(access, credentials);
+    const session: Session = { h2, credentials, streams: 0 };
+    sessions = [session, ...sessions];
+    h2.on('close', () => {
+      sessions = sessions.filter((each) => each !== session);
+    });
+    return session;
+  }
+
+  async function freeSession(): Promise<Session> {
+    await checkCredentials();
+    const free = sessions.find(
+      ({ h2, streams }) =>
+        !h2.closed &&
+        !h2.destroyed &&
+        streams < Math.min(h2.remoteSettings.maxConcurrentStreams ?? 100, mostStreams),
+    );
+    if (free !== undefined) return free;
+    connecting ??= connect().finally(() => {
+      connecting = undefined;
+    });
+    return connecting;
+  }
+
+  return {
+    async request({ method, path, headers, body }, signal) {
+      const session = await unlessAborted(freeSession(), signal);
+      const { token } = session.credentials;
+      const prefix = access.server.pathname.replace(/\/$/, '');
+      try {
+        session.streams += 1;
+        const stream = session.h2.request(
+          {
+            ':method': method,
+            ':path': prefix + path,
+            ...headers,
+            ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          },
+          { endStream: body === undefined, signal },
+        );
+        stream.on('close', () => {
+          session.streams -= 1;
+        });
+        if (body !== undefined) stream.end(body);
+        return await answerOf(stream);
+      } catch (error) {
+        throw signal.aborted ? error : unreachable(access, error);
+      }
+    },
+    renew,
+    close: () => {
+      for (const { h2 } of sessions) h2.destroy();
+      sessions = [];
+    },
+  };
+}
+
+interface Session {
+  h2: ClientHttp2Session;
+  credentials: Credentials;
+  streams: number;
+}
+
+const connectMs = 10_000;
+const pingMs = 15_000;
+const pingAnswerMs = 10_000;
+const credentialsCheckMs = 60_000;
+/** More than this many streams get a connection of their own, also where the server would allow more. */
+const mostStreams = 200;
+/** What may be on its way unread: a list of many objects should not wait for a round trip every 64 KiB. */
+const windowBytes = 2 ** 20;
+
+async function openSession(access: ClusterAccess, credentials: Credentials): Promise<ClientHttp2Session> {
+  // Not imported: an agent without a cluster never loads it.
+  const http2 = process.getBuiltinModule('node:http2');
+  const { ca, cert, key } = credentials;
+  const host = access.server.hostname.replace(/^\[|\]$/g, '');
+  const session = http2.connect(access.server.origin, {
+    ca,
+    cert,
+    key,
+    rejectUnauthorized: !access.insecureSkipTlsVerify,
+    servername: access.tlsServerName ?? (process.getBuiltinModule('node:net').isIP(host) ? '' : host),
+    ...(access.tlsServerName === undefined
+      ? {}
+      : {
+          checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
+            process.getBuiltinModule('node:tls').checkServerIdentity(access.tlsServerName!, certificate),
+        }),
+    minVersion: 'TLSv1.2',
+    settings: { enablePush: false, initialWindowSize: windowBytes },
+  });
+  // After the first moment errors end the streams, whose readers tell.
+  session.on('error', () => undefined);
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(
+      () => session.destroy(new Error(`no connection within ${connectMs / 1000} s`)),
+      connectMs,
+    );
+    session.once('connect', () => resolve());
+    session.once('error', reject);
+    session.once('close', () => reject(new Error('the connection was closed')));
+    const settled = () => clearTimeout(timer);
+    session.once('connect', settled);
+    session.once('close', settled);
+  }).catch((error: unknown) => {
+    session.destroy();
+    throw unreachable(access, error);
+  });
+  session.setLocalWindowSize(4 * windowBytes);
+  session.unref();
+  keepAsking(session);
+  return session;
+}
+
+/** Ends the session when its peer does not answer any more: TCP alone would wait for a quarter of an hour. */
+function keepAsking(session: ClientHttp2Session): void {
+  let answer: NodeJS.Timeout | undefined;
+  const interval = setInterval(() => {
+    if (session.destroyed || answer !== undefined) return;
+    answer = setTimeout(
+      () => session.destroy(new Error('the API server does not answer any more')),
+      pingAnswerMs,
+    );
+    session.ping(() => {
+      clearTimeout(answer);
+      answer = undefined;
+    });
+  }, pingMs);
+  interval.unref();
+  session.once('close', () => {
+    clearInterval(interval);
+    clearTimeout(answer);
+  });
+}
+
+function answerOf(stream: ClientHttp2Stream): Promise<WireAnswer> {
+  return new Promise((resolve, reject) => {
+    stream.once('response', (headers) =>
+      resolve({ status: Number(headers[':status']), headers, body: stream }),
+    );
+    stream.once('error', reject);
+    stream.once('close', () => reject(new Error('the connection was closed without an answer')));
+  });
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+const tlsPart = ({ ca, cert, key }: Credentials): string => JSON.stringify([ca, cert, key]);
+
+const unreachable = (access: ClusterAccess, cause: unknown): ApiUnreachableError =>
+  cause instanceof ApiUnreachableError
+    ? cause
+    : new ApiUnreachableError(
+        `the API server ${access.server.origin} cannot be reached: ${cause instanceof Error ? cause.message : cause}`,
+        { cause },
+      );

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { clusterAccess, KubeconfigError } from './kubeconfig.ts';
+
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+const config = (cluster: object, user: object, rest: object = {}) =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'here',
+    contexts: [
+      { name: 'there', context: { cluster: 'b', user: 'v' } },
+      { name: 'here', context: { cluster: 'a', user: 'u' } },
+    ],
+    clusters: [{ name: 'a', cluster: { server: 'https://10.0.0.1:6443', ...cluster } }],
+    users: [{ name: 'u', user }],
+    ...rest,
+  });
+
+describe('kubeconfig', () => {
+  it('gives server and inline credentials of the current context', async () => {
+    const access = clusterAccess(
+      config(
+        { 'certificate-authority-data': base64('CA'), 'tls-server-name': 'kubernetes' },
+        { 'client-certificate-data': base64('CERT'), 'client-key-data': base64('KEY') },
+      ),
+      '/etc/kubeconfig',
+    );
+    expect(access.server.origin).toBe('https://10.0.0.1:6443');
+    expect(access.tlsServerName).toBe('kubernetes');
+    expect(access.insecureSkipTlsVerify).toBe(false);
+    expect(await access.credentials()).toEqual({ ca: 'CA', cert: 'CERT', key: 'KEY' });
+  });
+
+  it('names a credential file that is not there', async () => {
+    const access = clusterAccess(config({}, { 'client-certificate': 'gone.pem' }), '/nowhere/kubeconfig');
+    await expect(access.credentials()).rejects.toThrow(/client-certificate \/nowhere\/gone\.pem/);
+  });
+
+  it.each([
+    ['a: [', /is no YAML/],
+    ['', /is empty/],
+    [config({}, {}, { 'current-context': '' }), /current-context/],
+    [config({}, {}, { 'current-context': 'nowhere' }), /contexts: has no nowhere/],
+    [config({}, {}, { clusters: null }), /clusters: has no a/],
+    [config({}, {}, { users: [] }), /users: has no u/],
+    [config({ server: 'http://10.0.0.1' }, {}), /server: must be an https URL, not "http:\/\/10\.0\.0\.1"/],
+    [config({ server: undefined }, {}), /server: must be an https URL/],
+    [config({ 'proxy-url': 'http://p' }, {}), /proxy-url: is not supported/],
+    [config({}, { exec: { command: 'aws' } }), /users\[u\]\.user\.exec: is not supported/],
+  ])('refuses %s', (text, message) => {
+    expect(() => clusterAccess(text, '/etc/kubeconfig')).toThrow(KubeconfigError);
+    expect(() => clusterAccess(text, '/etc/kubeconfig')).toThrow(message);
+  });
+});

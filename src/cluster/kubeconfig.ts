@@ -1,0 +1,132 @@
+/**
+ * What a kubeconfig says of the cluster and of who we are (client-go's clientcmd/api/v1 Config): the current context
+ * alone. Credentials that are named as files are read anew for every connection, because they are rotated.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parse } from 'yaml';
+
+export interface ClusterAccess {
+  /** `https://host:port`, perhaps with a path in front of all others. */
+  server: URL;
+  /** Expected in the server's certificate instead of the host of `server`. */
+  tlsServerName?: string;
+  insecureSkipTlsVerify: boolean;
+  /** @throws KubeconfigError when a file is gone or cannot be read */
+  credentials(): Promise<Credentials>;
+}
+
+export interface Credentials {
+  /** PEM. Undefined: the certificate authorities that Node trusts. */
+  ca?: string;
+  /** PEM of certificate and key, for TLS client authentication. */
+  cert?: string;
+  key?: string;
+  /** Bearer token. */
+  token?: string;
+}
+
+export class KubeconfigError extends Error {
+  override readonly name = 'KubeconfigError';
+}
+
+/** @throws KubeconfigError that names the field and the file */
+export async function readKubeconfig(file: string): Promise<ClusterAccess> {
+  const path = resolve(file);
+  return clusterAccess(await readText(path, 'the kubeconfig'), path);
+}
+
+/** @param path of the file that `text` is of: what it names is relative to its directory */
+export function clusterAccess(text: string, path: string): ClusterAccess {
+  const fail = (what: string): never => {
+    throw new KubeconfigError(`${path}: ${what}`);
+  };
+  let config: Kubeconfig;
+  try {
+    config = parse(text) as Kubeconfig;
+  } catch (error) {
+    return fail(`is no YAML: ${error instanceof Error ? error.message : error}`);
+  }
+  if (config === null || typeof config !== 'object') return fail('is empty');
+  const contextName = config['current-context'];
+  if (!contextName) return fail('current-context: is not set, so it is not known which cluster is meant');
+  const context = named(config.contexts, contextName)?.context ?? fail(`contexts: has no ${contextName}`);
+  const cluster =
+    named(config.clusters, context.cluster)?.cluster ?? fail(`clusters: has no ${context.cluster}`);
+  const user = named(config.users, context.user)?.user ?? fail(`users: has no ${context.user}`);
+  for (const field of unsupportedUserFields) {
+    if (user[field] !== undefined)
+      fail(`users[${context.user}].user.${field}: is not supported; use a client certificate or a token`);
+  }
+  if (cluster['proxy-url']) fail(`clusters[${context.cluster}].cluster.proxy-url: is not supported`);
+  const url = cluster.server ?? '';
+  const server = URL.canParse(url) ? new URL(url) : undefined;
+  if (server?.protocol !== 'https:')
+    return fail(
+      `clusters[${context.cluster}].cluster.server: must be an https URL, not ${JSON.stringify(url)}`,
+    );
+
+  const inline = (data: string | undefined) => data && Buffer.from(data, 'base64').toString('utf8');
+  const fileOf = async (name: string | undefined, what: string) =>
+    name ? readText(resolve(dirname(path), name), what) : undefined;
+  return {
+    server,
+    insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
+    ...(cluster['tls-server-name'] ? { tlsServerName: cluster['tls-server-name'] } : {}),
+    credentials: async () => {
+      const [ca, cert, key, token] = await Promise.all([
+        inline(cluster['certificate-authority-data']) ??
+          fileOf(cluster['certificate-authority'], 'certificate-authority'),
+        inline(user['client-certificate-data']) ?? fileOf(user['client-certificate'], 'client-certificate'),
+        inline(user['client-key-data']) ?? fileOf(user['client-key'], 'client-key'),
+        // A file wins, as in client-go: it is the one that is renewed.
+        fileOf(user.tokenFile, 'tokenFile'),
+      ]);
+      return defined({ ca, cert, key, token: token?.trim() || user.token });
+    },
+  };
+}
+
+interface Kubeconfig {
+  'current-context'?: string;
+  contexts?: { name: string; context?: { cluster?: string; user?: string } }[];
+  clusters?: { name: string; cluster?: ClusterEntry }[];
+  users?: { name: string; user?: UserEntry }[];
+}
+
+interface ClusterEntry {
+  server?: string;
+  'certificate-authority'?: string;
+  'certificate-authority-data'?: string;
+  'insecure-skip-tls-verify'?: boolean;
+  'tls-server-name'?: string;
+  'proxy-url'?: string;
+}
+
+interface UserEntry {
+  'client-certificate'?: string;
+  'client-certificate-data'?: string;
+  'client-key'?: string;
+  'client-key-data'?: string;
+  token?: string;
+  tokenFile?: string;
+  exec?: unknown;
+  'auth-provider'?: unknown;
+  username?: unknown;
+}
+
+const unsupportedUserFields = ['exec', 'auth-provider', 'username'] as const;
+
+const named = <T extends { name: string }>(list: T[] | undefined, name: string | undefined): T | undefined =>
+  list?.find((entry) => entry.name === name);
+
+async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new KubeconfigError(`${what} ${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+const defined = (fields: { [Name in keyof Credentials]: string | undefined }): Credentials =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value));
