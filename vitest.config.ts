@@ -21,6 +21,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,
+          // What is waited for happens soon, but on a busy machine not within the second that is the default.
+          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],
