@@ -44,8 +44,9 @@ import { createCgroupManager } from './resources/cgroups.ts';
 import { detectResourceContext } from './resources/context.ts';
 import { qosClass } from './resources/qos.ts';
 import { runtimeHealth } from './runtime-health.ts';
+import type { KubeletApi } from './server/kubelet-routes.ts';
 import { createMetrics, type Metrics } from './server/metrics.ts';
-import { startServer } from './server/server.ts';
+import { type RunningServer, startServer } from './server/server.ts';
 import { diskUsageReader } from './server/stats/disk-usage.ts';
 import { DesiredState } from './sources/desired.ts';
 import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
@@ -68,6 +69,7 @@ const evictionMs = 10_000;
 const stuckAfterMs = 180_000;
 const imageGcMs = 300_000;
 const diskUsageMaxAgeMs = 60_000;
+const certificateReloadMs = 60_000;
 
 /** Returns the exit code. */
 async function run(argv: string[], signal: AbortSignal): Promise<number> {
@@ -137,7 +139,7 @@ async function runAgent(
       ...hostIps().map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: nodeName },
     ],
-    kubeletPort: 0,
+    kubeletPort: config.kubeletServer?.port ?? 0,
     agentVersion: kubernetesVersion,
     rootDir: config.rootDir,
     maxPods: config.maxPods,
@@ -321,18 +323,18 @@ async function runAgent(
       },
     ],
   });
+  const api = { agent: view, metrics, rootDir: config.rootDir, streamIdleMs: config.streamIdleMs, log };
   const server = await startServer(
     {
-      agent: view,
+      ...api,
       objects,
-      metrics,
-      log,
       socketPath: paths.socketPath,
       socketGroup: config.socketGroup,
       healthz: { address: config.healthzBindAddress, port: config.healthzPort },
     },
     signal,
   );
+  const kubeletServer = await openKubeletServer(config, api, signal);
   using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
 
   const disk = diskUsageReader(now, diskUsageMaxAgeMs);
@@ -426,6 +428,7 @@ async function runAgent(
   await Promise.all(loops);
   await systemd.stopping();
   await server.close();
+  await kubeletServer?.close();
   await agent.flush();
   log.info('roslet ends; pods go on');
 }
@@ -458,6 +461,17 @@ async function openRuntimes(
     ...(cri === undefined ? {} : { cri: instrumentedRuntime(cri, metrics) }),
     default: useCri ? 'cri' : 'process',
   });
+}
+
+async function openKubeletServer(
+  { kubeletServer: server, rootDir, nodeName }: AgentConfig,
+  api: KubeletApi,
+  signal: AbortSignal,
+): Promise<RunningServer | undefined> {
+  if (server === undefined) return undefined;
+  const { startKubeletServer } = await import('./server/kubelet-server.ts');
+  const options = { config: server, api, certDir: join(rootDir, 'pki'), hostName: nodeName };
+  return startKubeletServer({ ...options, reloadMs: certificateReloadMs }, signal);
 }
 
 function imageCollector(

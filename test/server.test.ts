@@ -1,7 +1,6 @@
 /** The HTTP of the socket and of the health port, looked at alone: the agent behind it says what a test wants. */
 import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,6 +13,7 @@ import type { HealthCheck } from '../src/server/agent-view.ts';
 import { createMetrics, type Metrics } from '../src/server/metrics.ts';
 import { startServer } from '../src/server/server.ts';
 import { openStore } from '../src/store/store.ts';
+import { freePort } from './ports.ts';
 import { type TestAgent, testAgent } from './server-agent.ts';
 
 const log = silentLogger();
@@ -32,6 +32,8 @@ const start = async (path = socketPath, socketGroup = 'no-such-group') =>
       healthz: { address: '127.0.0.1', port: 0 },
       agent,
       metrics,
+      rootDir: dir,
+      streamIdleMs: 0,
       objects: await openObjectStore({
         store: await openStore(join(dir, 'store'), log),
         nodeName: 'robot',
@@ -158,6 +160,8 @@ describe('health', () => {
         healthz: { address: '127.0.0.1', port },
         agent,
         metrics,
+        rootDir: dir,
+        streamIdleMs: 0,
         objects: await openObjectStore({
           store: await openStore(join(dir, 'store'), log),
           nodeName: 'robot',
@@ -173,14 +177,6 @@ describe('health', () => {
     await server.close();
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
-}
 
 describe('refusals are a Status that says what to do', () => {
   it.each([

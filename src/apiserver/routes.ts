@@ -20,7 +20,7 @@ import { create, getObject, list, patch, remove, replace } from './verbs.ts';
 
 const podPath = '/api/v1/namespaces/{namespace}/pods/{name}';
 
-export const apiRoutes = ({ agent, objects, log }: LocalApi): Route[] => [
+export const apiRoutes = ({ agent, objects, streamIdleMs, log }: LocalApi): Route[] => [
   get('/version', ({ res }) => sendJson(res, 200, versionInfo())),
   get('/api', ({ res }) => sendJson(res, 200, apiVersions())),
   get('/apis', ({ res }) => sendJson(res, 200, apiGroups())),
@@ -39,9 +39,9 @@ export const apiRoutes = ({ agent, objects, log }: LocalApi): Route[] => [
     const pod = findPod(agent, namespace, name);
     await sendContainerLog(exchange, agent, pod, exchange.query.get('container') || defaultContainer(pod));
   }),
-  processStream('exec', agent),
-  processStream('attach', agent),
-  portForward(`${podPath}/portforward`, agent, log),
+  processStream('exec', agent, streamIdleMs),
+  processStream('attach', agent, streamIdleMs),
+  portForward(`${podPath}/portforward`, { agent, streamIdleMs, log }),
 ];
 
 const get = (path: string, handle: Route['handle']): Route => ({ methods: ['GET'], path, handle });
@@ -60,14 +60,14 @@ const item = (path: string, objects: ObjectStore): Route => ({
   handle: (exchange) => itemVerbs[exchange.method as keyof typeof itemVerbs](exchange, objects),
 });
 
-const processStream = (kind: StreamRequest['kind'], agent: AgentView): Route => ({
+const processStream = (kind: StreamRequest['kind'], agent: AgentView, idleMs: number): Route => ({
   methods: ['GET', 'POST'],
   path: `${podPath}/${kind}`,
   handle: needsUpgrade,
   upgrade: (exchange) => {
     const { namespace = '', name: pod = '' } = exchange.params;
     const container = exchange.query.get('container') ?? undefined;
-    return streamProcess(exchange, agent, { kind, namespace, pod, container, flags: apiFlags });
+    return streamProcess(exchange, agent, { kind, namespace, pod, container, flags: apiFlags, idleMs });
   },
 });
 

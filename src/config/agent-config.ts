@@ -8,6 +8,7 @@ import type { LogFormat, LogLevel } from '../log.ts';
 import type { Reservations } from '../node/capacity.ts';
 import { parseThresholds, type Threshold } from '../node/thresholds.ts';
 import { defaultRootDir } from '../paths.ts';
+import type { TlsVersionName } from '../server/ciphers.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
 import type { RosletValues, runtimeChoices } from './roslet-fields.ts';
 
@@ -32,6 +33,11 @@ export interface AgentConfig {
   healthzBindAddress: string;
   /** 0: not served. */
   healthzPort: number;
+
+  /** The kubelet API on the network; undefined: not served. */
+  kubeletServer?: KubeletServerConfig;
+  /** On the socket and on the network: ends a stream that carries nothing for so long; 0: never. */
+  streamIdleMs: number;
 
   /** Handler of pods without a runtimeClassName. `auto`: cri where a container engine is, else process. */
   runtime: RuntimeChoice;
@@ -88,6 +94,30 @@ export interface EvictionConfig {
   maxPodGracePeriodSeconds: number;
 }
 
+export interface KubeletServerConfig {
+  address: string;
+  /** 0: only the read-only port is served. */
+  port: number;
+  /** Without TLS and credentials; 0: not served. */
+  readOnlyPort: number;
+  /** Logs, exec and the like. */
+  debuggingHandlers: boolean;
+  systemLogs: boolean;
+  profiling: boolean;
+  /** Undefined: a self-signed one. */
+  certificate?: { certFile: string; keyFile: string };
+  tlsMinVersion: TlsVersionName;
+  /** In Go's spelling; empty: those that hold by themselves. */
+  tlsCipherSuites: readonly string[];
+  /** Undefined: client certificates are not asked for. */
+  clientCaFile?: string;
+  anonymous: boolean;
+  /** Undefined: tokens are not accepted. */
+  tokenWebhook?: { cacheTtlMs: number };
+  /** Undefined: who is authenticated may do all. */
+  accessWebhook?: { allowedTtlMs: number; deniedTtlMs: number };
+}
+
 /** What comes from neither document. */
 export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir'>;
 
@@ -112,6 +142,9 @@ export function agentConfig(
 
     healthzBindAddress: kubelet.healthzBindAddress,
     healthzPort: kubelet.healthzPort,
+
+    kubeletServer: kubeletServer(kubelet),
+    streamIdleMs: kubelet.streamingConnectionIdleTimeout,
 
     runtime: roslet['runtime.default'] as RuntimeChoice,
     containerRuntimeEndpoint: kubelet.containerRuntimeEndpoint,
@@ -159,6 +192,35 @@ export function agentConfig(
     clusterDns: kubelet.clusterDNS,
     clusterDomain: kubelet.clusterDomain,
     resolvConf: kubelet.resolvConf,
+  };
+}
+
+function kubeletServer(kubelet: KubeletValues): KubeletServerConfig | undefined {
+  const { enableServer, port = 0, readOnlyPort, tlsCertFile, tlsPrivateKeyFile } = kubelet;
+  if (!enableServer || (port === 0 && readOnlyPort === 0)) return undefined;
+  return {
+    address: kubelet.address,
+    port,
+    readOnlyPort,
+    debuggingHandlers: kubelet.enableDebuggingHandlers,
+    systemLogs: kubelet.enableSystemLogHandler,
+    profiling: kubelet.enableProfilingHandler,
+    certificate:
+      tlsCertFile && tlsPrivateKeyFile ? { certFile: tlsCertFile, keyFile: tlsPrivateKeyFile } : undefined,
+    tlsMinVersion: kubelet.tlsMinVersion as TlsVersionName,
+    tlsCipherSuites: kubelet.tlsCipherSuites,
+    clientCaFile: kubelet['authentication.x509.clientCAFile'] || undefined,
+    anonymous: kubelet['authentication.anonymous.enabled'],
+    tokenWebhook: kubelet['authentication.webhook.enabled']
+      ? { cacheTtlMs: kubelet['authentication.webhook.cacheTTL'] }
+      : undefined,
+    accessWebhook:
+      kubelet['authorization.mode'] === 'Webhook'
+        ? {
+            allowedTtlMs: kubelet['authorization.webhook.cacheAuthorizedTTL'],
+            deniedTtlMs: kubelet['authorization.webhook.cacheUnauthorizedTTL'],
+          }
+        : undefined,
   };
 }
 

@@ -3,6 +3,7 @@
  * limits as in the kubelet of Kubernetes 1.36. Nested fields are written with dots. The fields that are known but not
  * followed are in `later-fields.ts`; together they are all that the type has.
  */
+import { tlsVersions } from '../server/ciphers.ts';
 import type { FieldKind, KindValues } from './values.ts';
 
 export interface FieldSpec<K extends FieldKind = FieldKind> {
@@ -28,6 +29,67 @@ export const kubeletFields = {
   fileCheckFrequency: { kind: 'duration', default: 20_000, flag: 'file-check-frequency' },
   healthzBindAddress: { kind: 'string', default: '127.0.0.1', flag: 'healthz-bind-address' },
   healthzPort: { kind: 'int', default: 10248, flag: 'healthz-port', min: 0, max: 65535, zeroIsValue: true },
+  enableServer: { kind: 'bool', default: true, flag: 'enable-server', zeroIsValue: true },
+  address: { kind: 'string', default: '0.0.0.0', flag: 'address' },
+  port: { kind: 'int', flag: 'port', min: 1, max: 65535 },
+  readOnlyPort: { kind: 'int', default: 0, flag: 'read-only-port', min: 0, max: 65535 },
+  enableDebuggingHandlers: {
+    kind: 'bool',
+    default: true,
+    flag: 'enable-debugging-handlers',
+    zeroIsValue: true,
+  },
+  enableSystemLogHandler: { kind: 'bool', default: true, zeroIsValue: true },
+  enableProfilingHandler: { kind: 'bool', default: true, zeroIsValue: true },
+  streamingConnectionIdleTimeout: {
+    kind: 'duration',
+    default: 4 * 3600_000,
+    flag: 'streaming-connection-idle-timeout',
+    zeroIsValue: true,
+  },
+  tlsCertFile: { kind: 'string', flag: 'tls-cert-file', isPath: true },
+  tlsPrivateKeyFile: { kind: 'string', flag: 'tls-private-key-file', isPath: true },
+  tlsCipherSuites: { kind: 'strings', default: [], flag: 'tls-cipher-suites' },
+  tlsMinVersion: {
+    kind: 'string',
+    default: 'VersionTLS12',
+    flag: 'tls-min-version',
+    oneOf: Object.keys(tlsVersions),
+  },
+  'authentication.x509.clientCAFile': { kind: 'string', flag: 'client-ca-file', isPath: true },
+  'authentication.webhook.enabled': {
+    kind: 'bool',
+    default: true,
+    flag: 'authentication-token-webhook',
+    zeroIsValue: true,
+  },
+  'authentication.webhook.cacheTTL': {
+    kind: 'duration',
+    default: 120_000,
+    flag: 'authentication-token-webhook-cache-ttl',
+  },
+  'authentication.anonymous.enabled': {
+    kind: 'bool',
+    default: false,
+    flag: 'anonymous-auth',
+    zeroIsValue: true,
+  },
+  'authorization.mode': {
+    kind: 'string',
+    default: 'Webhook',
+    flag: 'authorization-mode',
+    oneOf: ['AlwaysAllow', 'Webhook'],
+  },
+  'authorization.webhook.cacheAuthorizedTTL': {
+    kind: 'duration',
+    default: 300_000,
+    flag: 'authorization-webhook-cache-authorized-ttl',
+  },
+  'authorization.webhook.cacheUnauthorizedTTL': {
+    kind: 'duration',
+    default: 30_000,
+    flag: 'authorization-webhook-cache-unauthorized-ttl',
+  },
   clusterDomain: { kind: 'string', default: '', flag: 'cluster-domain' },
   clusterDNS: { kind: 'strings', default: [], flag: 'cluster-dns' },
   resolvConf: {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { parseQuantity } from '../api/quantity.ts';
 import { evictionSignals } from '../node/thresholds.ts';
+import { knownSuites } from '../server/ciphers.ts';
 import type { KubeletFieldName, KubeletValues } from './kubelet-fields.ts';
 
 export interface FieldProblem {
@@ -34,6 +35,35 @@ const checks: readonly Check[] = [
     isIP(healthzBindAddress)
       ? undefined
       : { path: 'healthzBindAddress', message: `must be an IP address, not '${healthzBindAddress}'` },
+  ({ address }) =>
+    isIP(address) ? undefined : { path: 'address', message: `must be an IP address, not '${address}'` },
+  ({ port, readOnlyPort }) =>
+    port !== undefined && port === readOnlyPort
+      ? { path: 'readOnlyPort', message: `must not be the same as port (${port})` }
+      : undefined,
+  ({ port, enableServer, 'authentication.webhook.enabled': asksWhoseToken }) =>
+    port !== undefined && enableServer && asksWhoseToken
+      ? { path: 'authentication.webhook.enabled', message: withoutApiServer('false') }
+      : undefined,
+  ({ port, enableServer, 'authorization.mode': mode }) =>
+    port !== undefined && enableServer && mode === 'Webhook'
+      ? { path: 'authorization.mode', message: withoutApiServer('AlwaysAllow') }
+      : undefined,
+  ({ tlsCertFile, tlsPrivateKeyFile }) =>
+    !tlsCertFile === !tlsPrivateKeyFile
+      ? undefined
+      : {
+          path: tlsCertFile ? 'tlsCertFile' : 'tlsPrivateKeyFile',
+          message: `needs ${tlsCertFile ? 'tlsPrivateKeyFile' : 'tlsCertFile'} beside it`,
+        },
+  ({ tlsCipherSuites }) =>
+    problemsOf(
+      'tlsCipherSuites',
+      tlsCipherSuites,
+      (name) =>
+        !knownSuites.includes(name) &&
+        `holds '${name}', which is not offered; choose of ${knownSuites.join(', ')}`,
+    ),
   ({ clusterDNS }) =>
     problemsOf('clusterDNS', clusterDNS, (ip) => !isIP(ip) && `holds '${ip}', which is no IP address`),
   ({ podLogsDir }) =>
@@ -90,6 +120,9 @@ const checks: readonly Check[] = [
     ),
   checkEnforcements,
 ];
+
+const withoutApiServer = (value: string): string =>
+  `must be ${value} for the port that is set: there is no API server to ask`;
 
 function reserved(path: 'systemReserved' | 'kubeReserved'): Check {
   return (values) =>

@@ -3,6 +3,7 @@ import type { Status, StatusCause, StatusDetails } from '../api/core.gen.ts';
 
 const codes = {
   BadRequest: 400,
+  Unauthorized: 401,
   Forbidden: 403,
   NotFound: 404,
   MethodNotAllowed: 405,
@@ -14,6 +15,7 @@ const codes = {
   RequestEntityTooLarge: 413,
   UnsupportedMediaType: 415,
   Invalid: 422,
+  TooManyRequests: 429,
   InternalError: 500,
   ServiceUnavailable: 503,
 } as const;

@@ -1,7 +1,7 @@
 /** The little HTTP that the servers share: a route table, query parameters read strictly, JSON and Status answers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { ApiError, badRequest, statusOf } from './errors.ts';
+import { ApiError, badRequest } from './errors.ts';
 
 export interface Exchange {
   readonly req: IncomingMessage;
@@ -17,7 +17,7 @@ export interface Exchange {
 
 export interface Route {
   methods: readonly string[];
-  /** `/pods/{name}`: a placeholder stands for one part of the path. */
+  /** `/pods/{name}`: a placeholder stands for one part of the path, `/{rest*}` for all that is left. */
   path: string;
   handle(exchange: Exchange): Promise<void> | void;
   /** Answers a request to switch protocols; routes without it refuse. */
@@ -53,7 +53,10 @@ export function routeFinder(routes: readonly Route[]): RouteFinder {
 
 /** A trailing slash is always accepted. */
 function patternOf(path: string): RegExp {
-  const source = path.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+  const source = path
+    .replace(/[.]/g, '\\.')
+    .replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')
+    .replace(/\/\{(\w+)\*\}/g, '(?:/(?<$1>.*?))?');
   return new RegExp(`^${source}/?$`);
 }
 
@@ -75,16 +78,6 @@ export function sendText(
     'X-Content-Type-Options': 'nosniff',
   });
   res.end(body);
-}
-
-/** Once the head is out the only way left to tell of an error is to break the connection. */
-export function sendError(res: ServerResponse, error: unknown): void {
-  if (res.headersSent) {
-    res.destroy();
-    return;
-  }
-  const status = statusOf(error);
-  sendJson(res, status.code, status);
 }
 
 /** The answer to a plain request where only a switch of protocols makes sense. */
@@ -127,10 +120,10 @@ export async function readBody(req: IncomingMessage, limitBytes = 3 * 1024 * 102
   return Buffer.concat(chunks);
 }
 
-function decodeParams(groups: Record<string, string>): Record<string, string> {
+function decodeParams(groups: Record<string, string | undefined>): Record<string, string> {
   try {
     return Object.fromEntries(
-      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]),
+      Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value ?? '')]),
     );
   } catch (cause) {
     throw new ApiError('BadRequest', 'the path holds a broken %-escape', undefined, { cause });

@@ -4,13 +4,41 @@ import { createServer, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../log.ts';
 import { ApiError, badRequest, statusOf } from './errors.ts';
-import { type Exchange, type Route, type RouteFinder, routeFinder, sendError } from './http.ts';
+import { type Exchange, type Route, type RouteFinder, routeFinder, sendJson, sendText } from './http.ts';
 
-/** The server is not listening yet. `closing` ends every exchange, also those that follow or watch. */
-export function serveRoutes(routes: readonly Route[], closing: AbortSignal, log: Logger): Server {
-  const find = routeFinder(routes);
-  const server = createServer((req, res) => void answer(find, req, res, closing, log));
-  server.on('upgrade', (req, socket, head) => void upgrade(find, req, socket, head, closing, log));
+export interface AnswerOptions {
+  routes: readonly Route[];
+  /** Ends every exchange, also those that follow or watch. */
+  closing: AbortSignal;
+  log: Logger;
+  /** Called before anything else is done for a request. @throws ApiError when it is refused */
+  admit?(request: IncomingRequest): Promise<void> | void;
+  /** Errors as bare text, as the kubelet's endpoints tell them: the API server puts them into a Status of its own. */
+  textErrors?: boolean;
+  /** Streams at once; further ones are refused. */
+  maxUpgrades?: number;
+}
+
+export interface IncomingRequest {
+  req: IncomingMessage;
+  method: string;
+  path: string;
+}
+
+/** The server is not listening yet. */
+export const serveRoutes = (options: AnswerOptions): Server => answerRequests(createServer(), options);
+
+/** Makes a server answer. It is not listening yet. */
+export function answerRequests<S extends Server>(server: S, options: AnswerOptions): S {
+  const find = routeFinder(options.routes);
+  const upgraded = new Set<Duplex>();
+  server.on('request', (req: IncomingMessage, res: ServerResponse) => void answer(find, req, res, options));
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket);
+    socket.on('close', () => upgraded.delete(socket));
+    const isFull = upgraded.size > (options.maxUpgrades ?? Number.POSITIVE_INFINITY);
+    void upgrade(find, req, socket, head, isFull, options);
+  });
   return server;
 }
 
@@ -18,18 +46,17 @@ async function answer(
   find: RouteFinder,
   req: IncomingMessage,
   res: ServerResponse,
-  closing: AbortSignal,
-  log: Logger,
+  options: AnswerOptions,
 ): Promise<void> {
   const ended = new AbortController();
   res.on('close', () => ended.abort());
   try {
-    const { route, ...exchange } = open(find, req, AbortSignal.any([ended.signal, closing]));
+    const { route, ...exchange } = await open(find, req, ended.signal, options);
     await route.handle({ ...exchange, res });
   } catch (err) {
     if (ended.signal.aborted) return;
-    report(err, req, log);
-    sendError(res, err);
+    report(err, req, options.log);
+    sendError(res, err, options.textErrors);
   }
 }
 
@@ -38,32 +65,37 @@ async function upgrade(
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  closing: AbortSignal,
-  log: Logger,
+  isFull: boolean,
+  options: AnswerOptions,
 ): Promise<void> {
   const ended = new AbortController();
   socket.on('close', () => ended.abort());
-  socket.on('error', (err) => log.debug({ err, url: req.url }, 'a client broke its connection'));
+  socket.on('error', (err) => options.log.debug({ err, url: req.url }, 'a client broke its connection'));
   try {
-    const { route, ...exchange } = open(find, req, AbortSignal.any([ended.signal, closing]));
+    const { route, ...exchange } = await open(find, req, ended.signal, options);
+    if (isFull) throw new ApiError('TooManyRequests', `there are ${options.maxUpgrades} streams already`);
     if (!route.upgrade) throw badRequest(`${exchange.path} does not upgrade to ${req.headers.upgrade}`);
     await route.upgrade({ ...exchange, socket, head });
   } catch (err) {
     if (ended.signal.aborted) return;
-    report(err, req, log);
-    refuseUpgrade(socket, err);
+    report(err, req, options.log);
+    refuseUpgrade(socket, err, options.textErrors);
   }
 }
 
-function open(
+async function open(
   find: RouteFinder,
   req: IncomingMessage,
-  signal: AbortSignal,
-): Omit<Exchange, 'res'> & { route: Route } {
+  ended: AbortSignal,
+  { admit, closing }: AnswerOptions,
+): Promise<Omit<Exchange, 'res'> & { route: Route }> {
   const url = parseUrl(req.url ?? '/');
   const method = req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET');
-  const { route, params } = find(method, url.pathname);
-  return { route, req, method, path: url.pathname, query: url.searchParams, params, signal };
+  const path = url.pathname;
+  await admit?.({ req, method, path });
+  const { route, params } = find(method, path);
+  const signal = AbortSignal.any([ended, closing]);
+  return { route, req, method, path, query: url.searchParams, params, signal };
 }
 
 function parseUrl(url: string): URL {
@@ -77,11 +109,23 @@ function report(err: unknown, req: IncomingMessage, log: Logger): void {
   else log.error({ err, method: req.method, url: req.url }, 'failed to answer a request');
 }
 
-function refuseUpgrade(socket: Duplex, err: unknown): void {
+/** Once the head is out the only way left to tell of an error is to break the connection. */
+function sendError(res: ServerResponse, error: unknown, asText = false): void {
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  const status = statusOf(error);
+  if (asText) sendText(res, status.code, status.message ?? '');
+  else sendJson(res, status.code, status);
+}
+
+function refuseUpgrade(socket: Duplex, err: unknown, asText = false): void {
   const status = statusOf(err);
-  const body = JSON.stringify(status);
+  const body = asText ? (status.message ?? '') : JSON.stringify(status);
   socket.end(
-    `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code]}\r\nContent-Type: application/json\r\n` +
+    `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code]}\r\n` +
+      `Content-Type: ${asText ? 'text/plain; charset=utf-8' : 'application/json'}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -3,8 +3,6 @@
  * nobody scrapes does not pay for it.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { podName, podNamespace, podUid } from '../pods/identity.ts';
-import type { ProbeSummary } from '../probes/manager.ts';
 import type { AgentView } from './agent-view.ts';
 import { type CounterName, counters, type HistogramName, histograms, type Metrics } from './metrics.ts';
 
@@ -54,44 +52,7 @@ export function metricsText(metrics: Metrics, agent: AgentView): MetricsText {
   addGauge(registry, 'kubelet_node_name', "The node's name. The value is always 1.", ['node'], (gauge) =>
     gauge.set({ node: agent.nodeName }, 1),
   );
-  addProbes(registry, agent);
   return { contentType: registry.contentType, text: () => registry.metrics() };
-}
-
-/** The probes of the containers that run now; those of earlier ones are gone with them. */
-function addProbes(registry: Registry, agent: AgentView): void {
-  const labels = ['probe_type', 'container', 'pod', 'namespace', 'pod_uid'];
-  const labelsOf = ({ pod, container, kind }: ProbeSummary) => ({
-    probe_type: `${kind[0]?.toUpperCase()}${kind.slice(1)}`,
-    container,
-    pod: podName(pod),
-    namespace: podNamespace(pod),
-    pod_uid: podUid(pod),
-  });
-  addGauge(registry, 'prober_probe_total', 'Probes by their result.', [...labels, 'result'], (gauge) => {
-    for (const probe of agent.probes()) {
-      for (const [result, count] of Object.entries(probe.attempts))
-        gauge.set({ ...labelsOf(probe), result }, count);
-    }
-  });
-  addGauge(
-    registry,
-    'roslet_probe_latency_seconds',
-    'How long probes took.',
-    [...labels, 'quantile'],
-    (gauge) => {
-      for (const probe of agent.probes()) {
-        const { p50Ms, p99Ms, maxMs } = probe.latencies;
-        for (const [quantile, ms] of [
-          ['0.5', p50Ms],
-          ['0.99', p99Ms],
-          ['1', maxMs],
-        ] as const) {
-          gauge.set({ ...labelsOf(probe), quantile }, ms / 1000);
-        }
-      }
-    },
-  );
 }
 
 function addCounter(registry: Registry, name: CounterName, metrics: Metrics): void {

@@ -1,15 +1,15 @@
 /** Finds the pod and container that a request means, or says which there are. */
 import type { ContainerStatus, Pod } from '../api/core.gen.ts';
-import { podName, podNamespace } from '../pods/identity.ts';
+import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import type { AgentView } from './agent-view.ts';
 import { badRequest, notFound } from './errors.ts';
 
 const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
 
-/** @throws ApiError NotFound */
-export function findPod(agent: AgentView, namespace: string, name: string): Pod {
+/** @param uid when given, another pod of the same name is not meant. @throws ApiError NotFound */
+export function findPod(agent: AgentView, namespace: string, name: string, uid?: string): Pod {
   const pod = agent.pods().find((each) => podName(each) === name && podNamespace(each) === namespace);
-  if (!pod) throw notFound('pods', name);
+  if (!pod || (uid !== undefined && podUid(pod) !== uid)) throw notFound('pods', name);
   return pod;
 }
 

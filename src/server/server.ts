@@ -1,20 +1,17 @@
 /**
  * The agent's servers: everything on a unix socket that root and the group `roslet` may use, and health alone on a
- * loopback port as the kubelet's healthz. Who may open the socket may do all: there is no other authorization yet.
+ * loopback port as the kubelet's healthz. Who may open the socket may do all.
  */
-import { dirname } from 'node:path';
 import type { ObjectStore } from '../apiserver/object-store.ts';
 import { apiRoutes } from '../apiserver/routes.ts';
-import type { Logger } from '../log.ts';
 import type { AgentView } from './agent-view.ts';
 import { healthRoutes } from './health.ts';
 import { type Route, sendJson } from './http.ts';
-import { kubeletRoutes } from './kubelet-routes.ts';
+import { debuggingRoutes, type KubeletApi, observingRoutes } from './kubelet-routes.ts';
 import { serveRoutes } from './listener.ts';
-import type { Metrics } from './metrics.ts';
 import { closeServer, listen, listenOnSocket } from './socket.ts';
 
-export interface ServerOptions extends Omit<LocalApi, 'rootDir'> {
+export interface ServerOptions extends LocalApi {
   /** In the agent's root directory, as paths.ts puts it. */
   socketPath: string;
   /** Gets the socket when there is such a group on this machine. */
@@ -24,13 +21,8 @@ export interface ServerOptions extends Omit<LocalApi, 'rootDir'> {
 }
 
 /** What the routes of the socket need. */
-export interface LocalApi {
-  agent: AgentView;
+export interface LocalApi extends KubeletApi {
   objects: ObjectStore;
-  metrics: Metrics;
-  /** On the node's file system. */
-  rootDir: string;
-  log: Logger;
 }
 
 export interface RunningServer {
@@ -41,12 +33,10 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions, signal: AbortSignal): Promise<RunningServer> {
   const { agent, healthz, log } = options;
   const closing = new AbortController();
-  const local = serveRoutes(
-    localRoutes({ ...options, rootDir: dirname(options.socketPath) }),
-    closing.signal,
-    log,
-  );
-  const health = serveRoutes(healthRoutes(agent), closing.signal, log);
+  const answer = { closing: closing.signal, log };
+  const routes = localRoutes(options);
+  const local = serveRoutes({ ...answer, routes });
+  const health = serveRoutes({ ...answer, routes: healthRoutes(agent) });
   const unobserve = observe(agent, options.objects);
   const close = async (): Promise<void> => {
     closing.abort();
@@ -66,7 +56,17 @@ export async function startServer(options: ServerOptions, signal: AbortSignal): 
 
 /** All that the socket answers. */
 function localRoutes(api: LocalApi): Route[] {
-  const routes = [...healthRoutes(api.agent), ...kubeletRoutes(api), ...apiRoutes(api)];
+  const { agent } = api;
+  const routes: Route[] = [
+    ...observingRoutes(api),
+    ...debuggingRoutes(api, { systemLogs: true, profiling: true }),
+    {
+      methods: ['GET'],
+      path: '/refusedManifests',
+      handle: ({ res }) => sendJson(res, 200, { items: agent.refusedManifests() }),
+    },
+    ...apiRoutes(api),
+  ];
   const paths = routes.map(({ path }) => path);
   return [{ methods: ['GET'], path: '/', handle: ({ res }) => sendJson(res, 200, { paths }) }, ...routes];
 }

@@ -20,7 +20,7 @@ beforeEach(async () => {
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => undefined);
     const exchange = { req, socket, head, signal: stop.signal } as unknown as UpgradeExchange;
-    acceptChannels(exchange).then(accepted.resolve, accepted.reject);
+    acceptChannels(exchange, 0).then(accepted.resolve, accepted.reject);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -40,7 +40,7 @@ const message = (channel: number, payload: Buffer): Buffer =>
 
 describe('the channels of a WebSocket', () => {
   it('notice that the client is gone while nobody reads its input', async () => {
-    const stdin = channels.readable(0);
+    const stdin = channels.readable('stdin');
     for (let sent = 0; sent < 64; sent += 1) client.send(message(0, Buffer.alloc(64 * 1024)));
     await once(stdin, 'readable');
     client.terminate();
@@ -51,7 +51,7 @@ describe('the channels of a WebSocket', () => {
   });
 
   it('are not held up by data that nobody asked for', async () => {
-    const stdin = channels.readable(0);
+    const stdin = channels.readable('stdin');
     client.send(message(7, Buffer.alloc(1024 * 1024)));
     client.send(message(0, Buffer.from('hello')));
     client.send(Buffer.from([255, 9]));

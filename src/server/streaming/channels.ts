@@ -6,20 +6,25 @@ import { PassThrough, type Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { badRequest } from '../errors.ts';
 import type { UpgradeExchange } from '../http.ts';
+import { idleLimit } from './idle.ts';
+
+/** What travels beside each other between a client and a process, by the protocol's names. */
+export type ChannelName = keyof typeof channelNumbers;
 
 export interface Channels {
   /** What the client sends there; its end is the client's half-close. What comes before this is asked for is dropped. */
-  readable(channel: number): Readable;
+  readable(channel: ChannelName): Readable;
   /** What is written goes to the client, no faster than it reads. */
-  writable(channel: number): Writable;
+  writable(channel: ChannelName): Writable;
   /** Calls back with each whole message of the channel. */
-  onMessage(channel: number, listener: (payload: Buffer) => void): void;
-  send(channel: number, payload: Buffer | string): Promise<void>;
+  onMessage(channel: ChannelName, listener: (payload: Buffer) => void): void;
+  send(channel: ChannelName, payload: Buffer | string): Promise<void>;
   close(): void;
   /** The connection is gone. */
   readonly closed: AbortSignal;
 }
 
+const channelNumbers = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 const closeChannel = 255;
 
 /** A message is kept whole until its reader takes it. kubectl's have 32 KiB. */
@@ -32,16 +37,16 @@ const pingMs = 10_000;
 const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
 /** @throws ApiError BadRequest when the request is no WebSocket's, or of none of these subprotocols */
-export async function acceptChannels(exchange: UpgradeExchange): Promise<Channels> {
+export async function acceptChannels(exchange: UpgradeExchange, idleMs: number): Promise<Channels> {
   const protocol = chooseSubprotocol(exchange);
   const socket = await acceptWebSocket(exchange, protocol);
-  return channelsOf(socket);
+  return channelsOf(socket, idleMs);
 }
 
 function chooseSubprotocol({ req }: UpgradeExchange): string {
   if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
     throw badRequest(
-      `upgrading to ${req.headers.upgrade} is not supported: use WebSockets (kubectl 1.31 and newer do)`,
+      `upgrading to ${req.headers.upgrade} is not supported: use WebSocket or SPDY/3.1, as kubectl does`,
     );
   }
   const offered = (req.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
@@ -73,7 +78,7 @@ async function acceptWebSocket(
   });
 }
 
-function channelsOf(socket: WebSocket): Channels {
+function channelsOf(socket: WebSocket, idleMs: number): Channels {
   const closed = new AbortController();
   const streams = new Map<number, PassThrough>();
   const listeners = new Map<number, (payload: Buffer) => void>();
@@ -96,19 +101,23 @@ function channelsOf(socket: WebSocket): Channels {
     stream.once('drain', () => socket.resume());
   }
 
-  const send = (channel: number, payload: Buffer | string): Promise<void> =>
+  const send = (name: ChannelName, payload: Buffer | string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const message = Buffer.concat([Buffer.from([channel]), Buffer.from(payload)]);
+      idle.touch();
+      const message = Buffer.concat([Buffer.from([channelNumbers[name]]), Buffer.from(payload)]);
       socket.send(message, { binary: true }, (err) => (err ? reject(err) : resolve()));
     });
 
+  const idle = idleLimit(idleMs, () => socket.terminate());
   socket.on('message', (data: RawData) => {
+    idle.touch();
     const message = asBuffer(data);
     if (message.length > 0) receive(message[0]!, message.subarray(1));
   });
   const pings = setInterval(() => socket.ping(), pingMs);
   socket.on('close', () => {
     clearInterval(pings);
+    idle.stop();
     closed.abort();
     for (const stream of streams.values()) stream.end();
   });
@@ -116,16 +125,16 @@ function channelsOf(socket: WebSocket): Channels {
   socket.on('error', () => socket.terminate());
 
   return {
-    readable: (channel) => {
+    readable: (name) => {
       const stream = new PassThrough();
-      streams.set(channel, stream);
+      streams.set(channelNumbers[name], stream);
       return stream;
     },
-    writable: (channel) => {
+    writable: (name) => {
       const stream = new Writable({
         write: (chunk: Buffer, _encoding, done) => {
           // A client that has gone is no error of the writer: the stream is destroyed with the connection.
-          send(channel, chunk).then(
+          send(name, chunk).then(
             () => done(),
             () => done(),
           );
@@ -134,7 +143,7 @@ function channelsOf(socket: WebSocket): Channels {
       closed.signal.addEventListener('abort', () => stream.destroy(), { once: true });
       return stream;
     },
-    onMessage: (channel, listener) => listeners.set(channel, listener),
+    onMessage: (name, listener) => listeners.set(channelNumbers[name], listener),
     send,
     close: () => {
       // The other side's goodbye is to be read, also when what came before it was not.

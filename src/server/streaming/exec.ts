@@ -6,27 +6,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecSession, TerminalSize } from '../../../runtime/runtime.ts';
 import type { Status } from '../../api/core.gen.ts';
-import { podName, podUid } from '../../pods/identity.ts';
-import type { AgentView, ContainerHandle } from '../agent-view.ts';
+import type { AgentView } from '../agent-view.ts';
 import { badRequest, statusOf } from '../errors.ts';
 import { boolParam, type UpgradeExchange } from '../http.ts';
-import { checkContainer, containerStatusOf, defaultContainer, findPod } from '../pod-lookup.ts';
-import { acceptChannels, type Channels } from './channels.ts';
+import { findPod } from '../pod-lookup.ts';
+import { runningContainer } from '../running-container.ts';
+import { acceptChannels, type ChannelName, type Channels } from './channels.ts';
+import { acceptSpdyChannels } from './spdy-channels.ts';
+import { isSpdyUpgrade } from './spdy-upgrade.ts';
 
 export interface StreamRequest {
   kind: 'exec' | 'attach';
   namespace: string;
   pod: string;
+  /** When given, of this pod alone. */
+  uid?: string;
   /** Undefined: the pod's default container. */
   container: string | undefined;
   /** Names of the parameters: the API's and the kubelet's own differ. */
   flags: { stdin: string; stdout: string; stderr: string };
+  /** A connection on which nothing is said for so long is ended; 0: never. */
+  idleMs: number;
 }
 
 export const apiFlags = { stdin: 'stdin', stdout: 'stdout', stderr: 'stderr' };
 export const kubeletFlags = { stdin: 'input', stdout: 'output', stderr: 'error' };
-
-const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 
 /** @throws ApiError while the request can still be refused; what fails later goes to the error channel */
 export async function streamProcess(
@@ -43,21 +47,24 @@ export async function streamProcess(
   const tty = boolParam(query, 'tty');
   const stderr = boolParam(query, request.flags.stderr) && !tty;
   if (!stdin && !stdout && !stderr) throw badRequest('ask for at least one of stdin, stdout and stderr');
-  const container = await runningContainer(agent, request);
+  const pod = findPod(agent, request.namespace, request.pod, request.uid);
+  const container = await runningContainer(agent, pod, request.container);
 
-  const channels = await acceptChannels(exchange);
+  const names = { stdin, stdout, stderr, resize: tty };
+  const wanted = (Object.keys(names) as (keyof typeof names)[]).filter((name) => names[name]);
+  const channels = await accept(exchange, ['error', ...wanted], request.idleMs);
   const ended = AbortSignal.any([signal, channels.closed]);
-  const sizes = terminalSizes(channels);
+  const sizes = terminalSizes(channels, tty);
   // Asked for before anything is waited for: the client may send its input at once.
-  const input = stdin ? channels.readable(channel.stdin) : undefined;
-  // The client may wait for a first message before it sends anything.
-  await channels.send(stdout ? channel.stdout : stderr ? channel.stderr : channel.error, '');
+  const input = stdin ? channels.readable('stdin') : undefined;
+  // The client of a WebSocket may wait for a first message before it sends anything.
+  if (!isSpdyUpgrade(exchange)) await channels.send(stdout ? 'stdout' : stderr ? 'stderr' : 'error', '');
   const initialSize = tty ? await sizes.first(ended) : undefined;
   const streams = {
     tty,
     ...(input && { stdin: input }),
-    ...(stdout && { stdout: channels.writable(channel.stdout) }),
-    ...(stderr && { stderr: channels.writable(channel.stderr) }),
+    ...(stdout && { stdout: channels.writable('stdout') }),
+    ...(stderr && { stderr: channels.writable('stderr') }),
     ...(initialSize && { initialSize }),
   };
   const { runtime, containerId } = container;
@@ -72,22 +79,12 @@ export async function streamProcess(
     outcome = statusOf(err);
   }
   if (channels.closed.aborted) return;
-  await channels.send(channel.error, JSON.stringify(outcome));
+  await channels.send('error', JSON.stringify(outcome));
   channels.close();
 }
 
-/** @throws ApiError */
-async function runningContainer(agent: AgentView, request: StreamRequest): Promise<ContainerHandle> {
-  const pod = findPod(agent, request.namespace, request.pod);
-  const name = request.container || defaultContainer(pod);
-  checkContainer(pod, name);
-  const container = await agent.container(podUid(pod), name);
-  const state = container && (await container.runtime.containerStatus(container.containerId)).state;
-  if (container && state === 'CONTAINER_RUNNING') return container;
-  const { waiting, terminated } = containerStatusOf(pod, name)?.state ?? {};
-  const reason = waiting?.reason ?? terminated?.reason ?? pod.status?.reason ?? 'not started';
-  throw badRequest(`container ${name} of pod ${podName(pod)} does not run: ${reason}`);
-}
+const accept = (exchange: UpgradeExchange, wanted: ChannelName[], idleMs: number): Promise<Channels> =>
+  isSpdyUpgrade(exchange) ? acceptSpdyChannels(exchange, wanted, idleMs) : acceptChannels(exchange, idleMs);
 
 interface TerminalSizes {
   /** What the client says first; undefined when it has no terminal, after a moment. */
@@ -99,15 +96,16 @@ interface TerminalSizes {
 /** A program that asks for its terminal's size at once must not find none. */
 const firstSizeMs = 200;
 
-function terminalSizes(channels: Channels): TerminalSizes {
+function terminalSizes(channels: Channels, hasTerminal: boolean): TerminalSizes {
   let session: ExecSession | undefined;
   let last: TerminalSize | undefined;
   const known = new AbortController();
-  channels.onMessage(channel.resize, (payload) => {
+  const take = (payload: Buffer): void => {
     last = parseSize(payload) ?? last;
     known.abort();
     if (last) session?.resize(last);
-  });
+  };
+  if (hasTerminal) channels.onMessage('resize', take);
   return {
     first: async (signal) => {
       // However the wait ends, what is known then is the answer.

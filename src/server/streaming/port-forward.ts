@@ -11,6 +11,17 @@ import { badRequest } from '../errors.ts';
 import type { UpgradeExchange } from '../http.ts';
 import { findPod } from '../pod-lookup.ts';
 import { serveSpdy } from './spdy-server.ts';
+import { acceptSpdy, acceptSpdyTunnel, isSpdyUpgrade } from './spdy-upgrade.ts';
+
+export interface PortForwardRequest {
+  namespace: string;
+  pod: string;
+  /** When given, of this pod alone. */
+  uid?: string;
+  /** A connection on which nothing is said for so long is ended; 0: never. */
+  idleMs: number;
+  log: Logger;
+}
 
 const protocol = 'portforward.k8s.io';
 
@@ -18,53 +29,44 @@ const protocol = 'portforward.k8s.io';
 export async function streamPorts(
   exchange: UpgradeExchange,
   agent: AgentView,
-  { namespace, pod: name, log }: { namespace: string; pod: string; log: Logger },
+  { namespace, pod: name, uid, idleMs, log }: PortForwardRequest,
 ): Promise<void> {
-  const pod = findPod(agent, namespace, name);
+  const pod = findPod(agent, namespace, name, uid);
   const sandbox = await agent.sandbox(podUid(pod));
   if (!sandbox) throw badRequest(`pod ${podName(pod)} does not run: it has no network to forward to`);
-  const connection = accept(exchange);
+  const connection = await accept(exchange);
   const pairs = new Map<string, { port: number; error?: Duplex; data?: Duplex }>();
-  const served = serveSpdy(connection, ({ streamtype, port, requestid = '' }, stream) => {
-    const key = requestid || (port ?? '');
-    const pair = pairs.get(key) ?? { port: Number(port) };
-    if (!isPort(pair.port) || (streamtype !== 'error' && streamtype !== 'data') || pair[streamtype])
-      return false;
-    pair[streamtype] = stream;
-    pairs.set(key, pair);
-    stream.once('close', () => {
-      if (pairs.get(key) === pair) pairs.delete(key);
-    });
-    const { error, data } = pair;
-    if (error && data) {
-      pairs.delete(key);
-      void forward(sandbox, pair.port, { error, data }, exchange.signal, log);
-    }
-    return true;
-  });
+  const served = serveSpdy(
+    connection,
+    ({ streamtype, port, requestid = '' }, stream) => {
+      const key = requestid || (port ?? '');
+      const pair = pairs.get(key) ?? { port: Number(port) };
+      if (!isPort(pair.port) || (streamtype !== 'error' && streamtype !== 'data') || pair[streamtype])
+        return false;
+      pair[streamtype] = stream;
+      pairs.set(key, pair);
+      stream.once('close', () => {
+        if (pairs.get(key) === pair) pairs.delete(key);
+      });
+      const { error, data } = pair;
+      if (error && data) {
+        pairs.delete(key);
+        void forward(sandbox, pair.port, { error, data }, exchange.signal, log);
+      }
+      return true;
+    },
+    idleMs,
+  );
   // The protocols are switched: there is no way left to answer with an error.
   await served.catch((err: unknown) => log.debug({ err, pod: name }, 'port forwarding ended'));
 }
 
-function accept({ req, socket, head }: UpgradeExchange): Duplex {
-  if (req.headers.upgrade?.toLowerCase() !== 'spdy/3.1') {
-    throw badRequest(
-      `ports are forwarded over SPDY/3.1, not ${req.headers.upgrade}: kubectl falls back to it`,
-    );
-  }
-  const offered = (req.headersDistinct['x-stream-protocol-version'] ?? []).flatMap((line) =>
-    line.split(/, */),
-  );
-  if (!offered.includes(protocol)) {
-    throw badRequest(`none of the protocols [${offered.join(', ')}] is known: use ${protocol}`);
-  }
-  socket.write(
-    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n' +
-      `X-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
-  );
-  if (head.length > 0) socket.unshift(head);
-  return socket;
-}
+const accept = async (exchange: UpgradeExchange): Promise<Duplex> => {
+  if (isSpdyUpgrade(exchange)) return acceptSpdy(exchange, protocol);
+  if (exchange.req.headers.upgrade?.toLowerCase() === 'websocket')
+    return acceptSpdyTunnel(exchange, protocol);
+  throw badRequest(`ports are forwarded over SPDY/3.1 or WebSocket, not ${exchange.req.headers.upgrade}`);
+};
 
 /** What goes wrong is said on the error stream: kubectl prints it. */
 async function forward(

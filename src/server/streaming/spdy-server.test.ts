@@ -21,7 +21,7 @@ async function connection(onStream: StreamHandler) {
 }
 
 async function connectTo(onStream: StreamHandler): Promise<Socket> {
-  const server = createServer((socket) => void serveSpdy(socket, onStream).catch(() => undefined));
+  const server = createServer((socket) => void serveSpdy(socket, onStream, 0).catch(() => undefined));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   open.push(socket);

@@ -4,6 +4,7 @@
  */
 import { Duplex } from 'node:stream';
 import { constants, createInflate } from 'node:zlib';
+import { type IdleLimit, idleLimit } from './idle.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
 import {
   dataFrame,
@@ -30,8 +31,12 @@ const pingMs = 10_000;
 /** Even, as the server's are. */
 const pingPayload = Buffer.from([0, 0, 0, 2]);
 
-/** Serves the connection until it ends; then all its streams end too. */
-export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Promise<void> {
+/**
+ * Serves the connection until it ends; then all its streams end too.
+ * @param idleMs a connection that carries no data for so long is ended; 0: never
+ */
+export async function serveSpdy(connection: Duplex, onStream: StreamHandler, idleMs: number): Promise<void> {
+  const idle = idleLimit(idleMs, () => connection.destroy());
   const streams = new Map<number, PeerStream>();
   const readHeaders = headerReader();
   let isFirstReply = true;
@@ -44,7 +49,7 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
       connection.write(resetFrame(streamId));
       return;
     }
-    const stream = peerStream(connection, streamId, (isWhole) => {
+    const stream = peerStream(connection, streamId, idle, (isWhole) => {
       const isOurs = streams.delete(streamId);
       // The other end waits for what will not come.
       if (isOurs && !isWhole && !connection.destroyed) connection.write(resetFrame(streamId));
@@ -94,6 +99,7 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler): Pr
     for await (const frame of framesOf(connection)) await take(parseFrame(frame));
   } finally {
     clearInterval(pings);
+    idle.stop();
     connection.destroy();
     endStreams();
   }
@@ -128,9 +134,15 @@ interface PeerStream {
   receive(data: Buffer): Promise<void>;
 }
 
-function peerStream(connection: Duplex, streamId: number, onClose: (isWhole: boolean) => void): PeerStream {
+function peerStream(
+  connection: Duplex,
+  streamId: number,
+  idle: IdleLimit,
+  onClose: (isWhole: boolean) => void,
+): PeerStream {
   let wanted = (): void => undefined;
   const send = (data: Buffer, fin: boolean, done: (error?: Error | null) => void): void => {
+    idle.touch();
     if (connection.destroyed) done();
     else connection.write(dataFrame(streamId, data, fin), done);
   };
@@ -147,6 +159,7 @@ function peerStream(connection: Duplex, streamId: number, onClose: (isWhole: boo
   return {
     duplex,
     receive: async (data) => {
+      idle.touch();
       if (duplex.destroyed || duplex.push(data)) return;
       await new Promise<void>((resolve) => {
         wanted = resolve;

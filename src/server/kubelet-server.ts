@@ -1,0 +1,95 @@
+/**
+ * The kubelet API over HTTPS (and, when asked for, its observing part over HTTP) for the API server and others on the
+ * network. Whoever asks is authenticated and authorized before anything else happens. Loaded only where it is served.
+ */
+import type { Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import type { KubeletServerConfig } from '../config/agent-config.ts';
+import { authenticator } from './auth/authenticate.ts';
+import { alwaysAllow } from './auth/authorize.ts';
+import { clientCertificates } from './auth/client-certificates.ts';
+import { guard } from './auth/guard.ts';
+import {
+  debuggingDisabledRoutes,
+  debuggingRoutes,
+  type KubeletApi,
+  observingRoutes,
+} from './kubelet-routes.ts';
+import { answerRequests, serveRoutes } from './listener.ts';
+import type { RunningServer } from './server.ts';
+import { closeServer, listen } from './socket.ts';
+import { followTlsFiles, type TlsFiles } from './tls-files.ts';
+
+export interface KubeletServerOptions extends TlsFiles {
+  config: KubeletServerConfig;
+  api: KubeletApi;
+}
+
+/** The longest request line with headers: a command is a part of it. Go's servers take as much. */
+const maxHeaderBytes = 1024 * 1024;
+const handshakeMs = 10_000;
+const keepAliveMs = 90_000;
+/** Streams at once. Each is a process or a connection of its own. */
+const maxUpgrades = 1000;
+
+/** @throws ListenError, CertificateError */
+export async function startKubeletServer(
+  options: KubeletServerOptions,
+  signal: AbortSignal,
+): Promise<RunningServer> {
+  const { api, config } = options;
+  const closing = new AbortController();
+  const answer = { closing: closing.signal, log: api.log, textErrors: true, maxUpgrades };
+  const observing = observingRoutes(api);
+  const debugging = config.debuggingHandlers ? debuggingRoutes(api, config) : debuggingDisabledRoutes();
+  const readOnly = serveRoutes({ ...answer, routes: [...observing, ...debuggingDisabledRoutes()] });
+  const secure = secureServer(options);
+  answerRequests(secure.server, { ...answer, routes: [...observing, ...debugging], admit: secure.admit });
+  const close = async (): Promise<void> => {
+    closing.abort();
+    await Promise.all([secure.server, readOnly].map(closeServer));
+  };
+  try {
+    if (config.port !== 0) {
+      await followTlsFiles(options, secure.server, secure.forgetClients, closing.signal);
+      await listen(secure.server, { host: config.address, port: config.port });
+    }
+    if (config.readOnlyPort !== 0)
+      await listen(readOnly, { host: config.address, port: config.readOnlyPort });
+  } catch (err) {
+    await close();
+    throw err;
+  }
+  signal.addEventListener('abort', () => void close(), { once: true });
+  return { close };
+}
+
+function secureServer({ config, api: { log } }: KubeletServerOptions) {
+  const clients = clientCertificates(Date.now);
+  const authenticate = authenticator({
+    clientCertificate: clients.of,
+    tokens: undefined,
+    anonymous: config.anonymous,
+    log,
+  });
+  // Not imported: an import in this file would be one of the whole bundle.
+  const https = process.getBuiltinModule('node:https');
+  const server: Server = https.createServer({
+    handshakeTimeout: handshakeMs,
+    keepAliveTimeout: keepAliveMs,
+    maxHeaderSize: maxHeaderBytes,
+    requestCert: config.clientCaFile !== undefined,
+    // Who has no certificate, or one that does not hold, may still have a token; the answer is the guard's.
+    rejectUnauthorized: false,
+  });
+  server.on('secureConnection', (socket: TLSSocket) => clients.secured(socket));
+  server.on('tlsClientError', (err) => log.debug({ err }, 'a TLS handshake failed'));
+  return {
+    server,
+    admit: guard({ authenticate, authorize: alwaysAllow, log }),
+    forgetClients: () => {
+      clients.forget();
+      server.closeIdleConnections();
+    },
+  };
+}

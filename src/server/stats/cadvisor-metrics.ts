@@ -1,0 +1,126 @@
+/**
+ * `/metrics/cadvisor`: containers, pods and the machine under the names that cAdvisor gives them, which dashboards and
+ * alerts are written for. What the runtimes do not measure (network and block devices) is not there.
+ */
+import { cpus, totalmem } from 'node:os';
+import type { ContainerStats } from '../../../runtime/runtime.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
+import type { AgentView, PodUsage } from '../agent-view.ts';
+import type { MetricFamily, MetricSample } from '../exposition.ts';
+import { containerStatusOf } from '../pod-lookup.ts';
+
+export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Promise<MetricFamily[]> {
+  const stats = await agent.containerStats(signal);
+  const measured: Measured[] = [];
+  for (const pod of agent.pods()) {
+    const own = stats.filter((each) => each.labels[podUidLabel] === podUid(pod));
+    if (own.length === 0) continue;
+    measured.push(...own.map((each) => ofContainer(pod, each)));
+    const usage = await agent.podUsage(podUid(pod));
+    if (usage) measured.push({ labels: labelsOf(pod, { id: `pod${podUid(pod)}` }), usage });
+  }
+  return [...families.map((family) => collected(family, measured)), ...machine()];
+}
+
+interface Measured {
+  labels: Readonly<Record<string, string>>;
+  usage: Partial<ContainerStats> & PodUsage;
+  startedAt?: string;
+}
+
+function ofContainer(pod: Pod, stats: ContainerStats): Measured {
+  const container = stats.labels[containerNameLabel] ?? stats.metadata.name;
+  const status = containerStatusOf(pod, container);
+  return {
+    labels: labelsOf(pod, { container, id: stats.id, image: status?.image ?? '', name: stats.id }),
+    usage: stats,
+    startedAt: status?.state?.running?.startedAt,
+  };
+}
+
+/** All samples of a family have the same labels: those that do not apply are empty. */
+const labelsOf = (pod: Pod, own: Readonly<Record<string, string>>): Record<string, string> => ({
+  container: '',
+  image: '',
+  name: '',
+  namespace: podNamespace(pod),
+  pod: podName(pod),
+  ...own,
+});
+
+interface Family extends Omit<MetricFamily, 'samples'> {
+  labels?: Readonly<Record<string, string>>;
+  value(measured: Measured): number | undefined;
+}
+
+const families: readonly Family[] = [
+  {
+    name: 'container_cpu_usage_seconds_total',
+    help: 'CPU time used.',
+    type: 'counter',
+    labels: { cpu: 'total' },
+    value: ({ usage }) =>
+      usage.cpuUsageCoreNanoSeconds === undefined ? undefined : Number(usage.cpuUsageCoreNanoSeconds) / 1e9,
+  },
+  {
+    name: 'container_memory_usage_bytes',
+    help: 'Memory in use, whatever for.',
+    type: 'gauge',
+    value: ({ usage }) => usage.memoryUsageBytes,
+  },
+  {
+    name: 'container_memory_working_set_bytes',
+    help: 'Memory in use but for inactive file pages.',
+    type: 'gauge',
+    value: ({ usage }) => usage.memoryWorkingSetBytes,
+  },
+  {
+    name: 'container_memory_rss',
+    help: 'Anonymous memory.',
+    type: 'gauge',
+    value: ({ usage }) => usage.memoryRssBytes,
+  },
+  {
+    name: 'container_fs_usage_bytes',
+    help: 'Bytes in the writable layer.',
+    type: 'gauge',
+    value: ({ usage }) => usage.rootfsUsedBytes,
+  },
+  {
+    name: 'container_processes',
+    help: 'Processes that run inside.',
+    type: 'gauge',
+    value: ({ usage }) => usage.processCount,
+  },
+  {
+    name: 'container_start_time_seconds',
+    help: 'When it started, in seconds since the epoch.',
+    type: 'gauge',
+    value: ({ startedAt }) => (startedAt === undefined ? undefined : Date.parse(startedAt) / 1000),
+  },
+];
+
+function collected({ labels: more, value, ...family }: Family, measured: readonly Measured[]): MetricFamily {
+  const samples = measured.flatMap((each): MetricSample[] => {
+    const found = value(each);
+    if (found === undefined) return [];
+    return [{ labels: { ...each.labels, ...more }, value: found, timestampMs: each.usage.timestampMs }];
+  });
+  return { ...family, samples };
+}
+
+const machine = (): MetricFamily[] => [
+  {
+    name: 'machine_cpu_cores',
+    help: 'Logical CPUs of the machine.',
+    type: 'gauge',
+    samples: [{ value: cpus().length }],
+  },
+  {
+    name: 'machine_memory_bytes',
+    help: 'Memory of the machine.',
+    type: 'gauge',
+    samples: [{ value: totalmem() }],
+  },
+];

@@ -1,0 +1,89 @@
+/**
+ * The serving certificate and the client CA of the kubelet API, read from files and read anew now and then: others renew
+ * them. What cannot be used leaves in force what was there before.
+ */
+import { setInterval } from 'node:timers/promises';
+import type { SecureContextOptions } from 'node:tls';
+import { type CertificatePair, readCertificates, readPair, selfSignedPair } from '../certificates/files.ts';
+import type { KubeletServerConfig } from '../config/agent-config.ts';
+import type { Logger } from '../log.ts';
+import { opensslCiphers, tlsVersions } from './ciphers.ts';
+
+export interface TlsFiles {
+  config: KubeletServerConfig;
+  api: { log: Logger };
+  /** Where a self-signed certificate is kept. */
+  certDir: string;
+  /** Its name. */
+  hostName: string;
+  /** How often the files are looked at. */
+  reloadMs: number;
+}
+
+interface TlsServer {
+  setSecureContext(options: SecureContextOptions): void;
+}
+
+/** Until the signal aborts. @throws CertificateError when there is nothing to begin with */
+export async function followTlsFiles(
+  files: TlsFiles,
+  server: TlsServer,
+  onClientCaChange: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = files.api;
+  let known = await read(files);
+  server.setSecureContext(contextOf(files.config, known));
+
+  async function look(): Promise<void> {
+    const found = await read(files);
+    if (isSame(found, known)) return;
+    server.setSecureContext(contextOf(files.config, found));
+    log.info('the certificates of the kubelet API were replaced');
+    const isOtherCa = found.clientCa !== known.clientCa;
+    known = found;
+    if (isOtherCa) onClientCaChange();
+  }
+
+  async function follow(): Promise<void> {
+    try {
+      for await (const _ of setInterval(files.reloadMs, undefined, { signal, ref: false })) {
+        await look().catch((err: unknown) =>
+          log.warn({ err }, 'new certificates of the kubelet API cannot be used; those before stay in force'),
+        );
+      }
+    } catch (err) {
+      if (!signal.aborted) throw err;
+    }
+  }
+  void follow();
+}
+
+interface Material {
+  pair: CertificatePair;
+  clientCa?: string;
+}
+
+async function read({ config, certDir, hostName }: TlsFiles): Promise<Material> {
+  const { certificate, clientCaFile } = config;
+  const pair = certificate
+    ? await readPair(certificate.certFile, certificate.keyFile)
+    : await selfSignedPair(certDir, hostName, Date.now());
+  return { pair, ...(clientCaFile !== undefined && { clientCa: await readCertificates(clientCaFile) }) };
+}
+
+const isSame = (a: Material, b: Material): boolean =>
+  a.pair.cert === b.pair.cert && a.pair.key === b.pair.key && a.clientCa === b.clientCa;
+
+function contextOf(config: KubeletServerConfig, { pair, clientCa }: Material): SecureContextOptions {
+  const { constants } = process.getBuiltinModule('node:crypto');
+  return {
+    ...pair,
+    ...(clientCa !== undefined && { ca: clientCa, allowPartialTrustChain: true }),
+    minVersion: tlsVersions[config.tlsMinVersion],
+    ciphers: opensslCiphers(config.tlsCipherSuites),
+    honorCipherOrder: true,
+    // No session is taken up again: who a client is would be known from an earlier handshake, under an earlier CA.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}

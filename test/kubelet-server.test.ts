@@ -1,0 +1,382 @@
+/** The kubelet API over real TLS, looked at alone: the agent behind it says what a test wants. */
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { Agent, get, type RequestOptions } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { KubeletServerConfig } from '../src/config/agent-config.ts';
+import { silentLogger } from '../src/log.ts';
+import { startKubeletServer } from '../src/server/kubelet-server.ts';
+import { createMetrics } from '../src/server/metrics.ts';
+import { until } from './agent.ts';
+import { authority, type Signed } from './peers/pki.ts';
+import { freePort } from './ports.ts';
+import { testAgent } from './server-agent.ts';
+
+const log = silentLogger();
+let pki: string;
+let ca: Awaited<ReturnType<typeof authority>>;
+let otherCa: typeof ca;
+let admin: Signed;
+
+beforeAll(async () => {
+  pki = await mkdtemp(join(tmpdir(), 'roslet-pki-'));
+  [ca, otherCa] = await Promise.all([authority(pki, 'ca'), authority(pki, 'other-ca')]);
+  admin = await ca.sign({ subject: '/O=system:masters/CN=admin' });
+});
+afterAll(async () => {
+  await rm(pki, { recursive: true });
+});
+
+let dir: string;
+let port: number;
+let stop: AbortController;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'roslet-kubelet-'));
+  port = await freePort();
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await rm(dir, { recursive: true });
+});
+
+const start = (over: Partial<KubeletServerConfig> = {}, agent = testAgent()) =>
+  startKubeletServer(
+    {
+      config: {
+        address: '127.0.0.1',
+        port,
+        readOnlyPort: 0,
+        debuggingHandlers: true,
+        systemLogs: true,
+        profiling: true,
+        tlsMinVersion: 'VersionTLS12',
+        tlsCipherSuites: [],
+        clientCaFile: ca.certFile,
+        anonymous: false,
+        ...over,
+      },
+      api: { agent, metrics: createMetrics(), rootDir: dir, streamIdleMs: 0, log },
+      certDir: join(dir, 'pki'),
+      hostName: 'robot',
+      reloadMs: 20,
+    },
+    stop.signal,
+  );
+
+interface Answer {
+  code: number | undefined;
+  body: string;
+}
+
+const ask = (path: string, options: RequestOptions = {}): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, rejectUnauthorized: false, agent: false, ...options }, (res) => {
+      text(res).then((body) => resolve({ code: res.statusCode, body }), reject);
+    }).on('error', reject);
+  });
+
+const as = ({ cert, key }: Signed): RequestOptions => ({ cert, key });
+
+const handshake = (options: ConnectionOptions = {}): Promise<TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options }, () => {
+      socket.destroy();
+      resolve(socket);
+    }).on('error', reject);
+  });
+
+const certificateSerial = async (): Promise<string> => {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+  const { serialNumber } = socket.getPeerCertificate();
+  socket.destroy();
+  return serialNumber;
+};
+
+describe('who is let in', () => {
+  it('is the holder of a certificate of the client CA', async () => {
+    await start();
+    expect(await ask('/healthz', as(admin))).toEqual({ code: 200, body: 'ok' });
+    expect(JSON.parse((await ask('/pods', as(admin))).body)).toMatchObject({ kind: 'PodList' });
+  });
+
+  it.each<[string, () => Promise<RequestOptions>]>([
+    ['nobody without a credential', async () => ({})],
+    [
+      'nobody with a token that there is no one to ask about',
+      async () => ({ headers: { authorization: 'Bearer x' } }),
+    ],
+    [
+      'nobody with a certificate of another authority',
+      async () => as(await otherCa.sign({ subject: '/CN=admin' })),
+    ],
+    ['nobody with an expired certificate', async () => as(await ca.sign({ subject: '/CN=admin', days: -1 }))],
+    [
+      "nobody with a server's certificate",
+      async () => as(await ca.sign({ subject: '/CN=admin', usage: 'serverAuth' })),
+    ],
+    [
+      'nobody with a certificate without a common name',
+      async () => as(await ca.sign({ subject: '/O=admins' })),
+    ],
+  ])('is %s', async (_, credential) => {
+    const options = await credential();
+    await start();
+    for (const path of ['/healthz', '/pods', '/exec/a/b/c', '/metrics', '/no-such-path', '/']) {
+      expect(await ask(path, options)).toEqual({ code: 401, body: 'Unauthorized' });
+    }
+  });
+
+  it('is anyone where anonymous requests are allowed, but not with a wrong certificate', async () => {
+    await start({ anonymous: true });
+    expect((await ask('/healthz')).code).toBe(200);
+    const wrong = as(await otherCa.sign({ subject: '/CN=admin' }));
+    expect((await ask('/healthz', wrong)).code).toBe(401);
+  });
+
+  it('is told before a stream is upgraded', async () => {
+    await start();
+    const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1' };
+    expect(await ask('/exec/a/b/c?command=id&output=1', { headers })).toEqual({
+      code: 401,
+      body: 'Unauthorized',
+    });
+    expect((await ask('/exec/a/b/c?command=id&output=1', { headers, ...as(admin) })).code).toBe(404);
+  });
+
+  it('is looked at anew on a connection that outlives the client CA', async () => {
+    const clientCaFile = join(dir, 'ca.crt');
+    await writeFile(clientCaFile, ca.cert);
+    await start({ clientCaFile });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    expect((await ask('/healthz', { agent, ...as(admin) })).code).toBe(200);
+    await writeFile(clientCaFile, otherCa.cert);
+    await until('the old CA counts no more', async () => {
+      // The one connection may just be closed by the server.
+      const { code } = await ask('/healthz', { agent, ...as(admin) }).catch(() => ({ code: 0 }));
+      return code === 401;
+    });
+    expect((await ask('/healthz', as(await otherCa.sign({ subject: '/CN=admin' })))).code).toBe(200);
+    agent.destroy();
+  });
+});
+
+describe('TLS', () => {
+  it('is 1.2 or newer', async () => {
+    await start();
+    expect((await handshake({ maxVersion: 'TLSv1.2' })).getProtocol).toBeDefined();
+    await expect(
+      handshake({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+    ).rejects.toThrow(/protocol version|alert|EPROTO|unsupported/i);
+  });
+
+  it('is no older than configured', async () => {
+    await start({ tlsMinVersion: 'VersionTLS13' });
+    await handshake();
+    await expect(handshake({ maxVersion: 'TLSv1.2' })).rejects.toThrow(/version/);
+  });
+
+  it('has the cipher suites that are configured', async () => {
+    await start({ tlsCipherSuites: ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384'] });
+    const tls12 = { maxVersion: 'TLSv1.2' } as const;
+    await handshake({ ...tls12, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' });
+    await expect(handshake({ ...tls12, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })).rejects.toThrow(
+      /handshake/,
+    );
+    await handshake({ minVersion: 'TLSv1.3' });
+  });
+
+  it('has a self-signed certificate that is kept, for this host', async () => {
+    const server = await start();
+    const serial = await certificateSerial();
+    expect((await stat(join(dir, 'pki', 'kubelet.key'))).mode & 0o777).toBe(0o600);
+    await server.close();
+    await start();
+    expect(await certificateSerial()).toBe(serial);
+    const own = await readFile(join(dir, 'pki', 'kubelet.crt'), 'utf8');
+    const trusting = { ca: own, rejectUnauthorized: true, servername: 'robot', ...as(admin) };
+    expect((await ask('/healthz', trusting)).code).toBe(200);
+  });
+
+  it('has the configured certificate, and its successor without a restart', async () => {
+    const [first, second] = [
+      await ca.sign({ subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }),
+      await ca.sign({ subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }),
+    ];
+    const [certFile, keyFile] = [join(dir, 'tls.crt'), join(dir, 'tls.key')];
+    await writeFile(certFile, first.cert);
+    await writeFile(keyFile, first.key);
+    await start({ certificate: { certFile, keyFile } });
+    const before = await certificateSerial();
+    // Half replaced: the pair does not fit and the one before stays.
+    await writeFile(certFile, second.cert);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await certificateSerial()).toBe(before);
+    await writeFile(keyFile, second.key);
+    await until('the new certificate is served', async () => (await certificateSerial()) !== before);
+    expect(
+      (await ask('/healthz', { ca: ca.cert, rejectUnauthorized: true, servername: 'robot', ...as(admin) }))
+        .code,
+    ).toBe(200);
+  });
+
+  it('needs a certificate and a CA that can be used', async () => {
+    const certificate = { certFile: ca.certFile, keyFile: otherCa.keyFile };
+    await expect(start({ certificate })).rejects.toThrow(
+      /other-ca.key is not that of the certificate in .*ca\.crt/,
+    );
+    await expect(start({ clientCaFile: '/no/such/ca' })).rejects.toThrow(/cannot read \/no\/such\/ca/);
+    await expect(start({ clientCaFile: ca.keyFile })).rejects.toThrow(/does not begin with a certificate/);
+  });
+});
+
+describe('what is served', () => {
+  it('tells errors as bare text, as the API server expects them of a node', async () => {
+    await start();
+    expect(await ask('/containerLogs/default/web/main', as(admin))).toEqual({
+      code: 404,
+      body: 'pods "web" not found',
+    });
+    expect((await ask('/no-such-path', as(admin))).code).toBe(404);
+    expect((await ask('/api/v1/pods', as(admin))).code).toBe(404);
+  });
+
+  it('says that debugging is off', async () => {
+    await start({ debuggingHandlers: false });
+    for (const path of [
+      '/exec/a/b/c',
+      '/run/a/b/c',
+      '/logs/',
+      '/containerLogs/a/b/c',
+      '/debug/pprof/',
+      '/runningpods/',
+    ]) {
+      expect(await ask(path, as(admin))).toEqual({ code: 405, body: 'Debug endpoints are disabled.' });
+    }
+    expect((await ask('/pods', as(admin))).code).toBe(200);
+  });
+
+  it('says which of the debugging endpoints is off', async () => {
+    await start({ systemLogs: false, profiling: false });
+    expect(await ask('/logs/x', as(admin))).toEqual({ code: 405, body: 'logs endpoint is disabled.' });
+    expect((await ask('/debug/pprof/profile', as(admin))).code).toBe(405);
+  });
+
+  it('is on the read-only port what only looks, without TLS and credentials', async () => {
+    const readOnlyPort = await freePort();
+    await start({ readOnlyPort });
+    const plain = async (path: string) => (await fetch(`http://127.0.0.1:${readOnlyPort}${path}`)).status;
+    expect(await plain('/pods')).toBe(200);
+    expect(await plain('/healthz')).toBe(200);
+    expect(await plain('/metrics/resource')).toBe(200);
+    expect(await plain('/containerLogs/a/b/c')).toBe(405);
+    expect(await plain('/exec/a/b/c')).toBe(405);
+    expect(await plain('/configz')).toBe(404);
+  });
+
+  it('are log files of the machine, and nothing outside of their directory', async () => {
+    const inside = await mkdtemp('/var/log/roslet-test-');
+    const name = inside.slice('/var/log/'.length);
+    try {
+      await mkdir(join(inside, 'sub'));
+      await writeFile(join(inside, 'a.log'), 'lines\n');
+      await symlink(join(inside, 'a.log'), join(inside, 'sub', 'link.log'));
+      await symlink('/etc/passwd', join(inside, 'out.log'));
+      await symlink('/etc', join(inside, 'etc'));
+      await start();
+      const read = (path: string) => ask(path, as(admin));
+      expect(await read(`/logs/${name}/a.log`)).toEqual({ code: 200, body: 'lines\n' });
+      expect((await read(`/logs/${name}/sub/link.log`)).body).toBe('lines\n');
+      expect((await read(`/logs/${name}/`)).body).toContain('<a href="sub/">sub/</a>');
+      expect((await read('/logs')).body).toContain(`<a href="${name}/">`);
+      for (const path of [
+        'out.log',
+        'etc/passwd',
+        '..%2f..%2fetc/passwd',
+        '%2e%2e/%2e%2e/etc/passwd',
+        'a.log%00',
+        'none',
+      ]) {
+        expect((await read(`/logs/${name}/${path}`)).code).toBe(404);
+      }
+    } finally {
+      await rm(inside, { recursive: true });
+    }
+  });
+
+  it('are profiles that developer tools open', async () => {
+    await start();
+    const profile = await ask('/debug/pprof/profile?seconds=1', as(admin));
+    expect(JSON.parse(profile.body)).toMatchObject({ nodes: expect.any(Array), samples: expect.any(Array) });
+    const heap = await ask('/debug/pprof/heap?seconds=1', as(admin));
+    expect(JSON.parse(heap.body)).toMatchObject({ head: { callFrame: expect.anything() } });
+    expect((await ask('/debug/pprof/none', as(admin))).code).toBe(404);
+  });
+});
+
+describe('/metrics/resource', () => {
+  it('has what metrics-server reads, with the times of the measurements', async () => {
+    const agent = testAgent({
+      containerStats: async () => [
+        {
+          id: 'c',
+          metadata: { name: 'main', attempt: 0 },
+          labels: { 'io.kubernetes.pod.uid': 'u', 'io.kubernetes.container.name': 'main' },
+          timestampMs: 5000,
+          cpuUsageCoreNanoSeconds: 1_500_000_000n,
+          memoryWorkingSetBytes: 1024,
+        },
+      ],
+      podUsage: async () => ({
+        timestampMs: 6000,
+        cpuUsageCoreNanoSeconds: 2_000_000_000n,
+        memoryWorkingSetBytes: 2048,
+      }),
+    });
+    agent.set({
+      metadata: { name: 'web', namespace: 'default', uid: 'u' },
+      spec: { containers: [{ name: 'main', image: 'x' }] },
+      status: {
+        containerStatuses: [
+          {
+            name: 'main',
+            image: 'x',
+            imageID: '',
+            ready: true,
+            restartCount: 0,
+            state: { running: { startedAt: '1970-01-01T00:00:02Z' } },
+          },
+        ],
+      },
+    });
+    await start({}, agent);
+    const { body } = await ask('/metrics/resource', as(admin));
+    for (const line of [
+      'container_cpu_usage_seconds_total{container="main",pod="web",namespace="default"} 1.5 5000',
+      'container_memory_working_set_bytes{container="main",pod="web",namespace="default"} 1024 5000',
+      'container_start_time_seconds{container="main",pod="web",namespace="default"} 2',
+      'pod_cpu_usage_seconds_total{pod="web",namespace="default"} 2 6000',
+      'pod_memory_working_set_bytes{pod="web",namespace="default"} 2048 6000',
+      'resource_scrape_error 0',
+    ]) {
+      expect(body).toContain(`\n${line}\n`);
+    }
+    expect(body).toMatch(/^node_cpu_usage_seconds_total [\d.]+ \d{13}$/m);
+    const cadvisor = (await ask('/metrics/cadvisor', as(admin))).body;
+    expect(cadvisor).toMatch(/^container_cpu_usage_seconds_total\{.*container="main".*\} 1\.5 5000$/m);
+    expect(cadvisor).toMatch(/^machine_memory_bytes \d+$/m);
+  });
+
+  it('says that something could not be measured', async () => {
+    const broken = async () => {
+      throw new Error('the runtime is down');
+    };
+    await start({}, testAgent({ containerStats: broken }));
+    expect((await ask('/metrics/resource', as(admin))).body).toMatch(/^resource_scrape_error 1$/m);
+  });
+});
