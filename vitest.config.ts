@@ -6,6 +6,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Properties take their time on a busy machine.
+          testTimeout: 60_000,
           include: [
             'src/**/*.test.ts',
             'runtime/**/*.unit.test.ts',

@@ -26,12 +26,16 @@ const kindNames: Record<FieldKind, string> = {
   durationMap: 'map of durations',
   quantityMap: 'map of quantities',
   thresholdMap: 'map of quantities or percentages',
+  taints: 'list of taints',
   list: 'list',
   listMap: 'map of lists',
 };
 
 /** What the table cannot say. */
 const notes: Partial<Record<string, string>> = {
+  registerNode: 'in a cluster: whether the Node object is created when there is none',
+  registerWithTaints: 'of a Node object that is created',
+  nodeStatusReportFrequency: 'how often the status is told when nothing changed',
   podLogsDir: 'unset: `log/pods` in the root directory, not `/var/log/pods`',
   evictionHard: "unset: the kubelet's own thresholds",
   serializeImagePulls: 'unset: true unless `maxParallelImagePulls` is 2 or more',

@@ -20,7 +20,8 @@ function fieldRow(name: string, support: Support): string {
   const note = support.note ?? '';
   const values = support.level === 'partly' ? support.values.filter((value) => value !== '') : [];
   const allowed = values.length === 0 ? '' : `only ${values.map((value) => `\`${value}\``).join(', ')}: `;
-  return `| \`${name}\` | ${levels[support.level]} | ${allowed}${note} |`;
+  const elsewhere = 'inCluster' in support ? '; as the node of a cluster: yes' : '';
+  return `| \`${name}\` | ${levels[support.level]} | ${allowed}${note}${elsewhere} |`;
 }
 
 function sectionText({ fields, paths, typeName }: SupportSection): string {

@@ -13,7 +13,7 @@ import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
 import { time } from './pods/status.ts';
 import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
-import { isStaticPod } from './sources/source.ts';
+import { isClusterPod, isStaticPod } from './sources/source.ts';
 import type { Store } from './store/store.ts';
 
 export interface AgentOptions {
@@ -206,6 +206,13 @@ export class Agent {
       const graceSeconds = pod.metadata.deletionGracePeriodSeconds;
       worker.stop({ remove: true, ...(graceSeconds === undefined ? {} : { graceSeconds }) });
     }
+    if (isClusterPod(pod)) {
+      worker.observeStatus(pod.status ?? {});
+      // Others may end a pod too, such as a pod garbage collector that takes this node for lost.
+      const { phase, reason, message } = pod.status ?? {};
+      if (phase === 'Failed' && !worker.record.ended)
+        worker.stop({ remove: false, verdict: { phase, reason, message } });
+    }
     if (sameContent(worker.pod, pod)) {
       this.#refusedChanges.delete(worker.uid);
       return;
@@ -246,6 +253,7 @@ export class Agent {
         firstSeenMs: this.#o.now(),
         ended: false,
         removing: false,
+        ...statusSoFar(pod),
       });
     } else if (isStaticPod(pod)) this.#refuseForNow(pod, admission);
     else this.#refuse(pod, admission);
@@ -273,6 +281,7 @@ export class Agent {
       stop: { graceMs: 0, deadlineMs: nowMs },
       ended: false,
       removing: false,
+      ...statusSoFar(pod),
     });
   }
 
@@ -383,6 +392,10 @@ const withStatus = (pod: Pod, status: PodStatus | undefined): Pod => {
   const { status: _, ...rest } = pod;
   return status === undefined ? rest : { ...rest, status };
 };
+
+/** What the cluster was told of the pod, by the scheduler or by an agent that lost its memory, goes on. */
+const statusSoFar = (pod: Pod): { status?: PodStatus } =>
+  isClusterPod(pod) && pod.status !== undefined ? { status: pod.status } : {};
 
 function refusedStatus(refusal: Refusal, nowMs: number): PodStatus {
   return { phase: 'Failed', reason: refusal.reason, message: refusal.message, startTime: time(nowMs) };

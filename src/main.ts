@@ -50,7 +50,7 @@ import { type RunningServer, startServer } from './server/server.ts';
 import { diskUsageReader } from './server/stats/disk-usage.ts';
 import { DesiredState } from './sources/desired.ts';
 import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
-import { isStaticPod, manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
+import { isClusterPod, isStaticPod, manifestFileAnnotation, type SourceSnapshot } from './sources/source.ts';
 import { acquireLock, LockError } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { systemdNotifier } from './systemd.ts';
@@ -120,7 +120,8 @@ async function runAgent(
 
   const store = await openStore(paths.storeDir, log);
   const events = createEventLog({
-    component: 'roslet',
+    // By this name tools look for the events of a node.
+    component: config.cluster === undefined ? 'roslet' : 'kubelet',
     nodeName,
     nowMs: now,
     monotonicMs: () => performance.now(),
@@ -164,6 +165,25 @@ async function runAgent(
     },
   });
 
+  const cluster =
+    config.cluster === undefined
+      ? undefined
+      : await (await import('./cluster/index.ts')).joinCluster({
+          config: config.cluster,
+          nodeName,
+          nodeIps: config.nodeIps,
+          agentVersion: kubernetesVersion,
+          statusUpdateMs: config.nodeStatusUpdateFrequencyMs,
+          store,
+          desired,
+          local: node,
+          events,
+          runtimes: runtimes.all(),
+          now,
+          log,
+        });
+  const podObjects = cluster?.objects ?? desired;
+
   const resources = await detectResourceContext({
     cpuCfsQuota: config.cpuCfsQuota,
     cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
@@ -178,12 +198,17 @@ async function runAgent(
   });
   await cgroups.ensureNode(config.enforceNodeAllocatable.includes('pods') ? node.unreserved() : undefined);
 
-  const volumes = volumeManager({ podsDir: paths.podsDir, objects: desired, allocatable: node.allocatable });
+  const volumes = volumeManager({
+    podsDir: paths.podsDir,
+    objects: podObjects,
+    ...(cluster === undefined ? {} : { cluster }),
+    allocatable: node.allocatable,
+  });
   const images = createImageManager({
     log,
     events,
     credentials: createCredentialSource({
-      objects: desired,
+      objects: podObjects,
       configPaths: dockerConfigPaths(config.rootDir, { HOME: homedir(), ...process.env }),
     }),
     serializeImagePulls: config.maxParallelImagePulls === 1,
@@ -239,7 +264,8 @@ async function runAgent(
           containers: {
             paths,
             volumes,
-            objects: desired,
+            objects: podObjects,
+            ...(cluster === undefined ? {} : { cluster }),
             node: () => ({ nodeName, hostIps: hostIps(), allocatable: node.allocatable() }),
             clusterDomain: config.clusterDomain,
             seccompRoot: join(config.rootDir, 'seccomp'),
@@ -250,22 +276,34 @@ async function runAgent(
     },
     admissionContext: () => ({
       name: nodeName,
-      labels: node.node().metadata?.labels ?? {},
-      taints: [],
+      labels: (cluster?.node() ?? node.node()).metadata?.labels ?? {},
+      taints: cluster?.node()?.spec?.taints ?? [],
       allocatable: node.allocatable(),
       runtimeClasses: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,
     }),
-    isSourceRead: (pod) => manifestsRead || !isStaticPod(pod),
-    canJudge: (pod) => health.isKnown() || isRuntimeKnown(pod),
-    finalize: (uid) => objects.finalizeDeletion(uid),
+    isSourceRead: (pod) =>
+      isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
+    canJudge: (pod) =>
+      (health.isKnown() || isRuntimeKnown(pod)) &&
+      (!isClusterPod(pod) || cluster === undefined || cluster.node() !== undefined),
+    finalize: async (uid) => {
+      cluster?.finalize(uid);
+      await objects.finalizeDeletion(uid);
+    },
   });
 
   const manifestFile = (uid: string) =>
     agent.worker(uid)?.pod.metadata?.annotations?.[manifestFileAnnotation];
-  const objects = await openObjectStore({ store, nodeName, manifestFile, log });
+  const objects = await openObjectStore({
+    store,
+    nodeName,
+    ...(cluster === undefined ? {} : { clusterServer: cluster.client.server }),
+    manifestFile,
+    log,
+  });
   const watches = runtimes.all().map(
     (runtime) =>
       new RuntimeWatch({
@@ -290,15 +328,17 @@ async function runAgent(
     agent.reconcile(desired.pods());
   };
   desired.onPodsChange(reconcile);
-  desired.onObjectChange((ref) => {
+  podObjects.onObjectChange((ref) => {
     for (const worker of agent.workers()) if (uses(worker.pod, ref)) worker.retry();
   });
   desired.set('api', objects.snapshot());
   objects.onChange(() => desired.set('api', objects.snapshot()));
   node.onChange(() => agent.nodeChanged());
+  cluster?.onNodeChange(() => agent.nodeChanged());
   reconcile();
 
-  const isSettled = () => manifestsRead && watches.every((w) => w.lastRelistMs > 0);
+  const isSettled = () =>
+    manifestsRead && (cluster?.isRead() ?? true) && watches.every((w) => w.lastRelistMs > 0);
   const isAlive = () => watches.every((w) => performance.now() - w.lastAttemptMs < stuckAfterMs);
   const view = agentView({
     agent,
@@ -372,6 +412,7 @@ async function runAgent(
       },
       signal,
     ),
+    ...(cluster === undefined ? [] : [cluster.run(agent, signal)]),
     ...watches.map((watch) => watch.run(signal)),
     health.run(signal),
     node.run(signal),

@@ -4,9 +4,9 @@ import type * as core from './core.gen.ts';
 export type Support =
   | { level: 'supported'; note?: string }
   /** Only these values are; the others are refused. */
-  | { level: 'partly'; values: readonly (string | boolean)[]; note: string }
+  | { level: 'partly'; values: readonly (string | boolean)[]; note: string; inCluster?: true }
   /** The pod is refused. */
-  | { level: 'refused'; note: string }
+  | { level: 'refused'; note: string; inCluster?: true }
   /** Accepted, and nothing comes of it on a single node. */
   | { level: 'noEffect'; note: string };
 
@@ -15,12 +15,20 @@ type Table<T> = { readonly [F in keyof T]-?: Support };
 
 const yes: Support = { level: 'supported' };
 const noted = (note: string): Support => ({ level: 'supported', note });
-const only = (values: readonly (string | boolean)[], note: string): Support => ({
+const only = (
+  values: readonly (string | boolean)[],
+  note: string,
+): Extract<Support, { level: 'partly' }> => ({
   level: 'partly',
   values,
   note,
 });
-const refused = (note: string): Support => ({ level: 'refused', note });
+const refused = (note: string): Extract<Support, { level: 'refused' }> => ({ level: 'refused', note });
+/** What a standalone node refuses because a cluster has to provide it. */
+const inCluster = (support: Extract<Support, { level: 'partly' | 'refused' }>): Support => ({
+  ...support,
+  inCluster: true,
+});
 const noEffect = (note: string): Support => ({ level: 'noEffect', note });
 
 const scheduler = noEffect('for the scheduler of a cluster: here the pod is already on its node');
@@ -73,9 +81,11 @@ const PodSpec: Table<core.PodSpec> = {
   overhead: yes,
   preemptionPolicy: scheduler,
   priority: noted('decides who is evicted and shut down first'),
-  priorityClassName: only(
-    ['', 'system-node-critical', 'system-cluster-critical'],
-    'there are no PriorityClass objects without a control plane: give spec.priority instead',
+  priorityClassName: inCluster(
+    only(
+      ['', 'system-node-critical', 'system-cluster-critical'],
+      'there are no PriorityClass objects without a control plane: give spec.priority instead',
+    ),
   ),
   readinessGates: noted('conditions are set through the API'),
   resourceClaims: refused(`dynamic resource allocation: ${needsControlPlane}`),
@@ -85,13 +95,13 @@ const PodSpec: Table<core.PodSpec> = {
     'host-process runs the pod as processes of the host; others are handlers of the runtime',
   ),
   schedulerName: scheduler,
-  schedulingGates: refused(`nothing would ever open the gates: ${needsControlPlane}`),
+  schedulingGates: inCluster(refused(`nothing would ever open the gates: ${needsControlPlane}`)),
   schedulingGroup: refused(`pod groups: ${needsControlPlane}`),
   securityContext: yes,
   serviceAccount: noted(
-    'the name only, for spec.serviceAccountName of the downward API: there are no tokens',
+    'the name only, for spec.serviceAccountName of the downward API: tokens are of a cluster',
   ),
-  serviceAccountName: noted('the name only, for the downward API: there are no tokens'),
+  serviceAccountName: noted('the name only, for the downward API: tokens are of a cluster'),
   setHostnameAsFQDN: yes,
   shareProcessNamespace: yes,
   subdomain: yes,
@@ -169,7 +179,7 @@ const VolumeProjection: Table<core.VolumeProjection> = {
   downwardAPI: yes,
   podCertificate: refused(`pod certificates: ${needsControlPlane}`),
   secret: yes,
-  serviceAccountToken: refused(`service account tokens: ${needsControlPlane}`),
+  serviceAccountToken: inCluster(refused(`service account tokens: ${needsControlPlane}`)),
 };
 
 const PodSecurityContext: Table<core.PodSecurityContext> = {

@@ -8,14 +8,17 @@ import { FieldErrors } from './field-errors.ts';
 import { type FieldType, fieldsOf, objectTypeOf } from './schema.ts';
 import { annotationSupport, type Support, supportTables } from './support-tables.ts';
 
-/** What of a pod roslet cannot do. Empty: all of it is either done or has no effect on a single node. */
-export function unsupportedFields(pod: Pod): FieldError[] {
+/**
+ * What of a pod roslet cannot do. Empty: all of it is either done or has no effect on a single node.
+ * @param inCluster whether the pod comes from a cluster, which provides what a standalone node has not
+ */
+export function unsupportedFields(pod: Pod, inCluster = false): FieldError[] {
   const errors = new FieldErrors();
   for (const name of Object.keys(pod.metadata?.annotations ?? {})) {
     const refused = annotationSupport.find(({ prefix }) => name.startsWith(prefix));
     if (refused !== undefined) errors.forbidden(index('metadata.annotations', name), refused.reason);
   }
-  if (pod.spec !== undefined) checkObject('PodSpec', pod.spec, 'spec', errors);
+  if (pod.spec !== undefined) checkObject('PodSpec', pod.spec, 'spec', { inCluster, errors });
   return errors.items;
 }
 
@@ -61,7 +64,13 @@ const isLookedInto = ({ level }: Support): boolean => level === 'supported' || l
 
 const suffixOf = (type: FieldType): string => (type.kind === 'list' ? '[]' : '');
 
-function checkObject(typeName: string, value: object, path: string, errors: FieldErrors): void {
+interface Check {
+  inCluster: boolean;
+  errors: FieldErrors;
+}
+
+function checkObject(typeName: string, value: object, path: string, check: Check): void {
+  const { errors } = check;
   const table = supportOf(typeName) ?? {};
   for (const [name, item] of Object.entries(value as Record<string, unknown>)) {
     const field = fieldsOf(typeName).get(name);
@@ -70,20 +79,21 @@ function checkObject(typeName: string, value: object, path: string, errors: Fiel
     const isUnset = item === undefined || (Array.isArray(item) && item.length === 0);
     if (field === undefined || support === undefined || isUnset) continue;
     const fieldPath = child(path, name);
+    if (check.inCluster && 'inCluster' in support) continue;
     if (support.level === 'refused') errors.forbidden(fieldPath, `is not supported: ${support.note}`);
     else if (support.level === 'partly' && !isAllowed(support.values, item)) {
       errors.forbidden(fieldPath, `${shown(item)} is not supported: ${support.note}`);
-    } else if (isLookedInto(support)) checkValue(field.type, item, fieldPath, errors);
+    } else if (isLookedInto(support)) checkValue(field.type, item, fieldPath, check);
   }
 }
 
 const isAllowed = (values: readonly unknown[], item: unknown): boolean => values.includes(item);
 
-function checkValue(type: FieldType, value: unknown, path: string, errors: FieldErrors): void {
-  if (type.kind === 'object') checkObject(type.typeName, value as object, path, errors);
+function checkValue(type: FieldType, value: unknown, path: string, check: Check): void {
+  if (type.kind === 'object') checkObject(type.typeName, value as object, path, check);
   else if (type.kind === 'list') {
     for (const [position, item] of (value as unknown[]).entries()) {
-      checkValue(type.of, item, index(path, position), errors);
+      checkValue(type.of, item, index(path, position), check);
     }
   }
 }

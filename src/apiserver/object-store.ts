@@ -11,7 +11,7 @@ import type { ConfigMap, Event, Node, Pod, Secret } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { ApiError, alreadyExists, notFound } from '../server/errors.ts';
 import type { ObjectRef, SourceSnapshot } from '../sources/source.ts';
-import { isStaticPod } from '../sources/source.ts';
+import { isClusterPod, isStaticPod } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import {
   checkPreconditions,
@@ -83,6 +83,8 @@ export interface ObjectStore {
 export interface ObjectStoreOptions {
   store: Store;
   nodeName: string;
+  /** Of the cluster that the node belongs to, where pods are to be made. */
+  clusterServer?: string;
   /** The manifest of a static pod, for the refusal to delete it. */
   manifestFile(podUid: string): string | undefined;
   log: Logger;
@@ -207,7 +209,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
           cache.upsert('pods', { ...own, status: pod.status });
           if (isTerminal(pod) && !isTerminal(own)) void keepTerminal(pod);
         }
-      } else if (type === 'gone' || !isStaticPod(pod)) {
+      } else if (type === 'gone' || !(isStaticPod(pod) || isClusterPod(pod))) {
         if (cache.get('pods', key)?.metadata?.uid === pod.metadata?.uid) cache.remove('pods', key);
       } else cache.upsert('pods', typed('pods', pod));
     },
@@ -228,6 +230,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
 
     create: (resource, object, o = {}) =>
       inTurn(async () => {
+        if (options.clusterServer !== undefined) throw belongsToCluster(options.clusterServer);
         const created = newObject(resource, object, nodeName, nowMs());
         const { name = '' } = created.metadata ?? {};
         if (cache.get(resource, objectKey(created))) throw alreadyExists(resource, name);
@@ -263,6 +266,9 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
       }),
   };
 }
+
+const belongsToCluster = (server: string): ApiError =>
+  new ApiError('Forbidden', `this node belongs to the cluster at ${server}: create it there`);
 
 /** Runs each task when the one before has ended, however it ended. */
 function oneAtATime(): <T>(task: () => Promise<T>) => Promise<T> {

@@ -39,10 +39,13 @@ export interface ApiResource {
 const strategicMergePatch = 'application/strategic-merge-patch+json';
 
 export class KubeClient {
+  /** For messages. */
+  readonly server: string;
   readonly #connection: ApiConnection;
   readonly #userAgent: string;
 
   constructor(access: ClusterAccess, userAgent: string) {
+    this.server = access.server.origin;
     this.#connection = apiConnection(access);
     this.#userAgent = userAgent;
   }

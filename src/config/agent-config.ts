@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
 import { posix } from 'node:path';
+import type { Taint } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import type { Reservations } from '../node/capacity.ts';
@@ -82,10 +83,27 @@ export interface AgentConfig {
   /** Delay before the second restart of a container that crashes; it doubles from there. */
   crashLoopInitialMs: number;
 
+  /** Undefined: the node of no cluster. */
+  cluster?: ClusterConfig;
+
   clusterDns: readonly string[];
   clusterDomain: string;
   /** Empty: pods get no resolver configuration of the host's. */
   resolvConf: string;
+}
+
+export interface ClusterConfig {
+  /** Path of the kubeconfig. */
+  kubeconfig: string;
+  registerNode: boolean;
+  /** Of a Node object that we create. */
+  taints: readonly Taint[];
+  providerId: string;
+  /** Another controller tells the node's addresses and makes it usable. */
+  externalCloudProvider: boolean;
+  leaseDurationSeconds: number;
+  /** Of the node's status, when nothing changed. */
+  statusReportMs: number;
 }
 
 export interface EvictionConfig {
@@ -119,12 +137,14 @@ export interface KubeletServerConfig {
 }
 
 /** What comes from neither document. */
-export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir'>;
+export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir'> &
+  Partial<Pick<ClusterConfig, 'kubeconfig'>> &
+  Pick<ClusterConfig, 'externalCloudProvider'>;
 
 export function agentConfig(
   kubelet: KubeletValues,
   roslet: RosletValues,
-  identity: AgentIdentity,
+  { kubeconfig, externalCloudProvider, ...identity }: AgentIdentity,
 ): AgentConfig {
   return {
     ...identity,
@@ -188,6 +208,20 @@ export function agentConfig(
 
     crashLoopInitialMs: roslet['crashLoopBackOff.initialPeriod'],
     maxContainerRestartPeriodMs: kubelet['crashLoopBackOff.maxContainerRestartPeriod'],
+
+    ...(kubeconfig === undefined
+      ? {}
+      : {
+          cluster: {
+            kubeconfig,
+            registerNode: kubelet.registerNode,
+            taints: kubelet.registerWithTaints,
+            providerId: kubelet.providerID,
+            externalCloudProvider,
+            leaseDurationSeconds: kubelet.nodeLeaseDurationSeconds,
+            statusReportMs: kubelet.nodeStatusReportFrequency,
+          },
+        }),
 
     clusterDns: kubelet.clusterDNS,
     clusterDomain: kubelet.clusterDomain,

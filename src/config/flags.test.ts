@@ -87,8 +87,20 @@ describe('flags', () => {
     [['--sync-frequency=10'], '--sync-frequency: must be a duration such as 1m30s, not the string "10"'],
     [['--node-ip=robot'], "--node-ip: 'robot' is no IP address"],
     [
-      ['--kubeconfig=/etc/kubeconfig'],
-      '--kubeconfig: node mode is not part of this version; leave it out to run standalone',
+      ['--bootstrap-kubeconfig=/etc/kubeconfig'],
+      '--bootstrap-kubeconfig: is not part of this version: give a --kubeconfig with lasting credentials',
+    ],
+    [
+      ['--cloud-provider=aws'],
+      "--cloud-provider: must be external, not 'aws': cloud providers are not built in",
+    ],
+    [
+      ['--register-with-taints=a=b'],
+      "--register-with-taints: 'a=b' is no taint such as key=value:NoSchedule",
+    ],
+    [
+      ['--register-with-taints=a:Never'],
+      "--register-with-taints: must be one of NoSchedule, PreferNoSchedule, NoExecute, not 'Never'",
     ],
     [
       ['--image-gc-low-threshold=90'],
@@ -102,7 +114,6 @@ describe('flags', () => {
     const { warnings } = await load(
       '--cert-dir=/c',
       '--feature-gates=A=true,B=false',
-      '--register-with-taints=a=b:NoSchedule',
       '--reserved-memory=0:memory=1Gi',
       '--manifest-url-header=A:b',
       '--kubeconfig=',
@@ -111,7 +122,6 @@ describe('flags', () => {
     expect(named.sort()).toEqual([
       '--feature-gates: featureGates',
       '--manifest-url-header: staticPodURLHeader',
-      '--register-with-taints: registerWithTaints',
       '--reserved-memory: reservedMemory',
       'the flag --cert-dir',
     ]);

@@ -37,6 +37,8 @@ export const agentFlags = {
   'hostname-override': 'string',
   'node-ip': 'strings',
   'node-labels': 'stringMap',
+  kubeconfig: 'string',
+  'cloud-provider': 'string',
 } as const satisfies Record<string, FieldKind>;
 
 export function parseFlags(argv: readonly string[]): ParsedFlags {
@@ -68,12 +70,11 @@ type Flag = { kind: FieldKind } & (
 );
 
 /** Kubelet flags that join a cluster: to go on without one would not be what was asked for. */
-export const nodeModeFlags = ['kubeconfig', 'bootstrap-kubeconfig'];
+export const nodeModeFlags = ['bootstrap-kubeconfig'];
 
 /** Kubelet flags that are known and not followed. */
 export const laterFlags: Readonly<Record<string, FieldKind>> = {
   'cert-dir': 'string',
-  'cloud-provider': 'string',
   'exit-on-lock-contention': 'bool',
   'experimental-allocatable-ignore-eviction': 'bool',
   'experimental-mounter-path': 'string',
@@ -116,7 +117,7 @@ function apply(parsed: ParsedFlags, name: string, flag: Flag, text: string): voi
       case 'nodeMode':
         // kubeadm and unit files may pass it empty, which asks for nothing.
         if (text)
-          fail(parsed, source, 'node mode is not part of this version; leave it out to run standalone');
+          fail(parsed, source, 'is not part of this version: give a --kubeconfig with lasting credentials');
     }
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;

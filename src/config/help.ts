@@ -10,6 +10,8 @@ export const agentFlagNotes: Readonly<Record<keyof typeof agentFlags, string>> =
   'root-dir': 'where the agent keeps everything, its socket included; default /var/lib/roslet',
   'hostname-override': "the node's name; wins over nodeName",
   'node-ip': "the node's addresses, separated by commas",
+  kubeconfig: 'how to reach the cluster that this machine is a node of; none: no cluster',
+  'cloud-provider': 'external: a cloud controller makes the node usable',
   'node-labels': "name=value,...: labels of the node, for pods' nodeSelector",
 };
 
@@ -50,6 +52,7 @@ const placeholders: Readonly<Record<FieldKind, string>> = {
   durationMap: 'A=1m,...',
   quantityMap: 'A=1Gi,...',
   thresholdMap: 'A<1Gi,...',
+  taints: 'A=B:EFFECT,...',
   list: 'A,B',
   listMap: 'A:B,...',
 };

@@ -99,6 +99,11 @@ export const kubeletFields = {
     zeroIsValue: true,
     isPath: true,
   },
+  registerNode: { kind: 'bool', default: true, flag: 'register-node', zeroIsValue: true },
+  registerWithTaints: { kind: 'taints', default: [], flag: 'register-with-taints' },
+  providerID: { kind: 'string', default: '', flag: 'provider-id' },
+  nodeLeaseDurationSeconds: { kind: 'int', default: 40, min: 1 },
+  nodeStatusReportFrequency: { kind: 'duration', default: 300_000 },
   nodeStatusUpdateFrequency: { kind: 'duration', default: 10_000, flag: 'node-status-update-frequency' },
   containerRuntimeEndpoint: {
     kind: 'string',

@@ -106,11 +106,18 @@ function readIdentity(flags: AgentFlags, configuredName: string | undefined, pro
   for (const ip of nodeIps) {
     if (!isIP(ip)) problems.push({ source: '--node-ip', path: '', message: `'${ip}' is no IP address` });
   }
+  const cloudProvider = flags['cloud-provider'] ?? '';
+  if (!['', 'external'].includes(cloudProvider)) {
+    const message = `must be external, not '${cloudProvider}': cloud providers are not built in`;
+    problems.push({ source: '--cloud-provider', path: '', message });
+  }
   return {
     nodeName,
     nodeIps,
     nodeLabels: flags['node-labels'] ?? {},
     rootDir: resolve(flags['root-dir'] || defaultRootDir),
+    ...(flags.kubeconfig ? { kubeconfig: resolve(flags.kubeconfig) } : {}),
+    externalCloudProvider: cloudProvider === 'external',
   };
 }
 

@@ -2,6 +2,8 @@
  * The kinds of values that configuration fields have, and how each is read, strictly, from a file's tree or from the
  * text of a flag. Files and flags share one reader: a flag's text is first made the tree that a file would give.
  */
+
+import type { Taint } from '../api/core.gen.ts';
 import { parseQuantity } from '../api/quantity.ts';
 import { nowhere, type Position, type Tree } from '../api/tree.ts';
 import { parseDuration } from './duration.ts';
@@ -21,6 +23,7 @@ export interface KindValues {
   quantityMap: Record<string, string>;
   /** Eviction thresholds: a quantity or a percentage. */
   thresholdMap: Record<string, string>;
+  taints: Taint[];
   /** Of what only fields that are not followed yet hold: kept as it is. */
   list: unknown[];
   listMap: Record<string, string[]>;
@@ -59,6 +62,8 @@ export function flagTree(kind: FieldKind, text: string): Tree {
     case 'strings':
     case 'list':
       return { kind: 'list', at: nowhere, items: split(text).map(scalar) };
+    case 'taints':
+      return { kind: 'list', at: nowhere, items: split(text).map(taintTree) };
     case 'boolMap':
       return mapTree(text, '=', (value) => scalar(goBooleans.get(value) ?? value));
     case 'thresholdMap':
@@ -89,6 +94,7 @@ const kindLabels: Readonly<Record<FieldKind, string>> = {
   durationMap: 'a mapping of names to durations such as 1m30s',
   quantityMap: 'a mapping of resources to quantities such as 500m or 1Gi',
   thresholdMap: 'a mapping of signals to quantities or percentages such as 100Mi or 10%',
+  taints: 'a list of taints',
   list: 'a list',
   listMap: 'a mapping of names to lists of strings',
 };
@@ -107,6 +113,18 @@ function mapTree(text: string, separator: string, toTree: (value: string) => Tre
     if (at < 0) throw new ValueError(nowhere, `'${pair}' has no '${separator}' between name and value`);
     return { key: pair.slice(0, at).trim(), at: nowhere, value: toTree(pair.slice(at + 1).trim()) };
   });
+  return { kind: 'map', at: nowhere, entries };
+}
+
+/** `key=value:effect` or `key:effect`, as kubectl taint writes it. */
+function taintTree(text: string): Tree {
+  const [, key = '', value = '', effect = ''] = /^([^=:]+)(?:=([^:]*))?:(\w+)$/.exec(text) ?? [];
+  if (key === '') throw new ValueError(nowhere, `'${text}' is no taint such as key=value:NoSchedule`);
+  const entries = Object.entries({ key, value, effect }).map(([name, part]) => ({
+    key: name,
+    at: nowhere,
+    value: { kind: 'scalar', at: nowhere, value: part } as const,
+  }));
   return { kind: 'map', at: nowhere, entries };
 }
 
@@ -133,6 +151,7 @@ const readers: { readonly [K in FieldKind]: (tree: Tree) => KindValues[K] } = {
   durationMap: (tree) => readMap(tree, 'durationMap', readDuration),
   quantityMap: (tree) => readMap(tree, 'quantityMap', readQuantity),
   thresholdMap: (tree) => readMap(tree, 'thresholdMap', readThreshold),
+  taints: (tree) => readList(tree, 'taints').map((item, i) => below(`[${i}]`, () => readTaint(item))),
   list: (tree) => readList(tree, 'list').map(plain),
   listMap: (tree) => readMap(tree, 'listMap', (value) => readers.strings(value)),
 };
@@ -155,6 +174,23 @@ function readQuantity(tree: Tree): string {
   if (text === undefined || !parseQuantity(text)) throw wrongKind('quantity', tree);
   return text;
 }
+
+function readTaint(tree: Tree): Taint {
+  const {
+    key = '',
+    value,
+    effect = '',
+    ...rest
+  } = readMap(tree, 'taints', (part) => readString(part, 'string'));
+  const [unknown] = Object.keys(rest).filter((name) => name !== 'timeAdded');
+  if (unknown !== undefined) throw new ValueError(tree.at, 'is not a field of a taint', `.${unknown}`);
+  if (key === '') throw new ValueError(tree.at, 'must be set', '.key');
+  if (!taintEffects.includes(effect))
+    throw new ValueError(tree.at, `must be one of ${taintEffects.join(', ')}, not '${effect}'`, '.effect');
+  return { key, ...(value ? { value } : {}), effect };
+}
+
+const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 function readThreshold(tree: Tree): string {
   const text = scalarText(tree);

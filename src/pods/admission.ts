@@ -3,11 +3,13 @@
  * pod when something that could have refused it changes.
  */
 import type { Pod, Taint } from '../api/core.gen.ts';
+import { formatFieldError } from '../api/errors.ts';
+import { unsupportedFields } from '../api/support.ts';
 import { matchesNode, untoleratedTaint } from '../node/placement.ts';
 import { forbiddenSysctl } from '../node/sysctls.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass, systemCriticalPriority } from '../resources/qos.ts';
-import { isStaticPod } from '../sources/source.ts';
+import { isClusterPod, isStaticPod } from '../sources/source.ts';
 import { isSidecar, podKey, podUid } from './identity.ts';
 
 export type Admission =
@@ -52,6 +54,7 @@ type Check = (pod: Pod, others: readonly Pod[], node: NodeAdmissionContext) => R
 
 /** In the order in which they are told: what no change of other pods can cure comes after what may pass by itself. */
 const checks: readonly Check[] = [
+  checkSupport,
   checkShutdown,
   checkPressure,
   checkSysctls,
@@ -63,6 +66,13 @@ const checks: readonly Check[] = [
   checkPorts,
   checkTaints,
 ];
+
+/** Pods of manifests and of our own API were held against it before. */
+function checkSupport(pod: Pod): Refusal | undefined {
+  const unsupported = isClusterPod(pod) ? unsupportedFields(pod, true) : [];
+  if (unsupported.length === 0) return undefined;
+  return { reason: 'UnsupportedPodSpec', message: unsupported.map(formatFieldError).join('; ') };
+}
 
 function checkShutdown(_pod: Pod, _others: readonly Pod[], node: NodeAdmissionContext): Refusal | undefined {
   if (!node.shuttingDown) return undefined;

@@ -15,7 +15,7 @@ import type {
 } from '../../runtime/runtime.ts';
 import type { Pod, VolumeMount } from '../api/core.gen.ts';
 import { type Paths, podDir } from '../paths.ts';
-import type { ObjectReader } from '../sources/source.ts';
+import { type ClusterPort, isClusterPod, type ObjectReader } from '../sources/source.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
 import type { NodeContext } from './downward.ts';
@@ -43,6 +43,8 @@ export interface ContainerContext extends SecurityDefaults {
   paths: Paths;
   volumes: VolumeManager;
   objects: ObjectReader;
+  /** Undefined: the node of no cluster. */
+  cluster?: Pick<ClusterPort, 'serviceEnv'>;
   node(): NodeContext;
   clusterDomain: string;
 }
@@ -85,7 +87,12 @@ export async function containerConfig(
         'volumeDevices need a persistent volume, which roslet does not have',
     );
   }
-  const { envs, warnings } = await makeEnv(input, context.node(), context.objects, signal);
+  const { envs, warnings } = await makeEnv(
+    { ...input, serviceEnv: await serviceEnv(context, input.pod) },
+    context.node(),
+    context.objects,
+    signal,
+  );
   const lookup: Lookup = (name) => envs.get(name);
 
   const mounts = await volumeMounts(context, input, lookup, signal);
@@ -129,6 +136,16 @@ export const containerHash = (container: AnyContainer): string =>
     .update(JSON.stringify([container.name, container.image ?? '']))
     .digest('hex')
     .slice(0, 16);
+
+/** Those of pods of the cluster alone: others may start before it can be asked. */
+async function serviceEnv({ cluster }: ContainerContext, pod: Pod): Promise<ReadonlyMap<string, string>> {
+  if (cluster === undefined || !isClusterPod(pod)) return new Map();
+  try {
+    return await cluster.serviceEnv(pod);
+  } catch (error) {
+    throw new ContainerConfigError(error instanceof Error ? error.message : String(error));
+  }
+}
 
 async function volumeMounts(
   context: ContainerContext,

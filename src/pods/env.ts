@@ -15,6 +15,8 @@ export interface EnvInput {
   container: AnyContainer;
   /** Primary first. */
   podIps: readonly string[];
+  /** Of the cluster: for what the container does not define itself. */
+  serviceEnv?: ReadonlyMap<string, string>;
 }
 
 export interface EnvResult {
@@ -63,6 +65,7 @@ export async function makeEnv(
     const value = await variableValue(variable, envs, input, node, read);
     if (value !== undefined) envs.set(variable.name, checkedValue(variable.name, value));
   }
+  for (const [name, value] of input.serviceEnv ?? []) if (!envs.has(name)) envs.set(name, value);
   return { envs, warnings };
 }
 
@@ -74,7 +77,7 @@ async function variableValue(
   node: NodeContext,
   read: ObjectCache,
 ): Promise<string | undefined> {
-  if (variable.value) return expand(variable.value, (name) => envs.get(name));
+  if (variable.value) return expand(variable.value, (name) => envs.get(name) ?? input.serviceEnv?.get(name));
   if (variable.valueFrom === undefined) return '';
   return sourceValue(variable.name, variable.valueFrom, input, node, read);
 }

@@ -66,7 +66,13 @@ function content(pod: Pod): unknown {
     JSON.stringify({
       ...pod,
       status: undefined,
-      metadata: { ...pod.metadata, uid: undefined, creationTimestamp: undefined, annotations },
+      metadata: {
+        ...pod.metadata,
+        uid: undefined,
+        creationTimestamp: undefined,
+        resourceVersion: undefined,
+        annotations,
+      },
     }),
   );
 }

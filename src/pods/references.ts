@@ -9,6 +9,13 @@ export function uses(pod: Pod, ref: ObjectRef): boolean {
   return names.includes(ref.name);
 }
 
+export function usedObjects(pod: Pod): ObjectRef[] {
+  const namespace = podNamespace(pod);
+  const refs = (kind: ObjectRef['kind'], names: (string | undefined)[]): ObjectRef[] =>
+    [...new Set(names)].flatMap((name) => (name ? [{ kind, namespace, name }] : []));
+  return [...refs('ConfigMap', configMapNames(pod)), ...refs('Secret', secretNames(pod))];
+}
+
 function configMapNames(pod: Pod): (string | undefined)[] {
   return [
     ...volumes(pod).flatMap((v) => [

@@ -39,6 +39,15 @@ export interface StatusInput {
   nowMs: number;
 }
 
+/** The types of the conditions that are computed here. */
+export const computedConditions: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+]);
+
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, previous, verdict } = input;
   const spec = pod.spec;

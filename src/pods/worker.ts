@@ -21,7 +21,7 @@ import { podKey, podUid } from './identity.ts';
 import { type Action, type Intent, type Plan, plan, podGraceSeconds, type Waiting } from './plan.ts';
 import { restartPolicy } from './restart.ts';
 import type { RuntimeKind } from './runtimes.ts';
-import { podStatus, time } from './status.ts';
+import { computedConditions, podStatus, time } from './status.ts';
 
 /** What survives the agent. Kept in the store under the pod's uid. */
 export interface PodRecord {
@@ -147,6 +147,16 @@ export class PodWorker {
     }
     this.#saved = false;
     this.retry();
+  }
+
+  /** The pod's status as others see and write it: conditions that are not ours are taken over. */
+  observeStatus({ conditions = [] }: PodStatus): void {
+    const { status } = this.#record;
+    if (status === undefined) return;
+    const others = conditions.filter(({ type }) => !computedConditions.has(type));
+    const own = status.conditions?.filter(({ type }) => computedConditions.has(type)) ?? [];
+    status.conditions = [...own, ...others];
+    if ((this.#record.pod.spec?.readinessGates?.length ?? 0) > 0) this.wake(false);
   }
 
   /** Something that the pod needs changed: what failed is tried again at once, live volumes are rendered anew. */

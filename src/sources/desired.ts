@@ -87,13 +87,22 @@ export class DesiredState implements ObjectReader {
   }
 }
 
-const SOURCE_ORDER: readonly SourceName[] = ['file', 'api'];
+const SOURCE_ORDER: readonly SourceName[] = ['file', 'api', 'cluster'];
 
 const keyOf = ({ kind, name, namespace }: ObjectRef): string => `${kind} ${namespace}/${name}`;
 
-/** A pod without what changes whenever anyone writes it: its status is the agent's own doing. */
-function wishOf({ status: _, metadata, ...rest }: Pod): unknown {
-  return { ...rest, metadata: { ...metadata, resourceVersion: undefined, managedFields: undefined } };
+/**
+ * A pod without what changes whenever anyone writes it. Its status is the agent's own doing, but for an end that others
+ * declared and for conditions that its readiness waits for.
+ */
+function wishOf({ status, metadata, ...rest }: Pod): unknown {
+  const gates = rest.spec?.readinessGates?.map(({ conditionType }) => conditionType) ?? [];
+  return {
+    ...rest,
+    metadata: { ...metadata, resourceVersion: undefined, managedFields: undefined },
+    isFinal: status?.phase === 'Failed' || status?.phase === 'Succeeded',
+    gates: status?.conditions?.filter(({ type }) => gates.includes(type)),
+  };
 }
 
 function contentOf(object: ConfigMap | Secret): unknown {

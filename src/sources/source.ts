@@ -2,10 +2,10 @@
  * What pods and objects are desired, as every source of them reports it. A source always reports its whole current
  * set (level-triggered); `DesiredState` merges them.
  */
-import type { ConfigMap, Pod, Secret } from '../api/core.gen.ts';
+import type { ConfigMap, Pod, Secret, ServiceAccountTokenProjection } from '../api/core.gen.ts';
 
-/** `file`: static pods of the manifest directory. `api`: created over the Kubernetes API. */
-export type SourceName = 'file' | 'api';
+/** `file`: static pods of the manifest directory. `api`: created over our own API. `cluster`: bound to this node. */
+export type SourceName = 'file' | 'api' | 'cluster';
 
 export interface SourceSnapshot {
   /** Decoded, defaulted and validated. Every pod has a uid. */
@@ -28,6 +28,14 @@ export interface ObjectReader {
   onObjectChange(listener: (ref: ObjectRef) => void): () => void;
 }
 
+/** What only a cluster can give a pod. */
+export interface ClusterPort {
+  /** A token of the pod's service account. */
+  token(pod: Pod, wanted: ServiceAccountTokenProjection, signal: AbortSignal): Promise<string>;
+  /** The variables by which the pod's containers find services. */
+  serviceEnv(pod: Pod): Promise<ReadonlyMap<string, string>>;
+}
+
 /** Annotations that say where a pod came from, as the kubelet sets them. */
 export const configSourceAnnotation = 'kubernetes.io/config.source';
 export const configHashAnnotation = 'kubernetes.io/config.hash';
@@ -35,6 +43,10 @@ export const configSeenAnnotation = 'kubernetes.io/config.seen';
 /** Ours: the manifest that a static pod was read from. */
 export const manifestFileAnnotation = 'roslet.dev/manifest-file';
 export const configMirrorAnnotation = 'kubernetes.io/config.mirror';
+
+/** Bound to this node by a cluster: its object is there, not here. */
+export const isClusterPod = (pod: Pod): boolean =>
+  pod.metadata?.annotations?.[configSourceAnnotation] === 'api';
 
 export const isStaticPod = (pod: Pod): boolean =>
   pod.metadata?.annotations?.[configSourceAnnotation] === 'file';

@@ -14,7 +14,7 @@ import type { Pod, Volume } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
-import type { ObjectReader } from '../sources/source.ts';
+import type { ClusterPort, ObjectReader } from '../sources/source.ts';
 import { configMapPlugin } from './config-map.ts';
 import { blockUsage } from './disk-usage.ts';
 import { downwardApiPlugin } from './downward-api.ts';
@@ -30,6 +30,8 @@ import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts'
 export interface VolumeManagerOptions {
   podsDir: string;
   objects: ObjectReader;
+  /** Undefined: the node of no cluster. */
+  cluster?: Pick<ClusterPort, 'token'>;
   /** Of the node, now. */
   allocatable(): ResourceAmounts;
 }
@@ -80,7 +82,7 @@ export interface VolumeManager {
 }
 
 export function volumeManager(options: VolumeManagerOptions): VolumeManager {
-  const plugins = volumePlugins(options.objects);
+  const plugins = volumePlugins(options);
 
   const podDir = (uid: string): string => join(options.podsDir, checkedUid(uid));
 
@@ -179,13 +181,13 @@ interface Located {
 
 type SupportedKind = 'emptyDir' | 'hostPath' | 'configMap' | 'secret' | 'downwardAPI' | 'projected';
 
-const volumePlugins = (objects: ObjectReader): Record<SupportedKind, VolumePlugin> => ({
+const volumePlugins = ({ objects, cluster }: VolumeManagerOptions): Record<SupportedKind, VolumePlugin> => ({
   emptyDir: emptyDirPlugin(),
   hostPath: hostPathPlugin(),
   configMap: configMapPlugin(objects),
   secret: secretPlugin(objects),
   downwardAPI: downwardApiPlugin(),
-  projected: projectedPlugin(objects),
+  projected: projectedPlugin(objects, cluster),
 });
 
 function pluginOf(plugins: Record<SupportedKind, VolumePlugin>, volume: Volume): VolumePlugin {

@@ -1,12 +1,15 @@
 /** Volumes that show config maps, secrets and the downward API in one directory; a later source wins a path. */
 import type { VolumeProjection } from '../api/core.gen.ts';
-import type { ObjectReader } from '../sources/source.ts';
+import type { ClusterPort, ObjectReader } from '../sources/source.ts';
 import { contentPlugin, defaultFileMode } from './content.ts';
 import { downwardPayload, objectPayload } from './payload.ts';
 import type { VolumeContext, VolumePlugin } from './volume.ts';
 import type { PayloadFile } from './writer.ts';
 
-export const projectedPlugin = (objects: ObjectReader): VolumePlugin =>
+export const projectedPlugin = (
+  objects: ObjectReader,
+  cluster: Pick<ClusterPort, 'token'> | undefined,
+): VolumePlugin =>
   contentPlugin({
     dirName: 'kubernetes.io~projected',
     inMemory: true,
@@ -16,7 +19,7 @@ export const projectedPlugin = (objects: ObjectReader): VolumePlugin =>
       const failures: string[] = [];
       for (const source of sources) {
         try {
-          const part = await sourcePayload(source, context, objects, defaultMode, signal);
+          const part = await sourcePayload(source, context, { objects, cluster }, defaultMode, signal);
           for (const [path, file] of part) files.set(path, file);
         } catch (error) {
           signal.throwIfAborted();
@@ -31,10 +34,17 @@ export const projectedPlugin = (objects: ObjectReader): VolumePlugin =>
     },
   });
 
+const tokenMode = 0o600;
+
+interface Providers {
+  objects: ObjectReader;
+  cluster: Pick<ClusterPort, 'token'> | undefined;
+}
+
 async function sourcePayload(
   source: VolumeProjection,
   { pod, allocatable }: VolumeContext,
-  objects: ObjectReader,
+  { objects, cluster }: Providers,
   defaultMode: number,
   signal: AbortSignal,
 ): Promise<Map<string, PayloadFile>> {
@@ -48,6 +58,12 @@ async function sourcePayload(
   }
   if (source.downwardAPI) {
     return downwardPayload(pod, source.downwardAPI.items ?? [], allocatable, defaultMode);
+  }
+  if (source.serviceAccountToken && cluster !== undefined) {
+    const token = await cluster.token(pod, source.serviceAccountToken, signal);
+    // A token is for one reader: the group of the volume, or whoever is root.
+    const mode = pod.spec?.securityContext?.fsGroup === undefined ? defaultMode : tokenMode;
+    return new Map([[source.serviceAccountToken.path, { data: Buffer.from(token), mode }]]);
   }
   const kind = Object.entries(source).find(([, value]) => value !== undefined)?.[0];
   throw new Error(

@@ -1,0 +1,193 @@
+/**
+ * The node of a cluster, put together: what `--kubeconfig` adds to an agent. Loaded only then. The agent runs pods as
+ * ever; here is where they come from, who is told of them, and what only a cluster can give them.
+ */
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Agent } from '../agent.ts';
+import type { ContainerImage, Node, Pod } from '../api/core.gen.ts';
+import type { ClusterConfig } from '../config/agent-config.ts';
+import { ConfigError } from '../config/problems.ts';
+import type { EventLog } from '../events/recorder.ts';
+import type { Logger } from '../log.ts';
+import type { NodeMonitor } from '../node/node.ts';
+import { podUid } from '../pods/identity.ts';
+import type { DesiredState } from '../sources/desired.ts';
+import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/source.ts';
+import type { Store } from '../store/store.ts';
+import { KubeClient } from './client.ts';
+import { EventWriter } from './event-writer.ts';
+import { KubeconfigError, readKubeconfig } from './kubeconfig.ts';
+import { keepLease } from './lease.ts';
+import { MirrorPods } from './mirror-pods.ts';
+import { NodeReporter } from './node-reporter.ts';
+import { PodSource } from './pod-source.ts';
+import { Services } from './services.ts';
+import { StatusWriter } from './status-writer.ts';
+import { ServiceAccountTokens } from './tokens.ts';
+import { UsedObjects } from './used-objects.ts';
+
+export interface ClusterOptions {
+  config: ClusterConfig;
+  nodeName: string;
+  nodeIps: readonly string[];
+  agentVersion: string;
+  statusUpdateMs: number;
+  store: Store;
+  desired: DesiredState;
+  local: NodeMonitor;
+  events: EventLog;
+  runtimes: readonly Runtime[];
+  now: () => number;
+  log: Logger;
+}
+
+export interface Cluster extends ClusterPort {
+  readonly client: KubeClient;
+  /** Config maps and secrets, those of manifest files included. */
+  readonly objects: ObjectReader;
+  /** As the API server has it. */
+  node(): Node | undefined;
+  onNodeChange(listener: () => void): void;
+  /** Whether it is known what pods the cluster wants here. */
+  isRead(): boolean;
+  /** Nothing of the pod is on this machine any more. */
+  finalize(podUid: string): void;
+  /** Runs until the signal aborts. */
+  run(agent: Agent, signal: AbortSignal): Promise<void>;
+}
+
+/** @throws ConfigError */
+export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
+  const { config, nodeName, desired, store, local, events, now, log } = options;
+  const access = await readKubeconfig(config.kubeconfig).catch((error: unknown) => {
+    if (!(error instanceof KubeconfigError)) throw error;
+    throw new ConfigError([{ source: '--kubeconfig', path: '', message: error.message }]);
+  });
+  const client = new KubeClient(access, `roslet/${options.agentVersion}`);
+  let agent: Agent | undefined;
+  let problem: string | undefined;
+  const source = new PodSource({
+    client,
+    nodeName,
+    owns: (uid) => agent?.owns(uid) ?? true,
+    onHealth: (error) => {
+      if (problem === error?.message) return;
+      problem = error?.message;
+      if (error === undefined) log.info('the API server tells of the pods of this node');
+      else log.warn({ err: error }, 'the API server cannot be asked; the pods of this node go on');
+    },
+    log,
+  });
+  const reporter = new NodeReporter({
+    client,
+    nodeName,
+    nodeIps: options.nodeIps,
+    config,
+    local,
+    images: imageList(options.runtimes),
+    statusUpdateMs: options.statusUpdateMs,
+    log,
+  });
+  const objects = new UsedObjects({ client, local: desired, store, log });
+  const tokens = new ServiceAccountTokens({ client, store, now, log });
+  const services = new Services({ client, store, log });
+  const statuses = new StatusWriter({ client, source, log });
+  const eventWriter = new EventWriter(client, log);
+  const mirrors = new MirrorPods({
+    client,
+    source,
+    node: () => reporter.node,
+    staticPods: () => agent?.pods().filter(isStaticPod) ?? [],
+    log,
+  });
+  await Promise.all([objects.load(), tokens.load(), services.load()]);
+
+  /** What pods of the cluster need, those of an earlier life of the agent included. */
+  const notePods = () => {
+    const pods = new Map<string, Pod>();
+    for (const worker of agent?.workers() ?? []) {
+      if (!worker.record.ended) pods.set(worker.uid, worker.pod);
+    }
+    for (const pod of source.snapshot().pods) pods.set(podUid(pod), pod);
+    objects.setPods([...pods.values()].filter((pod) => !isStaticPod(pod)));
+    tokens.keepOnly(new Set(pods.keys()));
+  };
+
+  return {
+    client,
+    objects,
+    node: () => reporter.node,
+    onNodeChange: (listener) => reporter.onChange(listener),
+    isRead: () => source.isRead,
+    finalize: (uid) => statuses.finalize(uid),
+    token: (pod, wanted, signal) => tokens.token(pod, wanted, signal),
+    serviceEnv: (pod) => services.env(pod),
+
+    async run(running, signal) {
+      agent = running;
+      objects.start(signal);
+      notePods();
+      source.onChange(() => {
+        notePods();
+        desired.set('cluster', source.snapshot());
+        mirrors.wake();
+      });
+      reporter.onChange(() => mirrors.wake());
+      statuses.start(signal);
+      for (const pod of agent.pods()) statuses.observe(pod);
+      const ends = [
+        agent.onPodChange(({ type, pod }) => {
+          if (type === 'changed') statuses.observe(pod);
+          else if (isStaticPod(pod)) statuses.forget(podUid(pod));
+          if (isStaticPod(pod)) mirrors.wake();
+        }),
+        events.watch((event) => eventWriter.add(event)),
+      ];
+      await Promise.all([
+        source.run(signal),
+        services.run(signal),
+        reporter.run(signal),
+        keepLease(
+          {
+            client,
+            nodeName,
+            durationSeconds: config.leaseDurationSeconds,
+            node: () => reporter.node,
+            now,
+            log,
+          },
+          signal,
+        ),
+        mirrors.run(signal),
+        eventWriter.run(signal),
+      ]);
+      for (const end of ends) end();
+      client.close();
+    },
+  };
+}
+
+const imagesMaxAgeMs = 60_000;
+/** As many as the kubelet shows. */
+const mostImages = 50;
+
+/** The largest images of the node, for the scheduler; asked for now and then. */
+function imageList(runtimes: readonly Runtime[]): (signal: AbortSignal) => Promise<ContainerImage[]> {
+  let known: ContainerImage[] = [];
+  let atMs = Number.NEGATIVE_INFINITY;
+  return async (signal) => {
+    if (performance.now() - atMs < imagesMaxAgeMs) return known;
+    atMs = performance.now();
+    const lists = await Promise.allSettled(runtimes.map((r) => r.images?.listImages(signal) ?? []));
+    known = lists
+      .flatMap((list) => (list.status === 'fulfilled' ? list.value : []))
+      .map(({ repoDigests, repoTags, sizeBytes }) => ({
+        names: [...repoDigests, ...repoTags].slice(0, 5),
+        sizeBytes,
+      }))
+      .filter(({ names }) => names.length > 0)
+      .sort((a, b) => b.sizeBytes - a.sizeBytes)
+      .slice(0, mostImages);
+    return known;
+  };
+}

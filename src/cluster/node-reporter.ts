@@ -1,0 +1,246 @@
+/**
+ * The Node object in the API server: created when there is none, its status told when it changed and every few
+ * minutes, and what others wrote there (labels, taints, conditions of theirs) read by a watch. A Node that was deleted
+ * is registered again.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../api/core.gen.ts';
+import type { ClusterConfig } from '../config/agent-config.ts';
+import type { Logger } from '../log.ts';
+import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
+import { covers, newer } from './covers.ts';
+import { hasStatus } from './errors.ts';
+import { reflect } from './reflector.ts';
+
+export interface NodeReporterOptions {
+  client: KubeClient;
+  nodeName: string;
+  nodeIps: readonly string[];
+  config: ClusterConfig;
+  /** As the machine is now. */
+  local: { node(): Node; onChange(listener: () => void): () => void };
+  images(signal: AbortSignal): Promise<ContainerImage[]>;
+  /** How often it is looked whether there is something to tell. */
+  statusUpdateMs: number;
+  log: Logger;
+}
+
+export class NodeReporter {
+  readonly #o: NodeReporterOptions;
+  readonly #path: string;
+  readonly #listeners = new Set<() => void>();
+  #node: Node | undefined;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #wake: (() => void) | undefined;
+
+  constructor(options: NodeReporterOptions) {
+    this.#o = options;
+    this.#path = apiPath({ resource: 'nodes', name: options.nodeName });
+  }
+
+  /** As the API server has it; undefined until it was asked. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** Called when labels, taints or the identity of the Node changed. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, nodeName, local, log } = this.#o;
+    const unsubscribe = local.onChange(() => this.#wake?.());
+    await Promise.all([
+      reflect<Node>(
+        {
+          client,
+          path: apiPath({ resource: 'nodes' }),
+          query: { fieldSelector: `metadata.name=${nodeName}` },
+          trim: withoutManagedFields,
+          onChange: (items) => this.#seen([...items.values()][0]),
+          log,
+        },
+        signal,
+      ),
+      this.#keepTelling(signal),
+    ]);
+    unsubscribe();
+  }
+
+  #seen(node: Node | undefined): void {
+    if (node === undefined) {
+      if (this.#node !== undefined) {
+        this.#o.log.warn('the Node object was deleted, registering anew');
+        this.#node = undefined;
+        this.#wake?.();
+      }
+      return;
+    }
+    const before = this.#node;
+    this.#node = before?.metadata?.uid === node.metadata?.uid ? newer(node, before) : node;
+    // The node controller may have given us up meanwhile.
+    if (!covers(this.#node?.status?.conditions, before?.status?.conditions)) this.#wake?.();
+    if (!covers(factsOf(before), factsOf(node)) || !covers(factsOf(node), factsOf(before))) {
+      for (const listener of this.#listeners) listener();
+    }
+  }
+
+  async #keepTelling(signal: AbortSignal): Promise<void> {
+    const { log, statusUpdateMs } = this.#o;
+    let failures = 0;
+    while (!signal.aborted) {
+      let waitMs = statusUpdateMs * (0.98 + Math.random() * 0.04);
+      try {
+        if (this.#node === undefined) await this.#register(signal);
+        await this.#tell(signal);
+        if (failures > 0) log.info('the status of the node is told again');
+        failures = 0;
+      } catch (err) {
+        if (signal.aborted) return;
+        // Deleted under our hands: the next round registers it.
+        if (hasStatus(err, 404)) this.#node = undefined;
+        failures += 1;
+        if (failures === 1) log.warn({ err }, 'cannot tell the status of the node, going on trying');
+        waitMs = Math.min(retryDelayMs(failures, err, { initialMs: 200, maxMs: 10_000 }), statusUpdateMs);
+        await pause(waitMs, signal);
+        continue;
+      }
+      await this.#pause(waitMs, signal);
+    }
+  }
+
+  /** @throws ApiStatusError 404 when there is no Node and we are not to make one */
+  async #register(signal: AbortSignal): Promise<void> {
+    const { client, config, log } = this.#o;
+    const wanted = this.#wanted();
+    let node: Node;
+    try {
+      node = await client.get<Node>(this.#path, signal);
+    } catch (error) {
+      if (!hasStatus(error, 404) || !config.registerNode) throw error;
+      node = await client.create<Node>(apiPath({ resource: 'nodes' }), wanted, signal);
+      log.info('registered the node');
+      this.#seen(withoutManagedFields(node));
+      return;
+    }
+    // An existing Node keeps what others set; only what the machine itself says is put right.
+    const labels = Object.fromEntries(
+      Object.entries(this.#o.local.node().metadata?.labels ?? {}).filter(([name]) => machineLabels.has(name)),
+    );
+    const { annotations } = wanted.metadata ?? {};
+    if (!covers(node.metadata?.labels, labels) || !covers(node.metadata?.annotations, annotations)) {
+      node = await client.patch<Node>(this.#path, { metadata: { labels, annotations } }, signal);
+    }
+    this.#seen(withoutManagedFields(node));
+  }
+
+  #wanted(): Node {
+    const { nodeIps, config, local } = this.#o;
+    const { metadata, spec, status } = local.node();
+    const taints = [
+      ...(spec?.taints ?? []),
+      ...config.taints,
+      ...(config.externalCloudProvider
+        ? [{ key: 'node.cloudprovider.kubernetes.io/uninitialized', value: 'true', effect: 'NoSchedule' }]
+        : []),
+    ];
+    return {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: {
+        name: metadata?.name,
+        labels: metadata?.labels,
+        annotations: {
+          'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+          ...(config.externalCloudProvider && nodeIps.length > 0
+            ? { 'alpha.kubernetes.io/provided-node-ip': nodeIps.join(',') }
+            : {}),
+        },
+      },
+      spec: {
+        ...(taints.length > 0 ? { taints } : {}),
+        ...(config.providerId === '' ? {} : { providerID: config.providerId }),
+      },
+      status,
+    };
+  }
+
+  async #tell(signal: AbortSignal): Promise<void> {
+    const { client, config, images, local } = this.#o;
+    const theirs = this.#node?.status;
+    const { addresses = [], conditions = [], ...rest } = local.node().status ?? {};
+    const status: NodeStatus = {
+      ...rest,
+      ...(config.externalCloudProvider ? {} : { addresses }),
+      conditions: conditions.map((condition) => sinceThen(condition, theirs?.conditions)),
+      images: await images(signal),
+    };
+    const isDue = performance.now() - this.#reportedAtMs >= config.statusReportMs;
+    if (!isDue && says(theirs, status)) return;
+    const node = await client.patch<Node>(
+      `${this.#path}/status`,
+      {
+        status: {
+          ...status,
+          // By type they would be merged, and old ones stay.
+          ...(config.externalCloudProvider ? {} : { addresses: [{ $patch: 'replace' }, ...addresses] }),
+        },
+      },
+      signal,
+    );
+    this.#reportedAtMs = performance.now();
+    this.#node = newer(withoutManagedFields(node), this.#node);
+  }
+
+  /** Until it is time, or something changed; then a moment longer, as changes come in groups. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener('abort', done, { once: true });
+      this.#wake = done;
+    });
+    await delay(settleMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+const settleMs = 100;
+
+const machineLabels = new Set(['kubernetes.io/hostname', 'kubernetes.io/os', 'kubernetes.io/arch']);
+
+const factsOf = (node: Node | undefined): unknown =>
+  node && {
+    uid: node.metadata?.uid,
+    labels: node.metadata?.labels,
+    taints: node.spec?.taints,
+    unschedulable: node.spec?.unschedulable,
+  };
+
+/** A restart of the agent is no transition. */
+function sinceThen(condition: NodeCondition, theirs: readonly NodeCondition[] = []): NodeCondition {
+  const known = theirs.find(({ type }) => type === condition.type);
+  if (known?.status !== condition.status || known.lastTransitionTime === undefined) return condition;
+  return { ...condition, lastTransitionTime: known.lastTransitionTime };
+}
+
+function says(theirs: NodeStatus | undefined, { conditions = [], ...rest }: NodeStatus): boolean {
+  return (
+    covers(theirs, rest) &&
+    conditions.every(({ lastHeartbeatTime: _, ...condition }) =>
+      covers(
+        theirs?.conditions?.find(({ type }) => type === condition.type),
+        condition,
+      ),
+    )
+  );
+}
+
+function withoutManagedFields(node: Node): Node {
+  return { ...node, metadata: { ...node.metadata, managedFields: undefined } };
+}

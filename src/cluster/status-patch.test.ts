@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import type { PodStatus } from '../api/core.gen.ts';
+import { statusPatch } from './status-patch.ts';
+
+const t1 = '2026-01-01T00:00:01Z';
+const t2 = '2026-01-01T00:00:02Z';
+const ready = (status: string, rest: object = {}) => ({
+  type: 'Ready',
+  status,
+  lastTransitionTime: t1,
+  ...rest,
+});
+
+describe('the patch of a status', () => {
+  it.each<[string, PodStatus, PodStatus, object | undefined]>([
+    ['says nothing when there is nothing to say', { phase: 'Running' }, { phase: 'Running' }, undefined],
+    [
+      'names only what differs',
+      { phase: 'Pending', hostIP: '10.0.0.1' },
+      { phase: 'Running', hostIP: '10.0.0.1', podIP: '10.1.0.1' },
+      { phase: 'Running', podIP: '10.1.0.1' },
+    ],
+    ['takes away what is over', { reason: 'Evicted', message: 'm' }, {}, { reason: null, message: null }],
+    [
+      'does not take defaults of the server for a difference',
+      {
+        containerStatuses: [
+          { name: 'a', ready: true, image: 'i', imageID: '', restartCount: 0, lastState: {} },
+        ],
+      },
+      {
+        containerStatuses: [
+          { name: 'a', ready: true, image: 'i', imageID: '', restartCount: 0, lastState: {} },
+        ],
+      },
+      undefined,
+    ],
+    [
+      'replaces addresses, which would be merged',
+      { podIPs: [{ ip: '10.1.0.1' }] },
+      { podIPs: [{ ip: '10.1.0.2' }] },
+      { podIPs: [{ $patch: 'replace' }, { ip: '10.1.0.2' }] },
+    ],
+    [
+      'leaves conditions of others alone, also where ours are new',
+      { conditions: [{ type: 'example.com/gate', status: 'True' }] },
+      { conditions: [ready('False', { reason: 'R' }), { type: 'example.com/gate', status: 'False' }] },
+      { conditions: [{ ...ready('False'), reason: 'R', message: null }] },
+    ],
+    [
+      "leaves the scheduler's word alone",
+      {},
+      { conditions: [{ type: 'PodScheduled', status: 'True' }] },
+      undefined,
+    ],
+    [
+      'takes the reason of a condition away with it',
+      { conditions: [ready('False', { reason: 'ContainersNotReady', message: 'm' })] },
+      { conditions: [{ ...ready('True'), lastTransitionTime: t2 }] },
+      { conditions: [{ ...ready('True'), lastTransitionTime: t2, reason: null, message: null }] },
+    ],
+    [
+      'never takes back an end',
+      { phase: 'Failed' },
+      { phase: 'Running', podIP: '10.1.0.1' },
+      { podIP: '10.1.0.1' },
+    ],
+    [
+      'does not undo what the API server itself writes',
+      { qosClass: 'Guaranteed', nominatedNodeName: 'n' },
+      { qosClass: 'BestEffort' },
+      undefined,
+    ],
+  ])('%s', (_, theirs, ours, patch) => {
+    expect(statusPatch(theirs, ours)).toEqual(patch);
+  });
+
+  it('lets nothing be left over once it was applied', () => {
+    const ours: PodStatus = { phase: 'Running', conditions: [ready('True')], podIPs: [{ ip: '1.1.1.1' }] };
+    expect(statusPatch({}, ours)).toBeDefined();
+    expect(statusPatch(ours, ours)).toBeUndefined();
+  });
+});

@@ -1,0 +1,72 @@
+/**
+ * The difference between a pod's status in the API server and ours, as a strategic merge patch. Pure. It names only
+ * what is ours and differs: conditions of other writers, and fields that we do not know, stay as they are.
+ */
+import type { PodCondition, PodStatus } from '../api/core.gen.ts';
+import { covers } from './covers.ts';
+
+/** Undefined when there is nothing to tell. */
+export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): object | undefined {
+  // What has ended for the API server has ended: controllers have counted it.
+  const phase = isFinal(theirs.phase) ? theirs.phase : ours.phase;
+  const wanted: PodStatus = { ...ours, phase };
+  const patch: Record<string, unknown> = {};
+  for (const field of ownFields) {
+    if (covers(theirs[field], wanted[field]) && covers(wanted[field], theirs[field])) continue;
+    if (mayLack.has(field) && wanted[field] !== undefined && covers(theirs[field], wanted[field])) continue;
+    patch[field] = mergedLists.has(field)
+      ? [{ $patch: 'replace' }, ...((wanted[field] as object[] | undefined) ?? [])]
+      : (wanted[field] ?? null);
+  }
+  const conditions = ownConditions(theirs.conditions, wanted.conditions);
+  if (conditions.length > 0) patch.conditions = conditions;
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
+
+/** The condition types that the kubelet writes. */
+const ownConditionTypes: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'DisruptionTarget',
+  'PodResizePending',
+  'PodResizeInProgress',
+]);
+
+const ownFields = [
+  'phase',
+  'reason',
+  'message',
+  'hostIP',
+  'hostIPs',
+  'podIP',
+  'podIPs',
+  'startTime',
+  'observedGeneration',
+  'initContainerStatuses',
+  'containerStatuses',
+  'ephemeralContainerStatuses',
+] as const satisfies (keyof PodStatus)[];
+
+/** The server may tell more of these than we do: defaults of the types inside. */
+const mayLack: ReadonlySet<string> = new Set([
+  'initContainerStatuses',
+  'containerStatuses',
+  'ephemeralContainerStatuses',
+]);
+
+/** Lists that a strategic merge patch would merge by a key of their items. */
+const mergedLists: ReadonlySet<string> = new Set(['podIPs', 'hostIPs']);
+
+function ownConditions(theirs: readonly PodCondition[] = [], ours: readonly PodCondition[] = []): object[] {
+  return ours
+    .filter(({ type }) => ownConditionTypes.has(type))
+    .filter((condition) => {
+      const known = theirs.find(({ type }) => type === condition.type);
+      return !covers(known, { reason: '', message: '', ...condition });
+    })
+    .map((condition) => ({ reason: null, message: null, ...condition }));
+}
+
+const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';

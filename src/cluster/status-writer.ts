@@ -1,0 +1,149 @@
+/**
+ * Writes the statuses of pods to the API server, and removes the objects of those that are gone from the machine.
+ * Level-triggered: what is written is the difference between the object there and the pod here, so that nothing is
+ * lost by a failure, a restart or another writer. One write of a pod at a time, the newest status each time.
+ */
+import type { Pod, PodStatus } from '../api/core.gen.ts';
+import type { Logger } from '../log.ts';
+import { podKey, podName, podNamespace, podUid } from '../pods/identity.ts';
+import { isStaticPod } from '../sources/source.ts';
+import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
+import { hasStatus } from './errors.ts';
+import { isMirror, type PodSource } from './pod-source.ts';
+import { statusPatch } from './status-patch.ts';
+
+export interface StatusWriterOptions {
+  client: KubeClient;
+  source: PodSource;
+  log: Logger;
+}
+
+export class StatusWriter {
+  readonly #o: StatusWriterOptions;
+  /** The last status of each pod of this machine, by the uid of its object in the API server or of its manifest. */
+  readonly #ours = new Map<string, Pod>();
+  /** Gone from the machine: their objects can go. */
+  readonly #gone = new Set<string>();
+  readonly #busy = new Set<string>();
+  readonly #waiting = new Set<string>();
+  /** What was answered without an effect: not sent again until something changes. */
+  readonly #sent = new Map<string, string>();
+  #signal: AbortSignal = AbortSignal.abort();
+
+  constructor(options: StatusWriterOptions) {
+    this.#o = options;
+  }
+
+  start(signal: AbortSignal): void {
+    this.#signal = signal;
+    this.#o.source.onChange(() => this.#sourceChanged());
+    this.#sourceChanged();
+  }
+
+  /** The pod with its status of now. */
+  observe(pod: Pod): void {
+    const uid = podUid(pod);
+    this.#ours.set(uid, pod);
+    this.#write(this.#targetUid(pod));
+  }
+
+  /** Nothing of the pod is on the machine any more. Its object goes after its last status was told. */
+  finalize(uid: string): void {
+    this.#gone.add(uid);
+    this.#write(uid);
+  }
+
+  /** A static pod that is gone; its mirror is removed by who made it. */
+  forget(uid: string): void {
+    this.#ours.delete(uid);
+  }
+
+  #sourceChanged(): void {
+    const { source } = this.#o;
+    for (const uid of [...this.#gone]) if (source.isRead && source.get(uid) === undefined) this.#drop(uid);
+    for (const [uid, pod] of this.#ours) {
+      if (isStaticPod(pod)) continue;
+      if (source.isRead && source.get(uid) === undefined && this.#gone.has(uid)) this.#drop(uid);
+    }
+    for (const pod of source.all()) this.#write(podUid(pod));
+  }
+
+  #drop(uid: string): void {
+    this.#ours.delete(uid);
+    this.#gone.delete(uid);
+    this.#sent.delete(uid);
+  }
+
+  #targetUid(pod: Pod): string {
+    if (!isStaticPod(pod)) return podUid(pod);
+    for (const candidate of this.#o.source.all()) {
+      if (isMirror(candidate) && podKey(candidate) === podKey(pod)) return podUid(candidate);
+    }
+    return '';
+  }
+
+  #ourStatus(target: Pod): PodStatus | undefined {
+    if (!isMirror(target)) return this.#ours.get(podUid(target))?.status;
+    for (const pod of this.#ours.values()) {
+      if (isStaticPod(pod) && podKey(pod) === podKey(target)) return pod.status;
+    }
+    return undefined;
+  }
+
+  #write(uid: string): void {
+    if (uid === '' || this.#signal.aborted) return;
+    if (this.#busy.has(uid)) {
+      this.#waiting.add(uid);
+      return;
+    }
+    this.#busy.add(uid);
+    void this.#writeUntilDone(uid).finally(() => {
+      this.#busy.delete(uid);
+      if (this.#waiting.delete(uid)) this.#write(uid);
+    });
+  }
+
+  async #writeUntilDone(uid: string): Promise<void> {
+    for (let failures = 1; !this.#signal.aborted; failures += 1) {
+      const target = this.#o.source.get(uid);
+      if (target === undefined) return;
+      try {
+        this.#waiting.delete(uid);
+        await this.#writeOnce(target);
+        return;
+      } catch (err) {
+        if (this.#signal.aborted) return;
+        // Another object of the same name, or none: the watch will show it.
+        if (hasStatus(err, 404, 409)) return;
+        const log = failures === 1 ? 'warn' : 'debug';
+        this.#o.log[log](
+          { err, pod: podKey(target), podUid: uid },
+          'cannot tell the status of a pod, going on trying',
+        );
+        await pause(retryDelayMs(failures, err, backoff), this.#signal);
+      }
+    }
+  }
+
+  async #writeOnce(target: Pod): Promise<void> {
+    const { client, source } = this.#o;
+    const uid = podUid(target);
+    const path = apiPath({ resource: 'pods', namespace: podNamespace(target), name: podName(target) });
+    const ours = this.#ourStatus(target);
+    const status = ours && statusPatch(target.status, ours);
+    const text = JSON.stringify(status);
+    if (status !== undefined && this.#sent.get(uid) !== text) {
+      // The uid makes it fail for another pod of the same name.
+      const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
+      source.written(pod);
+      this.#sent.set(uid, text);
+    } else if (status === undefined) this.#sent.delete(uid);
+    if (!this.#gone.has(uid) || isMirror(target)) return;
+    const { deletionTimestamp, deletionGracePeriodSeconds } = target.metadata ?? {};
+    // With a grace of 0 it was released already and waits for its finalizers.
+    if (deletionTimestamp === undefined || deletionGracePeriodSeconds === 0) return;
+    await client.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } }, this.#signal);
+  }
+}
+
+const backoff = { initialMs: 200, maxMs: 10_000 };

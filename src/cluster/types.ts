@@ -1,0 +1,33 @@
+/** Objects of other API groups, as much of them as a node reads and writes. */
+import type { ObjectMeta } from '../api/core.gen.ts';
+
+/** coordination.k8s.io/v1 */
+export interface Lease {
+  apiVersion: 'coordination.k8s.io/v1';
+  kind: 'Lease';
+  metadata: ObjectMeta;
+  spec: { holderIdentity?: string; leaseDurationSeconds?: number; renewTime?: string };
+}
+
+/** authentication.k8s.io/v1 */
+export interface TokenRequest {
+  apiVersion: 'authentication.k8s.io/v1';
+  kind: 'TokenRequest';
+  spec: {
+    audiences: string[];
+    expirationSeconds?: number;
+    boundObjectRef?: { apiVersion: string; kind: string; name: string; uid: string };
+  };
+  status?: { token: string; expirationTimestamp: string };
+}
+
+export interface Service {
+  metadata?: ObjectMeta;
+  spec?: { clusterIP?: string; ports?: ServicePort[] };
+}
+
+export interface ServicePort {
+  name?: string;
+  port: number;
+  protocol?: string;
+}
