@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/**/*.test.ts', 'runtime/contract.test.ts'],
+          include: ['test/**/*.test.ts', 'runtime/contract.test.ts', 'ros/contract.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,

@@ -1,14 +1,17 @@
 /**
  * Builds what `make install` installs: dist/roslet.js (agent and CLI in one file, so that it starts fast and holds
- * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes) and the launcher
- * bin/roslet.
+ * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-dds.node (ROS 2,
+ * where it can be built) and the launcher bin/roslet.
  */
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build, type Plugin } from 'esbuild';
+import { cycloneLibrary } from './cyclonedds.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -25,7 +28,7 @@ const require = __createRequire(import.meta.url);`.trim();
 
 await mkdir(dist, { recursive: true });
 await mkdir(join(root, 'bin'), { recursive: true });
-await Promise.all([bundle(), compileOciRuntime(), placeLauncher()]).catch((error) => {
+await Promise.all([bundle(), compileOciRuntime(), compileRosAddon(), placeLauncher()]).catch((error) => {
   console.error(`build: ${error.message}`);
   process.exit(1);
 });
@@ -94,6 +97,50 @@ async function compileOciRuntime(): Promise<void> {
   });
   await rename(fresh, outfile);
   console.log(`build: dist/roslet-oci, ${kilobytes((await stat(outfile)).size)}`);
+}
+
+/** An agent without it runs all the same, without ROS 2. Compiled anew only when something of it has changed. */
+async function compileRosAddon(): Promise<void> {
+  const folder = join(root, 'ros', 'cyclone', 'native');
+  const outfile = join(dist, 'roslet-dds.node');
+  const keyFile = join(dist, '.roslet-dds.key');
+  try {
+    const library = await cycloneLibrary(join(folder, 'patches'));
+    const files = (await readdir(folder)).filter((name) => /\.(cc|h)$/.test(name)).sort();
+    const flags = [
+      ...['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-fPIC', '-shared', '-fvisibility=hidden'],
+      ...['-static-libstdc++', '-static-libgcc', '-Wl,--gc-sections', '-Wl,--exclude-libs,ALL', '-s'],
+      '-DNAPI_VERSION=9',
+      `-DROSLET_CYCLONEDDS_VERSION="${library.version}"`,
+      ...(library.isPatched ? ['-DROSLET_RELATED_SAMPLE_IDENTITY'] : []),
+      ...['-isystem', join(root, 'node_modules', 'node-api-headers', 'include'), ...library.flags],
+    ];
+    const key = createHash('sha256').update([...flags, ...library.libraries].join('\n'));
+    for (const name of files) key.update(await readFile(join(folder, name)));
+    const digest = key.digest('hex');
+    const built = await readFile(keyFile, 'utf8').catch(() => '');
+    if (built !== digest || !existsSync(outfile)) {
+      const fresh = `${outfile}.new`;
+      const sources = files.filter((name) => name.endsWith('.cc')).map((name) => join(folder, name));
+      await run(process.env.CXX ?? 'g++', [...flags, '-o', fresh, ...sources, ...library.libraries]);
+      await rename(fresh, outfile);
+      if (library.licence) await copyFile(library.licence, join(dist, 'roslet-dds.LEGAL.txt'));
+      await writeFile(keyFile, digest);
+    }
+    console.log(`build: dist/roslet-dds.node, ${kilobytes((await stat(outfile)).size)}`);
+  } catch (cause) {
+    await rm(outfile, { force: true });
+    const { code, path, stderr, message } = cause as Error & {
+      code?: string;
+      path?: string;
+      stderr?: string;
+    };
+    // A compiler that complains is our error; one that is not there is how the machine is.
+    if (stderr && path === undefined)
+      throw new Error(`the C++ compiler failed on ros/cyclone/native:\n${stderr}`);
+    const reason = code === 'ENOENT' && path ? `${path} is not installed` : message;
+    console.log(`build: no dist/roslet-dds.node: ${reason}; the agent runs, but without ROS 2`);
+  }
 }
 
 async function placeLauncher(): Promise<void> {

@@ -4,9 +4,10 @@
  * keys, unpacked and not installed). Debian 12 has 1.6, Debian 13 has 1.7, Debian unstable has 2.x.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { privateApt } from '../../scripts/private-apt.ts';
 import { cacheDir } from './cache.ts';
 
 export type ContainerdLine = '1.6' | '1.7' | '2.x';
@@ -37,7 +38,10 @@ function lineOf(version: string): ContainerdLine | undefined {
 function unpack(line: ContainerdLine): void {
   const work = mkdtempSync(join(tmpdir(), 'roslet-apt-'));
   try {
-    const apt = privateApt(work);
+    const apt = privateApt(work, {
+      kind: 'deb',
+      archives: [{ origin: 'Debian', releases: debianReleases, components: 'main' }],
+    });
     apt('apt-get', ['update', '-q']);
     const version = apt('apt-cache', ['madison', 'containerd'])
       .split('\n')
@@ -62,45 +66,4 @@ function unpack(line: ContainerdLine): void {
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-/** apt with lists, cache and sources of its own, so that the machine's stay as they are. */
-function privateApt(dir: string): (program: 'apt-get' | 'apt-cache', args: string[]) => string {
-  for (const part of ['state/lists/partial', 'cache/archives/partial']) {
-    mkdirSync(join(dir, part), { recursive: true });
-  }
-  const mirror = execFileSync(
-    'apt-get',
-    ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Origin: Debian', `Label: Debian`],
-    { encoding: 'utf8' },
-  ).split('\n')[0];
-  if (!mirror) throw new Error("the machine's apt sources hold no Debian mirror");
-  const signedBy = 'signed-by=/usr/share/keyrings/debian-archive-keyring.gpg';
-  writeFileSync(
-    join(dir, 'sources.list'),
-    debianReleases.map((release) => `deb [${signedBy}] ${mirror} ${release} main\n`).join(''),
-  );
-  writeFileSync(join(dir, 'status'), '');
-  const config = join(dir, 'apt.conf');
-  writeFileSync(
-    config,
-    `Dir::Etc::sourcelist "${dir}/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::State "${dir}/state";
-Dir::State::status "${dir}/status";
-Dir::Cache "${dir}/cache";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Acquire::IndexTargets::deb::DEP-11-icons-small::DefaultEnabled "false";
-Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-`,
-  );
-  return (program, args) =>
-    execFileSync(program, args, {
-      cwd: dir,
-      encoding: 'utf8',
-      env: { ...process.env, APT_CONFIG: config },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
 }

@@ -1,0 +1,121 @@
+/**
+ * What the contract suite needs of a transport under test, and what its cases share. Cases speak only the port: nothing in
+ * them knows which transport it is, but by the capabilities that it declares itself.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, vi } from 'vitest';
+import type { DiscoveryOptions, RosTransport } from '../transport.ts';
+import type { PeerCommand, PeerMessage, PeerResult, Received } from './peer.ts';
+import type { SubjectName } from './subjects.ts';
+import { subjects } from './subjects.ts';
+
+export interface Bench {
+  /** Another participant in this process; closed after the case. */
+  open(overrides?: Partial<DiscoveryOptions>): RosTransport;
+  /** Another process with a participant; ended after the case. */
+  peer(overrides?: Partial<DiscoveryOptions>): Promise<Peer>;
+}
+
+/** A node `/peer` in another process. */
+export interface Peer {
+  readonly pid: number;
+  run<C extends PeerCommand>(command: C): Promise<PeerResult<C>>;
+  /** What its subscriptions got, in order. */
+  readonly received: readonly Received[];
+  signal(signal: NodeJS.Signals): void;
+  /** With SIGKILL, and waits until it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Long enough for a machine that is busy with other things; nothing waits longer than it must. */
+const limitMs = 30_000;
+
+export function useBench(subject: SubjectName): Bench {
+  const domainId = subjects[subject].domainId;
+  // Of this run alone: what else uses the domain is neither seen nor disturbed.
+  const tag = randomUUID();
+  const discoveryOf = (overrides: Partial<DiscoveryOptions> = {}): DiscoveryOptions => ({
+    domainId,
+    range: 'localhost',
+    staticPeers: [],
+    vendorConfig: `<CycloneDDS><Domain><Discovery><Tag>${tag}</Tag></Discovery></Domain></CycloneDDS>`,
+    ...overrides,
+  });
+  const transports: RosTransport[] = [];
+  const peers: Peer[] = [];
+
+  afterEach(async () => {
+    await Promise.all(peers.splice(0).map((peer) => peer.kill()));
+    await Promise.all(transports.splice(0).map((transport) => transport.close()));
+  });
+
+  return {
+    open: (overrides) => {
+      const transport = subjects[subject].open(discoveryOf(overrides));
+      transports.push(transport);
+      return transport;
+    },
+    peer: async (overrides) => {
+      const peer = await startPeer(subject, discoveryOf(overrides));
+      peers.push(peer);
+      return peer;
+    },
+  };
+}
+
+/** Waits until `probe` neither throws nor returns undefined or false. */
+export function until<T>(probe: () => T | undefined | false): Promise<T> {
+  return vi.waitFor(
+    () => {
+      const value = probe();
+      if (value === undefined || value === false) throw new Error(`not yet: ${probe}`);
+      return value;
+    },
+    { timeout: limitMs, interval: 10 },
+  );
+}
+
+async function startPeer(subject: SubjectName, discovery: DiscoveryOptions): Promise<Peer> {
+  const child = fork(join(import.meta.dirname, 'peer.ts'), [subject, JSON.stringify(discovery)], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  const received: Received[] = [];
+  const calls = new Map<number, PromiseWithResolvers<unknown>>();
+  const ready = Promise.withResolvers<void>();
+  const onMessage = (message: PeerMessage) => {
+    if (message.kind === 'ready') ready.resolve();
+    else if (message.kind === 'received') received.push(message.received);
+    else if (message.error === undefined) calls.get(message.id)?.resolve(message.result);
+    else calls.get(message.id)?.reject(new Error(message.error));
+  };
+  child.on('message', onMessage);
+  child.once('exit', (code, signal) => {
+    const error = new Error(`the peer ended (${code ?? signal})`);
+    ready.reject(error);
+    for (const call of calls.values()) call.reject(error);
+  });
+  await ready.promise;
+  return {
+    pid: child.pid!,
+    received,
+    run: <C extends PeerCommand>(command: C) => {
+      const id = calls.size;
+      const call = Promise.withResolvers<unknown>();
+      calls.set(id, call);
+      child.send({ id, command });
+      return call.promise as Promise<PeerResult<C>>;
+    },
+    signal: (signal) => void child.kill(signal),
+    kill: () => kill(child),
+  };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}

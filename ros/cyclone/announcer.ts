@@ -1,0 +1,122 @@
+/** Tells on `ros_discovery_info` which nodes this participant has, and hears what others tell. */
+import type { EndpointGid, QosProfile } from '../transport.ts';
+import {
+  decodeEntities,
+  discoveryInfoTopic,
+  discoveryInfoType,
+  encodeEntities,
+  type GidSize,
+  type NodeEntities,
+} from './discovery-info.ts';
+import type { CycloneGraph } from './graph.ts';
+import type { NativeEndpoint } from './native.ts';
+import type { EndpointDefinition, Participant } from './participant.ts';
+
+/** What all rmw implementations use for it. */
+const writerQos: QosProfile = {
+  reliability: 'reliable',
+  durability: 'transient_local',
+  history: 'keep_last',
+  depth: 1,
+};
+/** One sample a participant; a reader of a keyless topic keeps those of all participants together. */
+const readerQos: QosProfile = { ...writerQos, history: 'keep_all' };
+
+export interface AnnouncedNode {
+  readonly name: string;
+  readonly namespace: string;
+  readonly readers: ReadonlySet<EndpointGid>;
+  readonly writers: ReadonlySet<EndpointGid>;
+}
+
+export class Announcer {
+  readonly #participant: Participant;
+  readonly #graph: CycloneGraph;
+  readonly #nodes = new Set<AnnouncedNode>();
+  readonly #writer: NativeEndpoint;
+  readonly #reader: NativeEndpoint;
+  /** By writer, of other participants. */
+  readonly #gidSizes = new Map<EndpointGid, GidSize>();
+  #gidSize: GidSize = 16;
+  #pending: NodeJS.Immediate | undefined;
+
+  constructor(participant: Participant, graph: CycloneGraph) {
+    this.#participant = participant;
+    this.#graph = graph;
+    const definition: EndpointDefinition = {
+      topic: discoveryInfoTopic,
+      type: discoveryInfoType,
+      typeHash: '',
+      qos: writerQos,
+    };
+    this.#writer = participant.createWriter(definition, {});
+    this.#reader = participant.createReader(
+      { ...definition, qos: readerQos },
+      {
+        onSample: ({ writer, cdr }) => this.#onInfo(writer, cdr),
+        onEvent: (event) => {
+          if (event.event === 'unmatched') this.#onGone(event.peer);
+        },
+      },
+    );
+    this.update();
+  }
+
+  add(node: AnnouncedNode): void {
+    this.#nodes.add(node);
+    this.update();
+  }
+
+  remove(node: AnnouncedNode): void {
+    if (this.#nodes.delete(node)) this.update();
+  }
+
+  /** A node got or lost an endpoint. What changes together is told once. */
+  update(): void {
+    this.#pending ??= setImmediate(() => {
+      this.#pending = undefined;
+      this.#announce();
+    });
+  }
+
+  close(): void {
+    clearImmediate(this.#pending);
+    this.#participant.remove(this.#reader);
+    this.#participant.remove(this.#writer);
+  }
+
+  #announce(): void {
+    const nodes: NodeEntities[] = [...this.#nodes].map(({ name, namespace, readers, writers }) => ({
+      name,
+      namespace,
+      readers: [...readers],
+      writers: [...writers],
+    }));
+    this.#graph.onEntities(this.#writer.gid, { nodes });
+    const info = { gid: this.#participant.gid, nodes };
+    this.#participant.write(this.#writer, encodeEntities(info, this.#gidSize));
+  }
+
+  #onInfo(writer: EndpointGid, cdr: Uint8Array): void {
+    if (writer === this.#writer.gid) return;
+    const entities = decodeEntities(cdr);
+    if (!entities) return;
+    this.#graph.onEntities(writer, entities);
+    this.#gidSizes.set(writer, entities.gidSize);
+    this.#chooseGidSize();
+  }
+
+  #onGone(writer: EndpointGid): void {
+    this.#graph.onEntities(writer, undefined);
+    if (this.#gidSizes.delete(writer)) this.#chooseGidSize();
+  }
+
+  /** Humble cannot read 16 bytes, and later ones cannot read 24: as the others do, and the newer form where they differ. */
+  #chooseGidSize(): void {
+    const sizes = new Set(this.#gidSizes.values());
+    const gidSize = sizes.size === 1 && sizes.has(24) ? 24 : 16;
+    if (gidSize === this.#gidSize) return;
+    this.#gidSize = gidSize;
+    this.update();
+  }
+}

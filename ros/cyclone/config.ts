@@ -1,0 +1,59 @@
+/** Cyclone DDS's configuration for what ROS 2 calls discovery, as rmw_cyclonedds sets it up, and for an agent. */
+import type { DiscoveryOptions } from '../transport.ts';
+
+/**
+ * Peers take the agent for dead when they hear nothing of it for that long. Shorter, and a hiccup of the radio looks like
+ * a dead agent; the library renews it from a thread of its own, so that a busy agent does not.
+ */
+const defaultLeaseMs = 2000;
+/** rmw_cyclonedds' number of participants that find each other by unicast on one host. */
+const maxParticipantIndex = 32;
+/** Without multicast a late joiner is found by the next announcement only. */
+const unicastAnnouncementMs = 1000;
+
+/**
+ * A list of XML documents as the library takes it: what comes later goes before what came earlier, so the user's own
+ * configuration wins. `uniqueTag` closes off a participant whose discovery is off.
+ */
+export function cycloneConfig(options: DiscoveryOptions, uniqueTag: string): string {
+  const { range, staticPeers } = options;
+  const peers = range === 'off' ? [] : [...staticPeers];
+  if (range === 'localhost') peers.push('localhost');
+  const isUnicast = range === 'localhost' || range === 'off';
+  const general = isUnicast ? element('General', element('AllowMulticast', 'false')) : '';
+  const discovery = element(
+    'Discovery',
+    element('LeaseDuration', milliseconds(options.participantLeaseMs ?? defaultLeaseMs)),
+    element('ParticipantIndex', 'auto'),
+    element('MaxAutoParticipantIndex', String(maxParticipantIndex)),
+    isUnicast || peers.length > 0 ? element('SPDPInterval', milliseconds(unicastAnnouncementMs)) : '',
+    peers.length > 0
+      ? element('Peers', ...peers.map((address) => `<Peer address="${escapeXml(address)}"/>`))
+      : '',
+    range === 'off' ? element('Tag', escapeXml(uniqueTag)) : '',
+  );
+  const ours = element('CycloneDDS', element('Domain', general, discovery, internal));
+  return options.vendorConfig === undefined ? ours : `${ours},${options.vendorConfig}`;
+}
+
+/**
+ * Writers that keep the last samples are bounded by their depth, so the library must not hold them back when a reader
+ * does not keep up; and one that is closed waits only shortly for such a reader.
+ */
+const internal = element(
+  'Internal',
+  element('Watermarks', element('WhcHigh', '256 MB'), element('WhcAdaptive', 'false')),
+  element('WriterLingerDuration', '50 ms'),
+);
+
+function element(name: string, ...content: string[]): string {
+  return `<${name}>${content.join('')}</${name}>`;
+}
+
+function milliseconds(value: number): string {
+  return `${value} ms`;
+}
+
+function escapeXml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
