@@ -117,14 +117,16 @@ export function lifecycleCases(bench: Bench): void {
     });
   });
 
-  test('a grace period of 0 kills at once', async () => {
+  test('a grace period of 0 kills at once, also what has only just started', async () => {
     const pod = await bench.pod();
-    const id = await bench.start(pod, 'main', 'trap "" TERM; while :; do sleep 0.05; done');
-    await bench.runtime.stopContainer(id, 0);
-    expect(await bench.runtime.containerStatus(id)).toMatchObject({
-      state: 'CONTAINER_EXITED',
-      exitCode: 137,
-    });
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const id = await bench.start(pod, name, 'trap "" TERM; while :; do sleep 0.05; done');
+      await bench.runtime.stopContainer(id, 0);
+      expect(await bench.runtime.containerStatus(id)).toMatchObject({
+        state: 'CONTAINER_EXITED',
+        exitCode: 137,
+      });
+    }
   });
 
   test('what a container left in the background ends with it', async () => {

@@ -97,7 +97,6 @@ int command_create(int argc, char **argv) {
   outcome_path = spec_get(&spec, "outcome");
   on_failure = write_failure;
 
-  join_spec_cgroups(&spec);
   char *warning = apply_oom_score(&spec);
   struct volumes *volumes = open_volumes(&spec);
   int shm_fd = open_sandbox_shm(&spec);
@@ -120,6 +119,8 @@ int command_create(int argc, char **argv) {
     on_failure = NULL;
     error_fd = report[1];
     close(report[0]);
+    /* Only the container itself: its cgroup may be killed at any time, and conmon then still has to hear that it started. */
+    join_spec_cgroups(&spec);
     /* Processes that are in the namespaces already cannot look into it. */
     prctl(PR_SET_DUMPABLE, 0);
     run_container(&spec, volumes, shm_fd, terminal_fd);
