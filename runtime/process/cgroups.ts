@@ -22,6 +22,8 @@ export interface Cgroups {
   read(path: string, controller: string, file: string): string | undefined;
   /** True where the controller is that of cgroup v2. */
   isUnified(controller: string): boolean;
+  /** Processes in the cgroup itself that can be seen from here. */
+  processes(path: string): number[];
   /** Kills all that is in the cgroup or below until nothing is. @throws RuntimeError when something does not die. */
   kill(path: string): Promise<void>;
   /** Removes the tracking cgroups right below that are meant and empty. */
@@ -101,6 +103,7 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
       return hierarchy && readKernelFile(join(hierarchy.mountPoint, path, file));
     },
     isUnified: (controller) => holder(controller)?.version === 2,
+    processes: (path) => processesIn(join(tracking.mountPoint, path)).filter(isVisible),
     kill,
     removeEmptyBelow(path, meant) {
       for (const directory of childrenOf(join(tracking.mountPoint, path)))
@@ -172,10 +175,13 @@ function childrenOf(directory: string): string[] {
   }
 }
 
-function processesBelow(directory: string): number[] {
-  const own = readKernelFile(join(directory, 'cgroup.procs'))?.split('\n').filter(Boolean).map(Number) ?? [];
-  return [...own, ...childrenOf(directory).flatMap(processesBelow)];
-}
+const processesIn = (directory: string): number[] =>
+  readKernelFile(join(directory, 'cgroup.procs'))?.split('\n').filter(Boolean).map(Number) ?? [];
+
+const processesBelow = (directory: string): number[] => [
+  ...processesIn(directory),
+  ...childrenOf(directory).flatMap(processesBelow),
+];
 
 /** 0 stands for a process of a pid namespace that is not ours to see; to kill(2) it means our own group. */
 const isVisible = (pid: number): boolean => pid > 0;

@@ -1,6 +1,6 @@
 /** What the port tells of a container: its record and its state put together. */
 import type { Container, ContainerStatus } from '../runtime.ts';
-import type { ContainerState } from './state.ts';
+import { type ContainerState, unsupervised } from './state.ts';
 import type { ContainerRecord } from './store.ts';
 
 export function describe(record: ContainerRecord, state: ContainerState): Container {
@@ -21,14 +21,15 @@ export function describe(record: ContainerRecord, state: ContainerState): Contai
 export function statusOf(record: ContainerRecord, state: ContainerState): ContainerStatus {
   const { config, user, logPath } = record;
   const final = state.name === 'CONTAINER_EXITED' ? state.final : undefined;
-  const running = state.name === 'CONTAINER_RUNNING' ? state : undefined;
+  const living = 'process' in state ? state : undefined;
+  const lost = state.name === 'CONTAINER_UNKNOWN' ? [unsupervised] : [];
   return {
     ...describe(record, state),
-    startedAtMs: final?.startedAtMs ?? running?.startedAtMs ?? 0,
+    startedAtMs: final?.startedAtMs ?? living?.startedAtMs ?? 0,
     finishedAtMs: final?.finishedAtMs ?? 0,
     exitCode: final?.exitCode ?? 0,
     reason: final?.reason ?? '',
-    message: final?.message ?? running?.warnings.join('; ') ?? '',
+    message: final?.message ?? [...lost, ...(living?.warnings ?? [])].join('; '),
     logPath,
     imageId: config.image,
     mounts: config.mounts,

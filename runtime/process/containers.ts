@@ -25,6 +25,7 @@ import { runDetached } from './run-program.ts';
 import { hasOwnHostname, type Sandboxes } from './sandboxes.ts';
 import { type ContainerState, launchLock, type StateReader } from './state.ts';
 import { type ContainerRecord, newId, type SandboxRecord } from './store.ts';
+import { supervisorFifo } from './supervisor-watch.ts';
 import { checkContainer } from './support.ts';
 
 export interface Containers {
@@ -36,8 +37,10 @@ export interface Containers {
   status(id: string): Promise<ContainerStatus>;
   updateResources(id: string, resources: LinuxContainerResources): Promise<void>;
   reopenLog(id: string): Promise<void>;
-  /** @throws RuntimeError when it does not run. */
+  /** @throws RuntimeError when it does not run, or runs without conmon. */
   running(id: string): Promise<{ record: ContainerRecord; process: ProcessRef }>;
+  /** @throws RuntimeError when it has no process. */
+  living(id: string): Promise<{ record: ContainerRecord; process: ProcessRef }>;
 }
 
 const launchedByAnother = 3;
@@ -48,13 +51,15 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
   const { store, cgroups } = context;
   const directory = (id: string): string => store.containers.directory(id);
 
-  async function running(id: string): Promise<{ record: ContainerRecord; process: ProcessRef }> {
+  async function inState(id: string, meant: readonly ContainerState['name'][]) {
     const record = await mustFindContainer(context, id);
     const state = await states.read(record);
-    if (state.name !== 'CONTAINER_RUNNING')
+    if (!meant.includes(state.name) || !('process' in state))
       throw new RuntimeError('FailedPrecondition', `container ${id} is not running (${state.name})`);
     return { record, process: state.process };
   }
+
+  const running: Containers['running'] = (id) => inState(id, ['CONTAINER_RUNNING']);
 
   async function prepare(record: ContainerRecord, sandbox: SandboxRecord): Promise<void> {
     const { targetId, pid } = record.config.securityContext.namespaceOptions;
@@ -84,7 +89,8 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
   async function launch(record: ContainerRecord, sandbox: SandboxRecord): Promise<void> {
     const joins = cgroups.directories(sandboxCgroup(sandbox)).flatMap((path) => ['--cgroup', path]);
     const conmon = conmonCommand(context, record);
-    const command = ['launch', ...joins, '--lock', launchLock(context, record.id), '--', ...conmon];
+    const marks = ['--lock', launchLock(context, record.id), '--alive', supervisorFifo(context, record.id)];
+    const command = ['launch', ...joins, ...marks, '--', ...conmon];
     const { exitCode, stderr } = await runDetached(context.ociPath, command);
     if (exitCode !== 0 && exitCode !== launchedByAnother)
       throw new RuntimeError('Unknown', `cannot start conmon: ${stderr || `exit code ${exitCode}`}`);
@@ -115,7 +121,7 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
   ): Promise<void> {
     const state = await states.read(record);
     if (state.name === 'CONTAINER_EXITED') return;
-    if (state.name === 'CONTAINER_RUNNING' && timeoutSeconds > 0) {
+    if ('process' in state && timeoutSeconds > 0) {
       sendSignal(state.process, signalNumber(record.config.stopSignal));
       const grace = AbortSignal.timeout(timeoutSeconds * 1000);
       try {
@@ -159,6 +165,7 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
 
   return {
     running,
+    living: (id) => inState(id, ['CONTAINER_RUNNING', 'CONTAINER_UNKNOWN']),
     async create(podSandboxId, config) {
       checkContainer(config);
       const sandbox = await mustFindSandbox(context, podSandboxId);

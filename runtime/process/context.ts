@@ -1,8 +1,10 @@
 /** What the parts of the process runtime share. */
+import { dirname, join } from 'node:path';
 import type { Logger } from '../../src/log.ts';
 import { RuntimeError, type RuntimeEvent } from '../runtime.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { ContainerRecord, SandboxRecord, Store } from './store.ts';
+import type { SupervisorWatch } from './supervisor-watch.ts';
 import type { DirectoryWatch } from './watch.ts';
 
 export interface Context {
@@ -10,6 +12,7 @@ export interface Context {
   cgroups: Cgroups;
   starts: DirectoryWatch;
   exits: DirectoryWatch;
+  supervisors: SupervisorWatch;
   bootId: string;
   ociPath: string;
   conmonPath: string;
@@ -25,6 +28,9 @@ export interface Context {
 /** conmon and the pause process live here, so that killing a container's cgroup leaves its supervisor alone. */
 export const sandboxCgroup = (sandbox: SandboxRecord): string =>
   `${sandbox.config.cgroupParent}/${sandbox.id}`;
+
+export const supervisorCgroup = ({ cgroup, podSandboxId }: ContainerRecord): string =>
+  join(dirname(cgroup), podSandboxId);
 
 export async function mustFindSandbox(context: Context, id: string): Promise<SandboxRecord> {
   const record = await context.store.sandboxes.get(id);

@@ -19,7 +19,7 @@ export async function exec(
   signal?: AbortSignal,
 ): Promise<ExecSession> {
   if (options.command.length === 0) throw new RuntimeError('InvalidArgument', 'no command was given to run');
-  const { record, process } = await containers.running(containerId);
+  const { record, process } = await containers.living(containerId);
   const { columns, rows } = options.initialSize ?? { columns: 0, rows: 0 };
   // Of its own, so that all that the command starts can be found and killed.
   const name = `${execPrefix}${randomBytes(8).toString('hex')}`;

@@ -21,6 +21,7 @@ import { type Sandboxes, sandboxes } from './sandboxes.ts';
 import { stateReader } from './state.ts';
 import { readStats } from './stats.ts';
 import { openStore } from './store.ts';
+import { supervisorWatch } from './supervisor-watch.ts';
 import { watchDirectory } from './watch.ts';
 
 export interface ProcessRuntimeOptions {
@@ -141,11 +142,18 @@ async function forEach(
 async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Promise<Parts> {
   const { stateDir, ociPath, log } = options;
   const store = await openStore(stateDir, log);
+  const emitFor = (type: 'started' | 'stopped') => (id: string) => {
+    store.containers.get(id).then(
+      (record) => record && emit({ type, podSandboxId: record.podSandboxId, containerId: id }),
+      (err: unknown) => log.error({ err, id }, 'cannot read the record of a container that changed'),
+    );
+  };
   const context: Context = {
     store,
     cgroups: cgroups(),
     starts: watchDirectory(store.startsDir, log),
     exits: watchDirectory(store.exitsDir, log),
+    supervisors: supervisorWatch(store.containers.directory, emitFor('stopped'), log),
     bootId: currentBootId(),
     ociPath,
     conmonPath: (await findConmon(options)) ?? conmonPlaces[0] ?? '',
@@ -159,12 +167,6 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
   // Of containers that were removed while conmon still wrote.
   const known = new Set((await store.containers.list()).map(({ id }) => id));
   await store.removeOutcomes((id) => !known.has(id));
-  const emitFor = (type: 'started' | 'stopped') => (id: string) => {
-    context.store.containers.get(id).then(
-      (record) => record && emit({ type, podSandboxId: record.podSandboxId, containerId: id }),
-      (err: unknown) => log.error({ err, id }, 'cannot read the record of a container that changed'),
-    );
-  };
   context.starts.onChange(emitFor('started'));
   context.exits.onChange(emitFor('stopped'));
   const pods = sandboxes(context, network(context));

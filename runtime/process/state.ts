@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import type { Context } from './context.ts';
+import { type Context, supervisorCgroup } from './context.ts';
 import { parseJson, readIfPresent, writeAtomically } from './files.ts';
 import {
   countOomKills,
@@ -27,7 +27,13 @@ import type { ContainerRecord } from './store.ts';
 
 export type ContainerState =
   | { name: 'CONTAINER_CREATED' }
-  | { name: 'CONTAINER_RUNNING'; startedAtMs: number; process: ProcessRef; warnings: string[] }
+  | {
+      /** Unknown: it runs on without conmon, so that nobody reads its output or will learn its exit code. */
+      name: 'CONTAINER_RUNNING' | 'CONTAINER_UNKNOWN';
+      startedAtMs: number;
+      process: ProcessRef;
+      warnings: string[];
+    }
   | { name: 'CONTAINER_EXITED'; final: FinalState };
 
 export interface StateReader {
@@ -39,10 +45,10 @@ export interface StateReader {
   forget(id: string): void;
 }
 
-const emptyLockPatienceMs = 1000;
-
-/** Codes as containerd gives them to what it lost. */
+/** As containerd gives it to what it lost. */
 const lostExitCode = 255;
+/** As the kubelet gives it to what it lost. */
+const lostReason = 'ContainerStatusUnknown';
 
 export function stateReader(context: Context): StateReader {
   const finals = new Map<string, FinalState>();
@@ -58,18 +64,23 @@ export function stateReader(context: Context): StateReader {
     if (record.bootId !== context.bootId) return settle(record, () => lost('Unknown', rebooted, start));
     if (!start) return readUnstarted(record);
     if (start.kind === 'failed') return settle(record, () => neverRan(start.exitCode, start.message));
-    if (isAlive(start.process) || (await hasSupervisor(record))) {
+    const isSupervised = (await supervisors(record)).length > 0;
+    if (isSupervised) context.supervisors.follow(record.id);
+    if (isSupervised || isAlive(start.process)) {
       const { startedAtMs, process, warnings } = start;
-      return { name: 'CONTAINER_RUNNING', startedAtMs, process, warnings };
+      const name = isSupervised ? 'CONTAINER_RUNNING' : 'CONTAINER_UNKNOWN';
+      return { name, startedAtMs, process, warnings };
     }
     // The process ended and conmon with it: either it wrote the exit code just now, or it never will.
     const late = await readExit(record);
-    return settle(record, () => (late ? ended(record, late, start) : lost('Error', supervisorGone, start)));
+    return settle(record, () =>
+      late ? ended(record, late, start) : lost(lostReason, supervisorGone, start),
+    );
   }
 
   async function readUnstarted(record: ContainerRecord): Promise<ContainerState> {
     const launched = await readIfPresent(launchLock(context, record.id));
-    if (launched === undefined || (await hasSupervisor(record))) return { name: 'CONTAINER_CREATED' };
+    if (launched === undefined || (await mayWrite(record))) return { name: 'CONTAINER_CREATED' };
     if (await readStart(record)) return read(record);
     return settle(record, () => neverRan(128, 'conmon ended before the container was started'));
   }
@@ -83,9 +94,11 @@ export function stateReader(context: Context): StateReader {
     return { name: 'CONTAINER_EXITED', final: await settled };
   }
 
-  /** What fails here (a full disk, a process that cannot die) is tried again when the container is removed. */
+  /**
+   * Nobody is told of the end before all that the container ran has ended: another is started then. What fails here (a
+   * full disk, a process that cannot die) is tried again when the container is removed.
+   */
   async function settleOnce(record: ContainerRecord, final: FinalState): Promise<FinalState> {
-    finals.set(record.id, final);
     try {
       await context.cgroups.kill(record.cgroup);
       await writeAtomically(finalPath(record), JSON.stringify(final));
@@ -93,6 +106,7 @@ export function stateReader(context: Context): StateReader {
     } catch (err) {
       context.log.error({ err, containerId: record.id }, 'cannot put away all of a container that has ended');
     }
+    finals.set(record.id, final);
     return final;
   }
 
@@ -135,38 +149,46 @@ export function stateReader(context: Context): StateReader {
     return exitCode === undefined ? undefined : { exitCode, atMs: Math.round((await stat(path)).mtimeMs) };
   }
 
-  const hasSupervisor = async (record: ContainerRecord): Promise<boolean> =>
-    (await supervisors(record)) !== 'none';
-
-  /** The launcher, which becomes conmon, and the process that conmon goes on as. Empty: known in an instant. */
-  async function supervisors(record: ContainerRecord): Promise<ProcessRef[] | 'none'> {
-    const launched = await readIfPresent(launchLock(context, record.id));
-    if (launched === undefined || record.bootId !== context.bootId) return 'none';
-    const launcher = parseProcess(launched);
-    // A launcher makes it whole; a power cut or an older agent may have left an empty one.
-    if (!launcher) return (await ageMs(launchLock(context, record.id))) < emptyLockPatienceMs ? [] : 'none';
+  /**
+   * conmon, and what it runs to start the container. Found by where they are, which no kill at a bad moment changes;
+   * one that somebody moved elsewhere by the pid that conmon wrote.
+   */
+  async function supervisors(record: ContainerRecord): Promise<ProcessRef[]> {
+    const found = (pids: readonly number[]): ProcessRef[] =>
+      pids
+        .filter((pid) => isRunningProgram(pid, record.id))
+        .map(processAt)
+        .filter((process) => process !== undefined);
+    const here = found(context.cgroups.processes(supervisorCgroup(record)));
+    if (here.length > 0) return here;
     const pid = await readIfPresent(join(context.store.containers.directory(record.id), 'conmon.pid'));
-    const conmon = pid === undefined ? undefined : processAt(Number(pid));
-    const found = [
-      ...(isAlive(launcher) ? [launcher] : []),
-      ...(conmon && isRunningProgram(conmon.pid, record.id) ? [conmon] : []),
-    ];
-    return found.length === 0 ? 'none' : found;
+    return pid === undefined ? [] : found([Number(pid)]);
   }
+
+  /** Also the launcher, which becomes conmon. It ends only when what conmon goes on as is there. */
+  async function starters(record: ContainerRecord): Promise<ProcessRef[]> {
+    const launched = await readIfPresent(launchLock(context, record.id));
+    if (launched === undefined || record.bootId !== context.bootId) return [];
+    // An older agent or a power cut may have left an empty lock.
+    const launcher = parseProcess(launched);
+    return [...(launcher && isAlive(launcher) ? [launcher] : []), ...(await supervisors(record))];
+  }
+
+  const mayWrite = async (record: ContainerRecord): Promise<boolean> => (await starters(record)).length > 0;
 
   const finalPath = (record: ContainerRecord): string =>
     join(context.store.containers.directory(record.id), 'final.json');
 
   return {
     read,
-    isSupervised: async (record) => (await readExit(record)) === undefined && (await hasSupervisor(record)),
+    isSupervised: async (record) => (await readExit(record)) === undefined && (await mayWrite(record)),
     async killSupervisor(record) {
-      const found = await supervisors(record);
-      if (found !== 'none') for (const supervisor of found) sendSignal(supervisor, constants.signals.SIGKILL);
+      for (const found of await starters(record)) sendSignal(found, constants.signals.SIGKILL);
     },
     forget(id) {
       finals.delete(id);
       starts.delete(id);
+      context.supervisors.forget(id);
     },
   };
 }
@@ -175,11 +197,9 @@ export function stateReader(context: Context): StateReader {
 export const launchLock = (context: Context, id: string): string =>
   join(context.store.containers.directory(id), 'launched');
 
-/** How long ago it was written. */
-const ageMs = async (path: string): Promise<number> => Date.now() - (await stat(path)).mtimeMs;
-
 const rebooted = 'the machine was restarted while the container existed';
 const supervisorGone = 'conmon was killed or could not write the exit code, so it is not known';
+export const unsupervised = 'conmon was killed: nobody reads the output, and the exit code will not be known';
 
 const lost = (reason: string, message: string, start: StartOutcome | undefined): FinalState => ({
   exitCode: lostExitCode,

@@ -32,6 +32,14 @@ export function currentSandbox(actual: ActualPod): PodSandboxStatus | undefined 
 export const isAlive = (container: ContainerStatus): boolean =>
   container.state === 'CONTAINER_RUNNING' || container.state === 'CONTAINER_UNKNOWN';
 
+export const hasRun = (container: ContainerStatus): boolean => container.state !== 'CONTAINER_CREATED';
+
+/** Ended, and nobody knows how: the runtime says so with the kubelet's reason. */
+export const isLost = (container: ContainerStatus): boolean =>
+  container.state === 'CONTAINER_EXITED' && container.reason === lostReason;
+
+const lostReason = 'ContainerStatusUnknown';
+
 export function restartCountOf(container: ContainerStatus): number {
   const written = Number.parseInt(container.annotations[restartCountAnnotation] ?? '', 10);
   return Number.isNaN(written) ? container.metadata.attempt : written;

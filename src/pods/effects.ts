@@ -261,6 +261,17 @@ export class PodEffects {
     this.#event(pod, 'Warning', reason, `error syncing pod: ${describe(err)}`);
   }
 
+  reportLost(pod: Pod, instance: ContainerStatus): void {
+    const { name } = instance.metadata;
+    this.#containerEvent(
+      pod,
+      { name },
+      'Warning',
+      instance.reason,
+      `Container ${name} was lost: ${instance.message}`,
+    );
+  }
+
   reportWaiting(pod: Pod, name: string, waiting: Waiting): void {
     if (waiting.reason !== 'CrashLoopBackOff') return;
     this.#containerEvent(

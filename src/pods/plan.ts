@@ -9,7 +9,7 @@
 import type { ContainerStatus } from '../../runtime/runtime.ts';
 import type { Container, Pod } from '../api/core.gen.ts';
 import type { ProbeKind, ProbeResults } from '../probes/results.ts';
-import { type ActualPod, currentSandbox, isAlive, latestInstance, restartCountOf } from './actual.ts';
+import { type ActualPod, currentSandbox, hasRun, isAlive, latestInstance, restartCountOf } from './actual.ts';
 import { type BackoffConfig, backoffAfter, nextBackoff } from './backoff.ts';
 import { containerHashAnnotation, isSidecar, podKey } from './identity.ts';
 import { shouldRestart } from './restart.ts';
@@ -191,7 +191,7 @@ function planInit(input: PlanInput, podSandboxId: string, result: Plan): boolean
   const inits = pod.spec?.initContainers ?? [];
   const appsStarted = (pod.spec?.containers ?? []).some((c) => {
     const instance = latestInstance(actual, c.name, podSandboxId);
-    return instance !== undefined && instance.state !== 'CONTAINER_CREATED';
+    return instance !== undefined && hasRun(instance);
   });
   // The record of an init container that succeeded may have been removed: a later one proves that it had run.
   const reached = inits.findLastIndex((c) => latestInstance(actual, c.name, podSandboxId) !== undefined);
@@ -281,7 +281,8 @@ function start(
 ): void {
   const { actual, backoff, nowMs, pod } = input;
   if (instance?.state === 'CONTAINER_UNKNOWN') {
-    kill(result, input, instance, 'unknown', `Container ${container.name} is in an unknown state`);
+    const why = instance.message === '' ? '' : `: ${instance.message}`;
+    kill(result, input, instance, 'unknown', `Container ${container.name} is in an unknown state${why}`);
     return;
   }
   let restartCount = 0;
@@ -290,9 +291,7 @@ function start(
     (c) => c.metadata.name === container.name && c.state === 'CONTAINER_CREATED',
   );
   for (const created of abandoned) result.actions.push({ do: 'removeContainer', containerId: created.id });
-  const previous = actual.containers.find(
-    (c) => c.metadata.name === container.name && c.state !== 'CONTAINER_CREATED',
-  );
+  const previous = actual.containers.find((c) => c.metadata.name === container.name && hasRun(c));
   let backoffMs = 0;
   if (previous !== undefined) {
     restartCount = restartCountOf(previous) + 1;

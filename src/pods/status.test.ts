@@ -173,6 +173,16 @@ describe('container status', () => {
     const previous = status();
     const result = status({ previous, actual: testActual([ready], [testContainer('a', 'unknown')]) });
     expect(only(result).state).toEqual(only(previous).state);
+    const unseen = testActual([ready], [testContainer('a', 'unknown', { startedAtMs: 0 })]);
+    expect(only(status({ previous, actual: unseen })).state).toEqual(only(previous).state);
+  });
+
+  it('shows what runs without its supervisor as running, with the end of the instance before', () => {
+    const before = testContainer('a', 'exited', { exitCode: 3 });
+    const actual = testActual([ready], [testContainer('a', 'unknown', { attempt: 1 }), before]);
+    const result = only(status({ actual }));
+    expect(result).toMatchObject({ ready: false, restartCount: 1, state: { running: expect.anything() } });
+    expect(result.lastState?.terminated?.exitCode).toBe(3);
   });
 
   it('never counts restarts down', () => {

@@ -13,7 +13,7 @@ import type {
   PodStatus,
 } from '../api/core.gen.ts';
 import type { ProbeResults } from '../probes/results.ts';
-import { type ActualPod, currentSandbox, restartCountOf } from './actual.ts';
+import { type ActualPod, currentSandbox, hasRun, isAlive, restartCountOf } from './actual.ts';
 import { isSidecar } from './identity.ts';
 import type { Waiting } from './plan.ts';
 import { shouldRestart } from './restart.ts';
@@ -150,7 +150,7 @@ function containerStatus(
 ): ContainerStatus {
   const instances = input.actual.containers.filter((c) => c.metadata.name === container.name);
   const created = instances[0]?.state === 'CONTAINER_CREATED' ? instances[0] : undefined;
-  const ran = instances.filter((c) => c.state !== 'CONTAINER_CREATED');
+  const ran = instances.filter(hasRun);
   const [newest, before] = ran;
   const waiting = input.waiting.get(container.name);
   const old = previousOf(input.previous, container.name, kind);
@@ -163,7 +163,7 @@ function containerStatus(
       return { ...old, ready: kind === 'init' && old.state.terminated.exitCode === 0 };
     }
     state = { waiting: waitingState(waiting ?? defaultWaiting) };
-  } else if (newest.state === 'CONTAINER_RUNNING') {
+  } else if (isAlive(newest) && newest.startedAtMs > 0) {
     state = { running: { startedAt: time(newest.startedAtMs) } };
     if (before !== undefined) lastState = { terminated: terminated(input, before) };
   } else if (newest.state === 'CONTAINER_EXITED') {

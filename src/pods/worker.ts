@@ -12,7 +12,7 @@ import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { ProbeResults } from '../probes/results.ts';
 import type { Metrics } from '../server/metrics.ts';
-import { type ActualPod, latestInstance, nothingActual } from './actual.ts';
+import { type ActualPod, hasRun, isLost, latestInstance, nothingActual } from './actual.ts';
 import type { ActualReader } from './actual-reader.ts';
 import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects, StartFailure } from './effects.ts';
@@ -407,9 +407,8 @@ export class PodWorker {
       const there = new Set(this.#actual.containers.map((c) => c.id));
       const kept = (ids: readonly string[] = []) => ids.filter((id) => there.has(id));
       record.hooked = [...kept(record.hooked), action.containerId];
-      const isProbe = action.reason === 'liveness' || action.reason === 'startup';
       const restarts = container !== undefined && restartPolicy(record.pod, container) !== 'Never';
-      if (action.reason === 'changed' || (isProbe && restarts)) {
+      if (action.reason === 'changed' || (action.reason !== 'pod' && restarts)) {
         record.replaced = [...kept(record.replaced), action.containerId];
       }
     }
@@ -451,11 +450,25 @@ export class PodWorker {
     effects.probe(this.#record.pod, this.#actual, wanted, this.#record.status, stopping);
     const known = new Set(this.#actual.containers.map((c) => c.id));
     for (const id of this.#messages.keys()) if (!known.has(id)) this.#messages.delete(id);
+    for (const name of containerNames(this.#record.pod)) {
+      const ran = this.#actual.containers.find((c) => c.metadata.name === name && hasRun(c));
+      if (ran !== undefined && isLost(ran) && !this.#isEndTold(ran)) {
+        effects.reportLost(this.#record.pod, ran);
+      }
+    }
     for (const instance of this.#actual.containers) {
       if (instance.state !== 'CONTAINER_EXITED' || this.#messages.has(instance.id)) continue;
       this.#messages.set(instance.id, await effects.terminationMessage(instance, signal));
     }
     await effects.removeOldInstances(this.#actual, signal);
+  }
+
+  /** Whether the last status, be it of an earlier life of the agent, shows that the instance has ended. */
+  #isEndTold({ id }: ContainerStatus): boolean {
+    const { containerStatuses = [], initContainerStatuses = [] } = this.#record.status ?? {};
+    return [...containerStatuses, ...initContainerStatuses]
+      .flatMap(({ state, lastState }) => [state?.terminated, lastState?.terminated])
+      .some((end) => end?.containerID === `${this.#deps.runtime.name}://${id}`);
   }
 
   #publish(next: Plan | undefined): void {

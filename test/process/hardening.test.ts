@@ -1,6 +1,6 @@
 /** What a pod of host processes must not reach or break, and what a broken helper or disk must not hold up, for real. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { eventually, useBench } from '../../runtime/contract/harness.ts';
 import { mountOf } from '../../runtime/contract/lifecycle.ts';
 import { processUnderTest } from '../../runtime/contract/process.ts';
 import { cgroups } from '../../runtime/process/cgroups.ts';
+import { freeze } from './freeze.ts';
 
 const bench = useBench(processUnderTest);
 const agentDirectory = (): string => join(bench.running.workDir, 'process');
@@ -191,13 +192,3 @@ function execCgroups(container: string): string[] {
 
 const inContainer = (pid: number, id: string): boolean =>
   readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id);
-
-/** In both cgroup versions, where they are: in v1 a frozen process does not even die. */
-function freeze(container: string, on: boolean): void {
-  for (const directory of cgroups().directories(container))
-    for (const [file, value] of [
-      ['freezer.state', on ? 'FROZEN' : 'THAWED'],
-      ['cgroup.freeze', on ? '1' : '0'],
-    ] as const)
-      if (existsSync(join(directory, file))) writeFileSync(join(directory, file), value);
-}
