@@ -39,7 +39,7 @@ const notes: Partial<Record<string, string>> = {
   podLogsDir: 'unset: `log/pods` in the root directory, not `/var/log/pods`',
   evictionHard: "unset: the kubelet's own thresholds",
   serializeImagePulls: 'unset: true unless `maxParallelImagePulls` is 2 or more',
-  port: 'of the HTTPS API; unset: not served',
+  port: 'of the HTTPS API; unset: 10250 with `--kubeconfig`, else not served',
   readOnlyPort: 'without TLS and credentials; 0: not served',
   tlsCertFile: 'unset: self-signed, kept in `pki` below the root directory; files are read anew every minute',
   tlsCipherSuites: 'empty: those with forward secrecy; of TLS 1.3 all are always there',

@@ -11,6 +11,7 @@ import { Agent, loadPodRecords } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import { openObjectStore } from './apiserver/object-store.ts';
 import { cliMain } from './cli/index.ts';
+import type { Cluster } from './cluster/index.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { runHelp } from './config/help.ts';
 import { loadConfig } from './config/load.ts';
@@ -374,7 +375,7 @@ async function runAgent(
     },
     signal,
   );
-  const kubeletServer = await openKubeletServer(config, api, signal);
+  const kubeletServer = await openKubeletServer(config, api, cluster, signal);
   using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
 
   const disk = diskUsageReader(now, diskUsageMaxAgeMs);
@@ -507,11 +508,13 @@ async function openRuntimes(
 async function openKubeletServer(
   { kubeletServer: server, rootDir, nodeName }: AgentConfig,
   api: KubeletApi,
+  cluster: Cluster | undefined,
   signal: AbortSignal,
 ): Promise<RunningServer | undefined> {
   if (server === undefined) return undefined;
   const { startKubeletServer } = await import('./server/kubelet-server.ts');
-  const options = { config: server, api, certDir: join(rootDir, 'pki'), hostName: nodeName };
+  const reviews = cluster && (await import('./cluster/reviews.ts')).reviews(cluster.client, signal);
+  const options = { config: server, api, reviews, certDir: join(rootDir, 'pki'), hostName: nodeName };
   return startKubeletServer({ ...options, reloadMs: certificateReloadMs }, signal);
 }
 

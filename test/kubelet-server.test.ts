@@ -61,6 +61,7 @@ const start = (over: Partial<KubeletServerConfig> = {}, agent = testAgent()) =>
         ...over,
       },
       api: { agent, metrics: createMetrics(), rootDir: dir, streamIdleMs: 0, log },
+      reviews: undefined,
       certDir: join(dir, 'pki'),
       hostName: 'robot',
       reloadMs: 20,

@@ -163,7 +163,7 @@ export function agentConfig(
     healthzBindAddress: kubelet.healthzBindAddress,
     healthzPort: kubelet.healthzPort,
 
-    kubeletServer: kubeletServer(kubelet),
+    kubeletServer: kubeletServer(kubelet, kubeconfig !== undefined),
     streamIdleMs: kubelet.streamingConnectionIdleTimeout,
 
     runtime: roslet['runtime.default'] as RuntimeChoice,
@@ -229,8 +229,10 @@ export function agentConfig(
   };
 }
 
-function kubeletServer(kubelet: KubeletValues): KubeletServerConfig | undefined {
-  const { enableServer, port = 0, readOnlyPort, tlsCertFile, tlsPrivateKeyFile } = kubelet;
+/** Without a cluster nobody asks for it unless the port is set. */
+function kubeletServer(kubelet: KubeletValues, hasCluster: boolean): KubeletServerConfig | undefined {
+  const { enableServer, port = hasCluster ? defaultKubeletPort : 0 } = kubelet;
+  const { readOnlyPort, tlsCertFile, tlsPrivateKeyFile } = kubelet;
   if (!enableServer || (port === 0 && readOnlyPort === 0)) return undefined;
   return {
     address: kubelet.address,
@@ -287,6 +289,8 @@ export function evictionHard({
 }: KubeletValues): Record<string, string> {
   return set === undefined || merge ? { ...defaultEvictionHard, ...set } : set;
 }
+
+const defaultKubeletPort = 10250;
 
 const defaultEvictionHard = {
   'memory.available': '100Mi',

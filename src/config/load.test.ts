@@ -276,11 +276,11 @@ describe('fields that belong together', () => {
     ],
     [
       'port: 10250\nauthentication: {webhook: {enabled: false}}',
-      'authorization.mode must be AlwaysAllow for the port that is set: there is no API server to ask',
+      'authorization.mode must be AlwaysAllow for the port that is set: there is no API server to ask without --kubeconfig',
     ],
     [
       'port: 10250\nauthorization: {mode: AlwaysAllow}',
-      'authentication.webhook.enabled must be false for the port that is set: there is no API server to ask',
+      'authentication.webhook.enabled must be false for the port that is set: there is no API server to ask without --kubeconfig',
     ],
     ['address: localhost', "address must be an IP address, not 'localhost'"],
     ['tlsCertFile: /a', 'tlsCertFile needs tlsPrivateKeyFile beside it'],

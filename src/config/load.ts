@@ -44,7 +44,7 @@ export async function loadConfig(argv: readonly string[]): Promise<LoadedConfig>
   const values = valuesOf(kubeletFields, kubelet);
   // Only what is right in itself can be compared.
   if (problems.length === 0) {
-    for (const { path, message } of validateKubeletValues(values)) {
+    for (const { path, message } of validateKubeletValues(values, identity.kubeconfig !== undefined)) {
       problems.push({ source: sourceOf(kubelet, path), path, message });
     }
   }

@@ -11,11 +11,12 @@ export interface FieldProblem {
   message: string;
 }
 
-export function validateKubeletValues(values: KubeletValues): FieldProblem[] {
-  return checks.flatMap((check) => check(values) ?? []);
+/** @param hasCluster whether there is an API server that the agent can ask */
+export function validateKubeletValues(values: KubeletValues, hasCluster: boolean): FieldProblem[] {
+  return checks.flatMap((check) => check(values, hasCluster) ?? []);
 }
 
-type Check = (values: KubeletValues) => FieldProblem | FieldProblem[] | undefined;
+type Check = (values: KubeletValues, hasCluster: boolean) => FieldProblem | FieldProblem[] | undefined;
 
 const knownSignals: readonly string[] = evictionSignals;
 
@@ -41,12 +42,12 @@ const checks: readonly Check[] = [
     port !== undefined && port === readOnlyPort
       ? { path: 'readOnlyPort', message: `must not be the same as port (${port})` }
       : undefined,
-  ({ port, enableServer, 'authentication.webhook.enabled': asksWhoseToken }) =>
-    port !== undefined && enableServer && asksWhoseToken
+  ({ port, enableServer, 'authentication.webhook.enabled': asksWhoseToken }, hasCluster) =>
+    port !== undefined && enableServer && asksWhoseToken && !hasCluster
       ? { path: 'authentication.webhook.enabled', message: withoutApiServer('false') }
       : undefined,
-  ({ port, enableServer, 'authorization.mode': mode }) =>
-    port !== undefined && enableServer && mode === 'Webhook'
+  ({ port, enableServer, 'authorization.mode': mode }, hasCluster) =>
+    port !== undefined && enableServer && mode === 'Webhook' && !hasCluster
       ? { path: 'authorization.mode', message: withoutApiServer('AlwaysAllow') }
       : undefined,
   ({ tlsCertFile, tlsPrivateKeyFile }) =>
@@ -122,7 +123,7 @@ const checks: readonly Check[] = [
 ];
 
 const withoutApiServer = (value: string): string =>
-  `must be ${value} for the port that is set: there is no API server to ask`;
+  `must be ${value} for the port that is set: there is no API server to ask without --kubeconfig`;
 
 function reserved(path: 'systemReserved' | 'kubeReserved'): Check {
   return (values) =>

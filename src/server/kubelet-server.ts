@@ -5,8 +5,8 @@
 import type { Server } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { KubeletServerConfig } from '../config/agent-config.ts';
-import { authenticator } from './auth/authenticate.ts';
-import { alwaysAllow } from './auth/authorize.ts';
+import { authenticator, type TokenReviewer } from './auth/authenticate.ts';
+import { type AccessReviewSpec, type Authorizer, alwaysAllow, webhookAuthorizer } from './auth/authorize.ts';
 import { clientCertificates } from './auth/client-certificates.ts';
 import { guard } from './auth/guard.ts';
 import {
@@ -23,6 +23,13 @@ import { followTlsFiles, type TlsFiles } from './tls-files.ts';
 export interface KubeletServerOptions extends TlsFiles {
   config: KubeletServerConfig;
   api: KubeletApi;
+  /** The API server's answers; undefined where there is none to ask. */
+  reviews: Reviews | undefined;
+}
+
+export interface Reviews {
+  token: TokenReviewer;
+  access(spec: AccessReviewSpec): Promise<boolean>;
 }
 
 /** The longest request line with headers: a command is a part of it. Go's servers take as much. */
@@ -43,14 +50,15 @@ export async function startKubeletServer(
   const observing = observingRoutes(api);
   const debugging = config.debuggingHandlers ? debuggingRoutes(api, config) : debuggingDisabledRoutes();
   const readOnly = serveRoutes({ ...answer, routes: [...observing, ...debuggingDisabledRoutes()] });
-  const secure = secureServer(options);
-  answerRequests(secure.server, { ...answer, routes: [...observing, ...debugging], admit: secure.admit });
+  const secure = config.port === 0 ? undefined : secureServer(options);
+  if (secure)
+    answerRequests(secure.server, { ...answer, routes: [...observing, ...debugging], admit: secure.admit });
   const close = async (): Promise<void> => {
     closing.abort();
-    await Promise.all([secure.server, readOnly].map(closeServer));
+    await Promise.all([secure?.server ?? [], readOnly].flat().map(closeServer));
   };
   try {
-    if (config.port !== 0) {
+    if (secure) {
       await followTlsFiles(options, secure.server, secure.forgetClients, closing.signal);
       await listen(secure.server, { host: config.address, port: config.port });
     }
@@ -64,11 +72,13 @@ export async function startKubeletServer(
   return { close };
 }
 
-function secureServer({ config, api: { log } }: KubeletServerOptions) {
+function secureServer(options: KubeletServerOptions) {
+  const { config, reviews } = options;
+  const { log } = options.api;
   const clients = clientCertificates(Date.now);
   const authenticate = authenticator({
     clientCertificate: clients.of,
-    tokens: undefined,
+    tokens: config.tokenWebhook && reviews && { review: reviews.token, ...config.tokenWebhook },
     anonymous: config.anonymous,
     log,
   });
@@ -86,10 +96,16 @@ function secureServer({ config, api: { log } }: KubeletServerOptions) {
   server.on('tlsClientError', (err) => log.debug({ err }, 'a TLS handshake failed'));
   return {
     server,
-    admit: guard({ authenticate, authorize: alwaysAllow, log }),
+    admit: guard({ authenticate, authorize: authorizer(options), log }),
     forgetClients: () => {
       clients.forget();
       server.closeIdleConnections();
     },
   };
+}
+
+function authorizer({ config: { accessWebhook }, api, reviews }: KubeletServerOptions): Authorizer {
+  if (accessWebhook === undefined) return alwaysAllow;
+  if (reviews === undefined) throw new Error('authorization.mode Webhook without an API server to ask');
+  return webhookAuthorizer({ nodeName: api.agent.nodeName, review: reviews.access, ...accessWebhook });
 }
