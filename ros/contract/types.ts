@@ -39,3 +39,4 @@ export const latched: QosProfile = {
   depth: 1,
 };
 export const reliable: QosProfile = { ...latched, durability: 'volatile', depth: 100 };
+export const sensorData: QosProfile = { ...reliable, reliability: 'best_effort', depth: 5 };
