@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterEach, vi } from 'vitest';
+import { afterEach, beforeEach, vi } from 'vitest';
 import type { DiscoveryOptions, RosTransport } from '../transport.ts';
 import type { PeerCommand, PeerMessage, PeerResult, Received } from './peer.ts';
 import type { SubjectName } from './subjects.ts';
@@ -47,6 +47,9 @@ export function useBench(subject: SubjectName): Bench {
   const transports: RosTransport[] = [];
   const peers: Peer[] = [];
 
+  beforeEach((context) => {
+    if (subjects[subject].unavailable !== undefined) context.skip(subjects[subject].unavailable);
+  });
   afterEach(async () => {
     await Promise.all(peers.splice(0).map((peer) => peer.kill()));
     await Promise.all(transports.splice(0).map((transport) => transport.close()));

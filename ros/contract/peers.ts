@@ -7,11 +7,9 @@ export function peerCases(bench: Bench): void {
   it('tells who is matched and who no longer is', async () => {
     const transport = bench.open();
     const told: EndpointEvent[] = [];
-    transport
-      .createNode('here', '/')
-      .createSubscription('/chat', textType, latched, () => undefined, {
-        onEvent: (event) => told.push(event),
-      });
+    transport.createNode('here', '/').createSubscription('/chat', textType, latched, () => undefined, {
+      onEvent: (event) => told.push(event),
+    });
     const publisher = bench.open().createNode('there', '/').createPublisher('/chat', textType, latched);
     await until(() => told.length === 1);
     const [endpoint] = await until(() => {

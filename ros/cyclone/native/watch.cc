@@ -18,6 +18,15 @@ constexpr uint32_t kBatch = 32;
 
 int64_t roundUp(int64_t value, int64_t grain) { return (value + grain - 1) / grain * grain; }
 
+std::string userDataOf(const dds_qos_t* qos) {
+  void* bytes = nullptr;
+  size_t size = 0;
+  if (!dds_qget_userdata(qos, &bytes, &size)) return {};
+  std::string userData(static_cast<const char*>(bytes), size);
+  dds_free(bytes);
+  return userData;
+}
+
 void onWatchedData(dds_entity_t entity, void* argument) {
   const WatchReader& reader = *static_cast<WatchReader*>(argument);
   for (;;) {
@@ -281,7 +290,7 @@ void Watcher::run() {
       if (!isNew) continue;
       watches_.emplace(watch->options.topic, watch);
       for (const auto& [guid, publication] : known_) {
-        if (publication.topic == watch->options.topic) addReader(*watch, guid, publication.type);
+        if (publication.topic == watch->options.topic) addReader(*watch, guid, publication);
       }
       if (const int64_t next = watch->checkSilence(monotonicNs(), false); next != 0) timers_.push({next, watch});
     }
@@ -311,16 +320,17 @@ void Watcher::takePublications() {
         known_.erase(guid);
         continue;
       }
-      const Publication& known = known_[guid] = {endpoint.topic_name, endpoint.type_name};
+      const Publication& known = known_[guid] = {endpoint.topic_name, endpoint.type_name, userDataOf(endpoint.qos)};
       const auto [begin, end] = watches_.equal_range(known.topic);
-      for (auto entry = begin; entry != end; ++entry) addReader(*entry->second, guid, known.type);
+      for (auto entry = begin; entry != end; ++entry) addReader(*entry->second, guid, known);
     }
     if (count > 0) dds_return_loan(publications_, samples, count);
     if (count < static_cast<dds_return_t>(kBatch)) return;
   }
 }
 
-void Watcher::addReader(Watch& watch, const Guid& writer, const std::string& type) {
+void Watcher::addReader(Watch& watch, const Guid& writer, const Publication& publication) {
+  const std::string& type = publication.type;
   // RTPS: the kind of an entity is the last byte of its id.
   const bool isKeyed = (writer[15] & 0x0f) == 0x02;
   const bool isThere = std::any_of(watch.readers.begin(), watch.readers.end(), [&](const auto& reader) {
@@ -344,6 +354,8 @@ void Watcher::addReader(Watch& watch, const Guid& writer, const std::string& typ
   qos.depth = static_cast<int32_t>(kBatch);
   qos.lease = watch.options.leaseNs;
   dds_qos_t* ddsQos = toDds(qos);
+  const std::string& userData = publication.userData;
+  if (!userData.empty()) dds_qset_userdata(ddsQos, userData.data(), userData.size());
   dds_listener_t* listener = dds_create_listener(reader.get());
   dds_lset_data_available(listener, onWatchedData);
   dds_lset_subscription_matched(listener, onWatchedMatch);

@@ -126,6 +126,8 @@ class Watcher {
   struct Publication {
     std::string topic;
     std::string type;
+    // Where ROS 2 tells the hash of the type: what reads the topic says the same of it.
+    std::string userData;
   };
   struct MatchChange {
     WatchReader* reader;
@@ -142,7 +144,7 @@ class Watcher {
   void run();
   void openPublications();
   void takePublications();
-  void addReader(Watch& watch, const Guid& writer, const std::string& type);
+  void addReader(Watch& watch, const Guid& writer, const Publication& publication);
   void resolve(const MatchChange& change);
   void removeClosed(const std::shared_ptr<Watch>& watch);
 
