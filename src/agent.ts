@@ -7,8 +7,10 @@ import type { Pod, PodStatus } from './api/core.gen.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
+import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
+import { type RefusalNews, refusalNews } from './pods/refusal-news.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
 import { time } from './pods/status.ts';
@@ -67,7 +69,11 @@ export class Agent {
   #desired = new Map<string, Pod>();
   /** Uids of pods of an earlier life of the agent whose runtime is not configured any more. */
   readonly #unsupervised = new Set<string>();
-  readonly #refusedChanges = new Map<string, string>();
+  /** What was told of pods and changes that are refused, by uid, until they are admitted. */
+  readonly #news = new Map<string, RefusalNews>();
+  /** Of static pods that were evicted. */
+  readonly #comeBacks = new Map<string, ComeBack>();
+  #lookAgain: NodeJS.Timeout | undefined;
   #suspects: ReadonlySet<string> = new Set();
   #reconciled = false;
   #signal: AbortSignal = AbortSignal.abort();
@@ -93,6 +99,7 @@ export class Agent {
       // An object of the API that is gone without having waited for its pod was deleted by force.
       worker.stop({ remove: true, ...(isStaticPod(worker.pod) ? {} : { graceSeconds: forcedGraceSeconds }) });
     }
+    for (const uid of this.#comeBacks.keys()) if (!this.#desired.has(uid)) this.#comeBacks.delete(uid);
     for (const uid of this.#refused.keys()) {
       if (!this.#desired.has(uid) && !this.#unsupervised.has(uid)) this.#forgetRefused(uid);
     }
@@ -214,7 +221,8 @@ export class Agent {
         worker.stop({ remove: false, verdict: { phase, reason, message } });
     }
     if (sameContent(worker.pod, pod)) {
-      this.#refusedChanges.delete(worker.uid);
+      this.#news.delete(worker.uid);
+      if (isStaticPod(pod) && isEvicted(worker.record)) this.#bringBack(worker, pod);
       return;
     }
     const changed = isStaticPod(pod) ? inPlaceChange(worker.pod, pod, this.#o.qosClass)?.changed : undefined;
@@ -225,17 +233,33 @@ export class Agent {
         return;
       }
     }
-    this.#refusedChanges.delete(worker.uid);
+    this.#news.delete(worker.uid);
     worker.update(withStatus(pod, undefined), changed);
     this.#tell('changed', withStatus(pod, worker.status));
   }
 
   /** What runs goes on as it was until the change can be had. */
   #refuseChange(worker: PodWorker, refusal: Refusal): void {
-    if (this.#refusedChanges.get(worker.uid) === refusal.message) return;
-    this.#refusedChanges.set(worker.uid, refusal.message);
     const message = `the change of the manifest is refused, the pod goes on as it was: ${refusal.message}`;
     this.#reportRefusal(worker.pod, { reason: refusal.reason, message });
+  }
+
+  /** Nothing but this node ever runs a static pod, so one that was evicted comes back when the node would admit it. */
+  #bringBack(worker: PodWorker, pod: Pod): void {
+    const known = this.#comeBacks.get(worker.uid) ?? comeBack(() => performance.now());
+    this.#comeBacks.set(worker.uid, known);
+    const leftMs = known.downUntilMs() - performance.now();
+    if (leftMs > 0) {
+      this.#lookAgainIn(leftMs);
+    } else if (admit(pod, this.#active(), this.#o.admissionContext()).admitted) {
+      known.cameBack();
+      worker.stop({ remove: true });
+    }
+  }
+
+  #lookAgainIn(ms: number): void {
+    clearTimeout(this.#lookAgain);
+    this.#lookAgain = setTimeout(() => this.nodeChanged(), ms).unref();
   }
 
   #active(): Pod[] {
@@ -248,6 +272,7 @@ export class Agent {
     const admission = admit(pod, this.#active(), this.#o.admissionContext());
     if (admission.admitted) {
       this.#refused.delete(uid);
+      this.#news.delete(uid);
       this.#adopt({
         pod: withStatus(pod, undefined),
         firstSeenMs: this.#o.now(),
@@ -286,8 +311,12 @@ export class Agent {
   }
 
   #reportRefusal(pod: Pod, refusal: Refusal): void {
+    const uid = podUid(pod);
+    const news = this.#news.get(uid) ?? refusalNews(() => performance.now());
+    this.#news.set(uid, news);
+    if (!news.isNews(`${refusal.reason}: ${refusal.message}`)) return;
     this.#o.log.warn(
-      { pod: podKey(pod), podUid: podUid(pod), reason: refusal.reason },
+      { pod: podKey(pod), podUid: uid, reason: refusal.reason },
       `pod refused: ${refusal.message}`,
     );
     this.#o.events.event(podReference(pod), 'Warning', refusal.reason, refusal.message);
@@ -344,7 +373,7 @@ export class Agent {
   #ended(worker: PodWorker, what: 'ended' | 'removed'): void {
     if (what === 'removed') {
       this.#workers.delete(worker.uid);
-      this.#refusedChanges.delete(worker.uid);
+      this.#news.delete(worker.uid);
       clearTimeout(this.#saves.get(worker.uid));
       this.#saves.delete(worker.uid);
       this.#finalize(worker.uid);
@@ -362,6 +391,7 @@ export class Agent {
   #forgetRefused(uid: string): void {
     const pod = this.#refused.get(uid);
     this.#refused.delete(uid);
+    this.#news.delete(uid);
     if (pod !== undefined) this.#tell('gone', pod);
   }
 
@@ -387,6 +417,9 @@ export class Agent {
 }
 
 type Refusal = Extract<Admission, { admitted: false }> | { reason: string; message: string };
+
+const isEvicted = ({ ended, removing, verdict }: Readonly<PodRecord>): boolean =>
+  ended && !removing && verdict?.reason === 'Evicted';
 
 const withStatus = (pod: Pod, status: PodStatus | undefined): Pod => {
   const { status: _, ...rest } = pod;

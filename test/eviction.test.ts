@@ -4,7 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Node, Pod } from '../src/api/core.gen.ts';
-import { TestAgent, until } from './agent.ts';
+import { isReady, TestAgent, until } from './agent.ts';
 
 const mib = 2 ** 20;
 
@@ -86,5 +86,19 @@ describe('a disk that fills up', () => {
     await create(podNamed('later', 'sleep 1000'));
     await agent.ready('later');
     expect((await agent.pod('small'))?.status?.phase).toBe('Running');
+  });
+
+  it('brings a static pod back that was evicted for its own limit', async () => {
+    const again = join(agent.dir, 'again');
+    const fill = `[ -e ${again} ] || head -c 10000000 /dev/zero > /data/x; touch ${again}; sleep 1000`;
+    const greedy = podNamed('greedy', fill);
+    greedy.spec!.volumes = [{ name: 'data', emptyDir: { sizeLimit: '5Mi' } }];
+    await agent.apply('greedy.yaml', JSON.stringify(greedy));
+    await agent.ready('greedy');
+    const isEvicted = (pod: Pod) => pod.status?.phase === 'Failed' && pod.status.reason === 'Evicted';
+    await agent.podUntil('greedy', 'is evicted', isEvicted, 60_000);
+    const pod = await agent.podUntil('greedy', 'is back', isReady, 60_000);
+    expect(pod.status?.containerStatuses?.[0]?.restartCount).toBe(0);
+    expect((await agent.events()).some(({ reason }) => reason === 'Evicted')).toBe(true);
   });
 });
