@@ -23,6 +23,8 @@ export interface TestAgentOptions {
   criEndpoint?: string;
   args?: string[];
   env?: Record<string, string>;
+  /** What the agent is started through, such as a network namespace; it must become the agent. */
+  through?: string[];
 }
 
 export class TestAgent {
@@ -88,7 +90,8 @@ runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
   spawn(): void {
     const log = openSync(join(this.dir, 'agent.log'), 'a');
     const args = ['run', '--config', join(this.dir, 'config.yaml'), '--root-dir', this.root];
-    this.#child = spawn(program, [...args, ...(this.#options.args ?? [])], {
+    const [command, ...rest] = [...(this.#options.through ?? []), program];
+    this.#child = spawn(command!, [...rest, ...args, ...(this.#options.args ?? [])], {
       stdio: ['ignore', log, log],
       detached: true,
       env: { ...process.env, ...this.#options.env },

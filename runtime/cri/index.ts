@@ -46,7 +46,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
   const connection = await connect(endpoint);
   options.signal?.addEventListener('abort', () => connection.close(), { once: true });
   const owners = containerOwners(connection, requestTimeoutMs);
-  let name = 'cri';
+  let name: string | undefined;
 
   const within = (signal: AbortSignal | undefined, timeoutMs = requestTimeoutMs): CallOptions => ({
     timeoutMs,
@@ -55,7 +55,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
 
   const runtime: Runtime = {
     get name() {
-      return name;
+      return name ?? 'cri';
     },
 
     async version(signal) {
@@ -133,6 +133,8 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     async listContainers(filter, signal) {
+      // Whatever is told of a container has the runtime's name in it.
+      if (name === undefined) await runtime.version(signal);
       const request = { filter: encodeContainerFilter(filter) };
       const response = await connection.call(methods.listContainers, request, within(signal));
       for (const { id, podSandboxId } of response.containers) owners.learn(id, podSandboxId);

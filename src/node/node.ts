@@ -64,6 +64,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   const listeners = new Set<() => void>();
   const problems = new Map<string, string>();
   let capacity = await machineCapacity(options);
+  let addresses = options.addresses();
   let evictionPressures: ReadonlySet<Pressure> = new Set();
   let machinePressures: ReadonlySet<Pressure> = new Set();
   let runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] } = { version: '', handlers: [] };
@@ -91,9 +92,9 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
     updateConditions();
   };
   const look = async () => {
-    const found = await machineCapacity(options);
-    if (JSON.stringify(found) !== JSON.stringify(capacity)) {
-      capacity = found;
+    const found = { capacity: await machineCapacity(options), addresses: options.addresses() };
+    if (JSON.stringify(found) !== JSON.stringify({ capacity, addresses })) {
+      ({ capacity, addresses } = found);
       changed();
     }
     const readOnly = isReadOnly(await readFile('/proc/self/mountinfo', 'utf8'), options.rootDir);
@@ -133,7 +134,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
       },
       spec: { ...(options.taints.length > 0 && { taints: [...options.taints] }) },
       status: {
-        addresses: options.addresses(),
+        addresses,
         capacity: toResourceList(capacity),
         allocatable: toResourceList(allocatable(capacity, options.reservations, options.thresholds)),
         conditions,
