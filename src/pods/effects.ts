@@ -18,7 +18,7 @@ import type { ImageManager } from '../images/manager.ts';
 import { type Paths, podDir, podLogDir } from '../paths.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
-import { containerResources, type ResourceContext } from '../resources/container.ts';
+import { containerResources, type ResourceContext, withoutMissing } from '../resources/container.ts';
 import type { Metrics } from '../server/metrics.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { VolumeError } from '../volumes/volume.ts';
@@ -326,7 +326,10 @@ export class PodEffects {
         image: runtime.images === null ? null : (image?.image ?? {}),
         runtimeHandler: handler(),
         podIps: this.#ips(pod, sandboxIps),
-        resources: containerResources(pod, container, this.#o.resources),
+        resources: withoutMissing(
+          containerResources(pod, container, this.#o.resources),
+          this.#o.cgroups.missing,
+        ),
       },
       signal,
     );

@@ -7,6 +7,7 @@ import {
   cpuWeight,
   podSettings,
   type ResourceContext,
+  withoutMissing,
 } from './container.ts';
 
 const gi = 2 ** 30;
@@ -129,4 +130,23 @@ describe('cpu shares and weight', () => {
     [1024, 39],
     [262_144, 10_000],
   ])('%i shares are a weight of %i', (shares, weight) => expect(cpuWeight(shares)).toBe(weight));
+});
+
+describe('withoutMissing', () => {
+  const all = resources({ limits: { cpu: '1', memory: '1Gi' } });
+  it.each([
+    [[], ['cpuShares', 'cpuPeriodUs', 'cpuQuotaUs', 'memoryLimitBytes', 'unified']],
+    [
+      ['pids', 'cpuset'],
+      ['cpuShares', 'cpuPeriodUs', 'cpuQuotaUs', 'memoryLimitBytes', 'unified'],
+    ],
+    [['memory'], ['cpuShares', 'cpuPeriodUs', 'cpuQuotaUs']],
+    [['cpu'], ['memoryLimitBytes', 'unified']],
+    [['cpu.max'], ['cpuShares', 'memoryLimitBytes', 'unified']],
+    [['cpu.cfs_quota_us', 'memory'], ['cpuShares']],
+  ])('without %j keeps %j and what needs no controller', (missing, kept) => {
+    expect(Object.keys(withoutMissing(all, missing)).sort()).toEqual(
+      [...kept, 'oomScoreAdj', 'hugepageLimits'].sort(),
+    );
+  });
 });

@@ -55,6 +55,29 @@ export function containerResources(
   };
 }
 
+/**
+ * Without what this machine cannot hold a container to, as the agent has told at its start: runtimes refuse a container
+ * for a limit whose file is not there. `missing` names controllers and files.
+ */
+export function withoutMissing(
+  resources: LinuxContainerResources,
+  missing: readonly string[],
+): LinuxContainerResources {
+  const kept = { ...resources };
+  const lacks = (...names: string[]): boolean => names.some((name) => missing.includes(name));
+  if (lacks('cpu')) delete kept.cpuShares;
+  if (lacks('cpu', 'cpu.max', 'cpu.cfs_quota_us')) {
+    delete kept.cpuPeriodUs;
+    delete kept.cpuQuotaUs;
+  }
+  if (lacks('memory')) {
+    delete kept.memoryLimitBytes;
+    delete kept.memorySwapLimitBytes;
+    delete kept.unified;
+  }
+  return kept;
+}
+
 /** Limits of the pod's own cgroup. A limit is set only where every container has one, or it would bind the others. */
 export function podSettings(
   pod: Pod,
