@@ -15,6 +15,7 @@ help:
 	@echo 'make run         set up, build, run the pods in examples/ and watch them come up'
 	@echo 'make clean-run   stop these pods and remove everything that make run left on the machine'
 	@echo 'make test        set up and run every check and test'
+	@echo 'make test-v2     set up and run the tests of host processes on cgroup v2, in a virtual machine'
 	@echo 'make build       build bin/roslet'
 	@echo 'make install     put roslet on PATH with its unit and default config (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall   remove what make install put there, but not the configuration'
@@ -35,11 +36,17 @@ setup-run:
 setup-test:
 	@scripts/setup test
 
+setup-test-v2:
+	@scripts/setup test-v2
+
 build: setup-run
 	@node scripts/build.ts
 
 test: setup-test
 	@node scripts/test.ts
+
+test-v2: setup-test-v2
+	@node scripts/test.ts build 'cgroup v2'
 
 bench: setup-test
 	@node scripts/build.ts
@@ -63,4 +70,4 @@ uninstall:
 clean:
 	rm -rf dist bin build
 
-.PHONY: help run clean-run setup-run setup-test build test bench lint format generate install uninstall clean
+.PHONY: help run clean-run setup-run setup-test setup-test-v2 build test test-v2 bench lint format generate install uninstall clean

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { slowness } from './test/slowness.ts';
 
 export default defineConfig({
   test: {
@@ -20,11 +21,11 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts', 'runtime/contract.test.ts', 'ros/contract.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          testTimeout: 120_000 * slowness,
+          hookTimeout: 180_000 * slowness,
           fileParallelism: false,
           // What is waited for happens soon, but on a busy machine not within the second that is the default.
-          expect: { poll: { timeout: 30_000 } },
+          expect: { poll: { timeout: 30_000 * slowness } },
         },
       },
     ],

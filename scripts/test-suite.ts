@@ -1,8 +1,9 @@
 /**
- * Runs one vitest project (`unit` or `integration`) and writes what passed, failed and was skipped, with the
- * reasons, as JSON to the file named second.
+ * Runs one vitest project (`unit` or `integration`), or of it the files and the names of tests that are asked for, and
+ * writes what passed, failed and was skipped, with the reasons, as JSON to the file named second.
  */
 import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 import { startVitest, type TestModule } from 'vitest/node';
 
 export interface SuiteResult {
@@ -12,12 +13,27 @@ export interface SuiteResult {
   skipped: { name: string; reason: string }[];
 }
 
-const [project, reportPath] = process.argv.slice(2);
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    names: { type: 'string', default: '' },
+    // Each test as it ends, where a suite takes long.
+    verbose: { type: 'boolean', default: false },
+  },
+});
+const [project, reportPath, ...files] = positionals;
 if (project === undefined || reportPath === undefined) {
-  console.error('usage: test-suite.ts PROJECT REPORT_FILE');
+  console.error('usage: test-suite.ts [--names REGULAR_EXPRESSION] PROJECT REPORT_FILE [FILE...]');
   process.exit(2);
 }
-const vitest = await startVitest([], { project, run: true, watch: false });
+const names = new RegExp(values.names);
+const vitest = await startVitest(files, {
+  project,
+  run: true,
+  watch: false,
+  testNamePattern: names,
+  reporters: values.verbose ? 'verbose' : 'default',
+});
 const result = collect(vitest.state.getTestModules(), vitest.state.getUnhandledErrors());
 await writeFile(reportPath, JSON.stringify(result));
 await vitest.close();
@@ -32,6 +48,7 @@ function collect(modules: TestModule[], unhandled: unknown[]): SuiteResult {
       if (suite.errors().length > 0) result.failed.push(`${file}: ${suite.fullName}`);
     }
     for (const test of module.children.allTests()) {
+      if (!names.test(test.fullName)) continue;
       const name = `${file}: ${test.fullName}`;
       const outcome = test.result();
       if (outcome.state === 'passed') result.passed++;

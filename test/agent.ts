@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event, Pod } from '../src/api/core.gen.ts';
+import { slowness } from './slowness.ts';
 
 /** The launcher, as users start it. */
 const program = new URL('../bin/roslet', import.meta.url).pathname;
@@ -270,7 +271,8 @@ export async function until<T>(
   probe: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 30_000,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const limitMs = timeoutMs * slowness;
+  const deadline = Date.now() + limitMs;
   let last: unknown;
   while (Date.now() < deadline) {
     try {
@@ -281,7 +283,7 @@ export async function until<T>(
     }
     await sleep(20);
   }
-  throw new Error(`not within ${timeoutMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`);
+  throw new Error(`not within ${limitMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`);
 }
 
 /** Directories of a cgroup and all below it, in every hierarchy. */
@@ -329,13 +331,14 @@ function commandOf(pid: number): string {
   }
 }
 
-function http(socketPath: string, method: string, path: string, body?: string): Promise<string> {
+/** One request to an agent's socket. */
+export function http(socketPath: string, method: string, path: string, body?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers =
       body === undefined
         ? {}
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const req = request({ socketPath, method, path, headers, timeout: 10_000 }, (res) => {
+    const req = request({ socketPath, method, path, headers, timeout: 10_000 * slowness }, (res) => {
       let text = '';
       res.setEncoding('utf8');
       res.on('data', (chunk: string) => (text += chunk));

@@ -5,28 +5,29 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { ContainerStatus, Pod } from '../src/api/core.gen.ts';
 import { isReady, TestAgent, until } from './agent.ts';
 import { startContainerd, type TestContainerd } from './peers/containerd.ts';
-
-let containerd: TestContainerd;
-beforeAll(async () => {
-  containerd = await startContainerd('1.6');
-});
-afterAll(async () => {
-  await containerd.stop();
-});
+import { slowness } from './slowness.ts';
 
 const runtimes = [
   {
     name: 'host processes',
     pod: 'runtimeClassName: host-process, hostNetwork: true',
-    endpoint: () => undefined,
+    withContainerd: false,
   },
-  { name: 'containerd', pod: 'hostNetwork: true', endpoint: () => containerd.endpoint },
+  { name: 'containerd', pod: 'hostNetwork: true', withContainerd: true },
 ];
 
 describe.each(runtimes)('pods of $name', (runtime) => {
+  let containerd: TestContainerd | undefined;
+  beforeAll(async () => {
+    if (runtime.withContainerd) containerd = await startContainerd('1.6');
+  });
+  afterAll(async () => {
+    await containerd?.stop();
+  });
+
   let agent: TestAgent;
   beforeEach(async () => {
-    const criEndpoint = runtime.endpoint();
+    const criEndpoint = containerd?.endpoint;
     agent = await TestAgent.create(criEndpoint === undefined ? {} : { criEndpoint });
     await agent.start();
   });
@@ -219,7 +220,8 @@ data: {mode: ${value}}
       (p) => p.metadata?.uid !== before.metadata?.uid && isReady(p),
     );
     expect(main(after).restartCount).toBe(0);
-    expect(readFileSync(`${agent.dir}/starts`, 'utf8')).toBe('one\nend\none\n');
+    // A container is ready before its first command has run.
+    await expect.poll(() => readFileSync(`${agent.dir}/starts`, 'utf8')).toBe('one\nend\none\n');
   });
 
   it('say their last words from the log when they fail without a message', async () => {
@@ -280,7 +282,7 @@ spec:
       kind: 'Pod',
       metadata: { name: 'posted' },
       spec: {
-        ...(runtime.endpoint() === undefined ? { runtimeClassName: 'host-process' } : {}),
+        ...(runtime.withContainerd ? {} : { runtimeClassName: 'host-process' }),
         hostNetwork: true,
         containers: [
           {
@@ -309,7 +311,7 @@ spec:
   });
 
   it('have logs that are followed over a rotation and a restart, with no line lost or told twice', {
-    timeout: 120_000,
+    timeout: 120_000 * slowness,
   }, async () => {
     await agent.configure(
       'containerLogMaxSize: 20Ki\ncontainerLogMaxFiles: 5\ncontainerLogMonitorInterval: 3s\n',

@@ -7,6 +7,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { slowness } from '../../test/slowness.ts';
 import type {
   ContainerConfig,
   ContainerSecurityContext,
@@ -94,7 +95,7 @@ export interface LogLine {
   text: string;
 }
 
-const patienceMs = 30_000;
+const patienceMs = 30_000 * slowness;
 
 /** Registers set-up and tear-down in the current `describe` block. */
 export function useBench(subject: RuntimeUnderTest): Bench {
