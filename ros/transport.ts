@@ -87,8 +87,8 @@ export interface ParticipantInfo {
 }
 
 export interface Graph {
-  /** Nodes of all participants, own ones included. */
-  nodes(): NodeName[];
+  /** Nodes of all participants, own ones included, with the prefix of their participant. */
+  nodes(): (NodeName & { participant: string })[];
   participants(): ParticipantInfo[];
   /** All endpoints, of one topic when it is named; services are the topics `rq/…Request` and `rr/…Reply` of DDS and told apart by services(). */
   endpoints(topic?: string): EndpointInfo[];
@@ -202,6 +202,8 @@ export interface WatchedWriter {
   qos: QosProfile;
   /** False when its liveliness was lost (lease expired) although it is still matched. */
   alive: boolean;
+  /** Whether its samples count. */
+  isAccepted: boolean;
   samples: number;
   /** Monotonic; undefined before the first sample. */
   lastSampleMs?: number;
@@ -214,6 +216,8 @@ export interface WatchStats {
   rateHz: number;
   /** Source time stamp of the newest sample, ms since the epoch of the writer's wall clock. */
   lastSourceTimeMs?: number;
+  /** The times between samples, counted in classes: what a percentile says is at most 9 % too long. */
+  gaps: { count: number; p50Ms: number; p99Ms: number; maxMs: number };
 }
 
 export interface WatchOptions {

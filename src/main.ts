@@ -6,6 +6,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { rosProber } from '../ros/probes/prober.ts';
 import type { ImageService, Runtime } from '../runtime/runtime.ts';
 import { Agent, loadPodRecords } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
@@ -26,6 +27,7 @@ import { instrumentedRuntime } from './instrumented-runtime.ts';
 import { createLogger, type Logger } from './log.ts';
 import { machineAddresses } from './node/addresses.ts';
 import { runEviction } from './node/eviction-manager.ts';
+import { Interruptions } from './node/interruptions.ts';
 import { hasDedicatedImageFs, observeMachine } from './node/machine-stats.ts';
 import { createNodeMonitor } from './node/node.ts';
 import { agentPaths, type Paths } from './paths.ts';
@@ -219,7 +221,14 @@ async function runAgent(
     backoff: defaultImageBackoff,
     now,
   });
-  using probes = createProbeManager({ log, events, onResult: (uid) => agent.worker(uid)?.wake(false) });
+  const interruptions = new Interruptions();
+  using probes = createProbeManager({
+    log,
+    events,
+    ros: rosProber('the ROS 2 bridge is not up'),
+    interruptions,
+    onResult: (uid) => agent.worker(uid)?.wake(false),
+  });
 
   // Read for every sandbox: a robot that changes its network changes its name servers.
   const dns = () => ({
@@ -284,6 +293,7 @@ async function runAgent(
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,
+      hasRosBridge: false,
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
@@ -426,6 +436,8 @@ async function runAgent(
         log,
         // Only when everything desired and everything there is known is it known what nobody answers for.
         onRound: () => {
+          interruptions.observe();
+          probes.review();
           if (isSettled()) agent.claimOrphans(watches.flatMap((w) => [...w.seen()]));
         },
         isSettled,

@@ -31,8 +31,10 @@ export class CycloneGraph implements Graph {
     this.#ownPrefix = ownPrefix;
   }
 
-  nodes(): NodeName[] {
-    return [...this.#announced.values()].flat().map(({ name, namespace }) => ({ name, namespace }));
+  nodes(): (NodeName & { participant: string })[] {
+    return [...this.#announced].flatMap(([writer, nodes]) =>
+      nodes.map(({ name, namespace }) => ({ name, namespace, participant: writer.slice(0, prefixDigits) })),
+    );
   }
 
   participants(): ParticipantInfo[] {
@@ -92,7 +94,7 @@ export class CycloneGraph implements Graph {
       this.#participants.set(prefix, {
         prefix,
         enclave: userDataField(userData, 'enclave') ?? '',
-        locators: locators(properties.__NetworkAddresses),
+        locators: locators(description.locators),
         properties,
       });
     } else {

@@ -54,6 +54,8 @@ export interface NativeEndpointDescription {
 export interface NativeParticipantDescription {
   properties: Record<string, string>;
   userData?: string;
+  /** As `locators` of graph.ts reads them; empty for participants of this process. */
+  locators: string;
 }
 
 /** The description is undefined when the entity is gone. */

@@ -18,6 +18,7 @@ const node: NodeAdmissionContext = {
   allowedUnsafeSysctls: ['kernel.msg*'],
   pressures: [],
   shuttingDown: false,
+  hasRosBridge: true,
 };
 
 const pod = (spec: Partial<PodSpec> = {}, uid = 'new', annotations = {}): Pod => ({
@@ -202,6 +203,16 @@ const cases: Case[] = [
     node: { shuttingDown: true },
     reason: 'NodeShutdown',
     message: 'Pod was rejected as the node is shutting down.',
+  },
+  {
+    it: 'refuses probes that the ROS 2 bridge would answer, when that is off',
+    pod: pod({
+      containers: [{ name: 'cam', livenessProbe: { exec: { command: ['ros2-probe', 'node', '/cam'] } } }],
+    }),
+    node: { hasRosBridge: false },
+    reason: 'RosProbeNotSupported',
+    message:
+      'container cam has a ros2-probe probe, which the ROS 2 bridge answers, and that is off (ros.transport: off)',
   },
   {
     it: 'refuses pods on a full disk',

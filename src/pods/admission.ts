@@ -7,6 +7,7 @@ import { formatFieldError } from '../api/errors.ts';
 import { unsupportedFields } from '../api/support.ts';
 import { matchesNode, untoleratedTaint } from '../node/placement.ts';
 import { forbiddenSysctl } from '../node/sysctls.ts';
+import { isRosProbe, rosProbeCommand } from '../probes/ros-spec.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass, systemCriticalPriority } from '../resources/qos.ts';
 import { isClusterPod, isStaticPod } from '../sources/source.ts';
@@ -29,6 +30,8 @@ export interface NodeAdmissionContext {
   /** Node conditions that are true now: MemoryPressure, DiskPressure, PIDPressure. */
   pressures: readonly string[];
   shuttingDown: boolean;
+  /** Whether the ROS 2 bridge is on, which answers ros2-probe. */
+  hasRosBridge: boolean;
 }
 
 /** @param active Admitted pods that are not terminated; `pod` itself among them does not count. */
@@ -65,6 +68,7 @@ const checks: readonly Check[] = [
   checkNodeName,
   checkPorts,
   checkTaints,
+  checkRosProbes,
 ];
 
 /** Pods of manifests and of our own API were held against it before. */
@@ -216,3 +220,21 @@ const predicate = (name: string, description: string): Refusal => ({
   reason: name,
   message: `Predicate ${name} failed: ${description}`,
 });
+
+function checkRosProbes(
+  { spec }: Pod,
+  _others: readonly Pod[],
+  { hasRosBridge }: NodeAdmissionContext,
+): Refusal | undefined {
+  if (hasRosBridge) return undefined;
+  const asking = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find((container) =>
+    [container.startupProbe, container.livenessProbe, container.readinessProbe].some((p) =>
+      isRosProbe(p?.exec),
+    ),
+  );
+  if (asking === undefined) return undefined;
+  return {
+    reason: 'RosProbeNotSupported',
+    message: `container ${asking.name} has a ${rosProbeCommand} probe, which the ROS 2 bridge answers, and that is off (ros.transport: off)`,
+  };
+}

@@ -201,6 +201,10 @@ export class PodEffects {
         containerId: instance.id,
         podIp,
         startedAtMs: instance.startedAtMs,
+        ros: {
+          addresses: pod.spec?.hostNetwork === true ? [] : (currentSandbox(actual)?.ips ?? []),
+          pids: () => this.#o.cgroups.pids(podUid(pod)),
+        },
         exec: this.#exec(instance.id),
         ...(known === undefined ? {} : { restored: { ready: known.ready, started: known.started ?? false } }),
       });

@@ -36,6 +36,7 @@ describe('an exec probe', () => {
     expect(await run(slow, ['sleep', '10'])).toEqual({
       result: 'failure',
       output: 'command "sleep 10" timed out after 1.5s',
+      timedOut: true,
     });
   });
 

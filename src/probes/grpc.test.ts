@@ -103,6 +103,7 @@ describe('a grpc probe', () => {
     expect(await probe(port, '', 1500)).toEqual({
       result: 'failure',
       output: 'timeout: health rpc did not complete within 1.5s',
+      timedOut: true,
     });
   });
 
@@ -111,6 +112,7 @@ describe('a grpc probe', () => {
     expect(await probe(port, '', 100)).toEqual({
       result: 'failure',
       output: `timeout: failed to connect service "127.0.0.1:${port}" within 0.1s: context deadline exceeded`,
+      timedOut: true,
     });
   });
 

@@ -30,9 +30,9 @@ export async function probeGrpc(
       signal.removeEventListener('abort', abort);
       session.destroy();
     };
-    const fail = (output: string) => {
+    const fail = (output: string, more: Pick<ProbeOutcome, 'timedOut'> = {}) => {
       finish();
-      resolve({ result: 'failure', output });
+      resolve({ result: 'failure', output, ...more });
     };
     const deadline = startDeadline(timeoutMs, () => {
       const within = `${timeoutMs / 1000}s`;
@@ -40,6 +40,7 @@ export async function probeGrpc(
         connected
           ? `timeout: health rpc did not complete within ${within}`
           : `timeout: failed to connect service "${address}" within ${within}: context deadline exceeded`,
+        { timedOut: true },
       );
     });
     const abort = () => {

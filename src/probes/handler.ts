@@ -13,6 +13,8 @@ export interface ProbeOutcome {
   /** `warning` counts as success. */
   result: 'success' | 'failure' | 'warning';
   output: string;
+  /** The failure is that no answer came in time. */
+  timedOut?: boolean;
 }
 
 export interface ProbeTarget {

@@ -19,6 +19,11 @@ export interface HttpAnswer {
 /** No answer came; the message is what the kubelet would say. */
 export class HttpGetError extends Error {
   override readonly name = 'HttpGetError';
+  readonly timedOut: boolean;
+  constructor(message: string, timedOut = false) {
+    super(message);
+    this.timedOut = timedOut;
+  }
 }
 
 export interface HttpTarget {
@@ -35,7 +40,9 @@ export async function probeHttp(
   try {
     answer = await httpGet(action, target, 'probe', options);
   } catch (error) {
-    if (error instanceof HttpGetError) return { result: 'failure', output: error.message };
+    if (error instanceof HttpGetError) {
+      return { result: 'failure', output: error.message, ...(error.timedOut ? { timedOut: true } : {}) };
+    }
     throw error;
   }
   const { statusCode, body } = answer;
@@ -145,12 +152,12 @@ function getOnce(
       signal.removeEventListener('abort', abort);
       request.destroy();
     };
-    const fail = (text: string) => {
+    const fail = (text: string, timedOut = false) => {
       finish();
-      reject(new HttpGetError(`Get "${formatUrl(url)}": ${text}`));
+      reject(new HttpGetError(`Get "${formatUrl(url)}": ${text}`, timedOut));
     };
     const deadline = startDeadline(timeoutMs, () =>
-      fail(`context deadline exceeded (Client.Timeout exceeded while ${awaiting})`),
+      fail(`context deadline exceeded (Client.Timeout exceeded while ${awaiting})`, true),
     );
     const abort = () => {
       finish();

@@ -14,7 +14,10 @@ const pod: Pod = {
 /** Probes whose command's exit code is said by the test, kind by kind, at virtual time. */
 function setUp(
   container: Partial<Container>,
-  options: Pick<TrackedContainer, 'restored'> & { ranForMs?: number } = {},
+  options: Pick<TrackedContainer, 'restored'> & {
+    ranForMs?: number;
+    interruption?: () => string | undefined;
+  } = {},
 ) {
   const exitCodes: Partial<Record<ProbeKind, number>> = {};
   const attempts: { kind: string; atMs: number }[] = [];
@@ -25,6 +28,12 @@ function setUp(
     events: {
       event: (about, type, reason, message) => events.push(`${about.fieldPath} ${type} ${reason} ${message}`),
     },
+    ros: {
+      watch: () => {
+        throw new Error('no ROS probe in this test');
+      },
+    },
+    interruptions: { recent: () => options.interruption?.() },
     onResult: (uid) => results.push(uid),
   });
   const target: TrackedContainer = {
@@ -32,6 +41,7 @@ function setUp(
     container: { name: 'app', ...container },
     containerId,
     podIp: '',
+    ros: { addresses: [], pids: async () => [] },
     startedAtMs: Date.now() - (options.ranForMs ?? 0),
     restored: options.restored,
     exec: async ([kind]) => {
@@ -318,6 +328,68 @@ test('an attempt that could not be made changes nothing and is told', async () =
     'spec.containers{app} Warning Unhealthy Readiness probe errored and resulted in unknown state: the runtime does not answer',
   );
   manager[Symbol.dispose]();
+});
+
+describe('a failure right after an interruption of the machine', () => {
+  test('is told but not counted, and counts when the machine has recovered', async () => {
+    let interruption: string | undefined = 'the machine was suspended for 35 s';
+    const { manager, exitCodes, get, events } = setUp(
+      { livenessProbe: probe('liveness', { failureThreshold: 2, periodSeconds: 1 }) },
+      { interruption: () => interruption },
+    );
+    exitCodes.liveness = 1;
+    await pass(1500);
+    expect(events).toEqual(
+      Array.from(
+        { length: 2 },
+        () =>
+          'spec.containers{app} Warning ProbeExcused Liveness probe failed, which is not counted as the machine was suspended for 35 s: says 1',
+      ),
+    );
+    interruption = undefined;
+    await pass(1000);
+    expect(get('liveness')).toBe('unknown');
+    await pass(1000);
+    expect(get('liveness')).toBe('failure');
+    manager[Symbol.dispose]();
+  });
+});
+
+describe('a timeout', () => {
+  const answering =
+    (ms: number): TrackedContainer['exec'] =>
+    async () => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return { exitCode: 0, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+    };
+
+  test.each([
+    [300, []],
+    [
+      700,
+      [
+        expect.stringMatching(
+          /^spec\.containers\{app\} Warning ProbeMisconfigured Readiness probe: timeoutSeconds 1 is too tight, as healthy answers take up to 7\d\dms \(99th percentile of 30\): a busy moment would fail a healthy container\. Set it to 2s or more$/,
+        ),
+      ],
+    ],
+  ])('of 1 s for answers that take %i ms', async (ms, expected) => {
+    const { manager, target, events } = setUp({});
+    manager.track({
+      ...target,
+      containerId: 'c2',
+      container: { name: 'app', readinessProbe: probe('readiness', { periodSeconds: 1, timeoutSeconds: 1 }) },
+      exec: answering(ms),
+    });
+    await pass(15_000);
+    manager.review();
+    expect(events).toEqual([]);
+    await pass(14_900);
+    manager.review();
+    manager.review();
+    expect(events).toEqual(expected);
+    manager[Symbol.dispose]();
+  });
 });
 
 test('a container without probes has no results', () => {

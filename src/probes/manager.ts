@@ -6,16 +6,25 @@
  * - A new container is not ready until its readiness probe says so. One that was running before this agent started
  *   keeps the readiness it had: unknown is not false. Its probes start at a random time within their period, so that
  *   a restarted agent does not try them all at once.
+ * - A failure for which the machine is to blame is told but not counted; a limit that healthy containers come near is
+ *   told, before it kills one.
  */
-import type { Pod } from '../api/core.gen.ts';
+import type { RosProber, RosProbeTarget } from '../../ros/prober.ts';
+import type { Pod, Probe } from '../api/core.gen.ts';
+import { formatDuration } from '../config/duration.ts';
 import { containerReference } from '../events/reference.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
+import type { Interruptions } from '../node/interruptions.ts';
 import { type AnyContainer, podKey, podUid } from '../pods/identity.ts';
+import type { AttemptCounts } from './counter.ts';
 import { attemptProbe, type ProbeOutcome, type ProbeTarget } from './handler.ts';
 import type { LatencySummary } from './latencies.ts';
 import type { ProbeKind, ProbeResult, ProbeResults } from './results.ts';
-import { type AttemptCounts, type ProbeWorker, probeWorker } from './worker.ts';
+import { isRosProbe, parseRosProbe } from './ros-spec.ts';
+import { deadlineMs, rosProbeWorker } from './ros-worker.ts';
+import { findStarvation } from './starvation.ts';
+import { defaultTimeoutSeconds, type FindExcuse, type ProbeWorker, probeWorker } from './worker.ts';
 
 export interface ProbeManager extends ProbeResults {
   /** Probes a running container. Tracking it again changes nothing. */
@@ -29,6 +38,8 @@ export interface ProbeManager extends ProbeResults {
   latencies(containerId: string, kind: ProbeKind): LatencySummary | undefined;
   /** What every probe has come to so far: for metrics. */
   summaries(): ProbeSummary[];
+  /** Tells of limits that are too tight for what was measured, each once. To be called now and then. */
+  review(): void;
   /** Ends all probes. */
   [Symbol.dispose](): void;
 }
@@ -46,6 +57,8 @@ export interface TrackedContainer extends ProbeTarget {
   pod: Pod;
   container: AnyContainer;
   containerId: string;
+  /** Whose signs of life on the ROS graph count, and whose threads may lack CPU: the pod's. */
+  ros: RosProbeTarget;
   /** Wall clock. */
   startedAtMs: number;
   /** Given for a container that ran before this agent: what its status said last. */
@@ -55,6 +68,8 @@ export interface TrackedContainer extends ProbeTarget {
 export interface ProbeManagerOptions {
   log: Logger;
   events: EventRecorder;
+  ros: RosProber;
+  interruptions: Pick<Interruptions, 'recent'>;
   /** A result of one of the pod's containers is another one than before. */
   onResult: (podUid: string) => void;
 }
@@ -94,6 +109,9 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
     message: (containerId, kind) => worker(containerId, kind)?.message ?? '',
     latencies: (containerId, kind) => worker(containerId, kind)?.latencies(),
     summaries: () => [...tracked.values()].flatMap(summariesOf),
+    review() {
+      for (const probes of tracked.values()) probes.review();
+    },
     [Symbol.dispose]() {
       for (const containerId of [...tracked.keys()]) untrack(containerId);
     },
@@ -105,13 +123,14 @@ type Workers = Partial<Record<ProbeKind, ProbeWorker>>;
 interface ContainerProbes {
   target: TrackedContainer;
   workers: Workers;
+  review(): void;
   stop(): void;
 }
 
 /** Undefined when the container has no probes. */
 function containerProbes(
   target: TrackedContainer,
-  { log, events, onResult }: ProbeManagerOptions,
+  { log, events, interruptions, onResult, ros }: ProbeManagerOptions,
   agentStartedAtMs: number,
 ): ContainerProbes | undefined {
   const { pod, container, restored } = target;
@@ -155,23 +174,68 @@ function containerProbes(
     probeLog.debug({ probe: kind, err }, message);
   }
 
+  function tellExcused(kind: ProbeKind, { output }: ProbeOutcome, excuse: string): void {
+    const message = `${titles[kind]} probe failed, which is not counted as ${excuse}: ${output}`;
+    events.event(about, 'Warning', 'ProbeExcused', message);
+    probeLog.warn({ probe: kind }, message);
+  }
+
+  const findExcuse: FindExcuse = async ({ timedOut }, signal) => {
+    const interruption = interruptions.recent();
+    if (interruption !== undefined || !timedOut) return interruption;
+    try {
+      return await findStarvation(await target.ros.pids(), signal);
+    } catch (err) {
+      // Whoever cannot be looked at is not excused.
+      probeLog.debug({ err }, 'cannot tell whether the processes of the pod lack CPU');
+      return undefined;
+    }
+  };
+
   for (const kind of kinds) {
     const probe = container[`${kind}Probe`];
     if (!probe) continue;
-    workers[kind] = probeWorker({
+    const options = {
       probe,
       initial: initialResult(kind, restored),
-      attempt: (options) => attemptProbe(probe, target, options),
-      onOutcome: (outcome) => tell(kind, outcome),
-      onError: (error) => tellError(kind, error),
-      onChange: (result) => changed(kind, result),
-    });
+      findExcuse,
+      onOutcome: (outcome: ProbeOutcome) => tell(kind, outcome),
+      onExcused: (outcome: ProbeOutcome, excuse: string) => tellExcused(kind, outcome, excuse),
+      onError: (error: unknown) => tellError(kind, error),
+      onChange: (result: ProbeResult) => changed(kind, result),
+    };
+    if (isRosProbe(probe.exec)) {
+      const spec = parseRosProbe(probe.exec.command);
+      workers[kind] = rosProbeWorker({
+        ...options,
+        spec,
+        watch: (onChange) => ros.watch(spec, target.ros, onChange),
+      });
+    } else {
+      workers[kind] = probeWorker({
+        ...options,
+        attempt: (attempt) => attemptProbe(probe, target, attempt),
+      });
+    }
+  }
+
+  const reviewed = new Set<ProbeKind>();
+  function review(): void {
+    for (const kind of kinds) {
+      const probe = container[`${kind}Probe`];
+      const worker = workers[kind];
+      const problem = probe && worker && !reviewed.has(kind) && tooTight(probe, worker.latencies());
+      if (!problem) continue;
+      reviewed.add(kind);
+      events.event(about, 'Warning', 'ProbeMisconfigured', `${titles[kind]} probe: ${problem}`);
+    }
   }
   const hasStarted = !workers.startup || workers.startup.result === 'success';
   start(hasStarted ? afterStartup : ['startup'], target.startedAtMs < agentStartedAtMs);
   return {
     target,
     workers,
+    review,
     stop: () => {
       for (const worker of Object.values(workers)) worker.stop();
     },
@@ -196,6 +260,25 @@ const titles: Readonly<Record<ProbeKind, string>> = {
   liveness: 'Liveness',
   readiness: 'Readiness',
 };
+
+/** A limit under twice of what 99 of 100 need fails a healthy container in a busy moment. */
+function tooTight(probe: Probe, { count, p99Ms }: LatencySummary): string | undefined {
+  const isRos = isRosProbe(probe.exec);
+  const limitMs = isRos
+    ? deadlineMs(parseRosProbe(probe.exec!.command!))
+    : (probe.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
+  if (limitMs === undefined || count < enoughToJudge || limitMs >= 2 * p99Ms) return undefined;
+  const [limit, what] = isRos
+    ? [`${formatDuration(limitMs)}`, 'signs of life come up to']
+    : [`timeoutSeconds ${limitMs / 1000}`, 'healthy answers take up to'];
+  const neededMs = Math.ceil(2 * p99Ms);
+  return (
+    `${limit} is too tight, as ${what} ${formatDuration(Math.round(p99Ms))} (99th percentile of ${count}): ` +
+    `a busy moment would fail a healthy container. Set it to ${formatDuration(isRos ? neededMs : Math.ceil(neededMs / 1000) * 1000)} or more`
+  );
+}
+
+const enoughToJudge = 30;
 
 function initialResult(kind: ProbeKind, restored: TrackedContainer['restored']): ProbeResult {
   switch (kind) {

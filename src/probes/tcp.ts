@@ -25,7 +25,7 @@ export async function probeTcp(
     };
     const deadline = startDeadline(timeoutMs, () => {
       socket.destroy();
-      settle({ result: 'failure', output: `dial tcp ${address}: i/o timeout` });
+      settle({ result: 'failure', output: `dial tcp ${address}: i/o timeout`, timedOut: true });
     });
     const abort = () => {
       deadline.clear();

@@ -1,20 +1,21 @@
 /**
- * One probe of one container: when it is tried next and what its attempts add up to, as the kubelet's probe worker.
+ * One probe of one container that is tried again and again, as the kubelet's probe worker.
  *
  * - At most one attempt runs at a time; the next starts a period after the last one started.
- * - A result changes after failureThreshold or successThreshold equal attempts in a row.
  * - An attempt that could not be made changes nothing.
  * - All times are monotonic: a step of the wall clock moves nothing.
  */
-import type { Probe } from '../api/core.gen.ts';
+
+import { type AttemptCounts, type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
 import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { type LatencySummary, latencies } from './latencies.ts';
 import type { ProbeResult } from './results.ts';
 
 export interface ProbeWorker {
   readonly result: ProbeResult;
-  /** What the last failed attempt said; '' when none has failed. */
+  /** What the last failure that counted said; '' when there was none. */
   readonly message: string;
+  /** Of attempts that came to an answer in time. */
   latencies(): LatencySummary;
   attempts(): AttemptCounts;
   /** Begins to probe. */
@@ -23,62 +24,39 @@ export interface ProbeWorker {
   stop(): void;
 }
 
-/** `unknown`: the attempt could not be made. */
-export type AttemptCounts = Readonly<Record<'successful' | 'failed' | 'unknown', number>>;
+/** Why a failure may be the machine's and not the container's; undefined when nothing speaks for it. */
+export type FindExcuse = (outcome: ProbeOutcome, signal: AbortSignal) => Promise<string | undefined>;
 
-export interface ProbeWorkerOptions {
-  probe: Probe;
-  initial: ProbeResult;
+export interface ProbeWorkerOptions extends OutcomeCounterOptions {
   attempt: (options: AttemptOptions) => Promise<ProbeOutcome>;
-  onOutcome: (outcome: ProbeOutcome) => void;
-  /** The attempt could not be made. */
-  onError: (error: unknown) => void;
-  /** The result is another one than before. */
-  onChange: (result: ProbeResult) => void;
+  findExcuse: FindExcuse;
 }
 
 export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
-  const { probe, initial, attempt, onOutcome, onError, onChange } = options;
+  const { probe, attempt, findExcuse } = options;
   const periodMs = (probe.periodSeconds ?? defaultPeriodSeconds) * 1000;
   const timeoutMs = (probe.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
-  const thresholds = {
-    success: probe.successThreshold ?? defaultSuccessThreshold,
-    failure: probe.failureThreshold ?? defaultFailureThreshold,
-  };
+  const counter = outcomeCounter(options);
   const times = latencies();
-  const attempts = { successful: 0, failed: 0, unknown: 0 };
   const stopped = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let result = initial;
-  let message = '';
-  let lastOutcome: 'success' | 'failure' | undefined;
-  let equalOutcomes = 0;
 
   async function run(): Promise<void> {
     const startedMs = performance.now();
     try {
       const outcome = await attempt({ timeoutMs, signal: stopped.signal });
+      const tookMs = performance.now() - startedMs;
+      if (!outcome.timedOut) times.record(tookMs);
+      const isExcusable = outcome.result === 'failure' && counter.mayExcuse();
+      const excuse = isExcusable ? await findExcuse(outcome, stopped.signal) : undefined;
       if (stopped.signal.aborted) return;
-      times.record(performance.now() - startedMs);
-      count(outcome);
+      if (excuse === undefined) counter.add(outcome);
+      else counter.addExcused(outcome, excuse);
     } catch (error) {
       if (stopped.signal.aborted) return;
-      attempts.unknown += 1;
-      onError(error);
+      counter.addUnknown(error);
     }
     if (!stopped.signal.aborted) schedule(startedMs + periodMs - performance.now());
-  }
-
-  function count(outcome: ProbeOutcome): void {
-    const counted = outcome.result === 'failure' ? 'failure' : 'success';
-    attempts[counted === 'success' ? 'successful' : 'failed'] += 1;
-    if (counted === 'failure') message = outcome.output;
-    onOutcome(outcome);
-    equalOutcomes = counted === lastOutcome ? equalOutcomes + 1 : 1;
-    lastOutcome = counted;
-    if (equalOutcomes < thresholds[counted] || counted === result) return;
-    result = counted;
-    onChange(result);
   }
 
   function schedule(delayMs: number): void {
@@ -87,13 +65,13 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
 
   return {
     get result() {
-      return result;
+      return counter.result;
     },
     get message() {
-      return message;
+      return counter.message;
     },
     latencies: times.summary,
-    attempts: () => ({ ...attempts }),
+    attempts: counter.attempts,
     start: schedule,
     stop() {
       clearTimeout(timer);
@@ -102,7 +80,5 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
   };
 }
 
-const defaultPeriodSeconds = 10;
-const defaultTimeoutSeconds = 1;
-const defaultSuccessThreshold = 1;
-const defaultFailureThreshold = 3;
+export const defaultPeriodSeconds = 10;
+export const defaultTimeoutSeconds = 1;

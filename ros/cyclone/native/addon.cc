@@ -246,6 +246,7 @@ bool drainGraph(Binding& binding, const Endpoint& endpoint) {
       if (isAlive) {
         values[2] = describeParticipant(env, participant);
         describeUserData(env, values[2], participant.qos);
+        set(env, values[2], "locators", toJs(env, binding.participant->locators(guid)));
       }
     } else {
       const auto& other = *static_cast<const dds_builtintopic_endpoint_t*>(samples[i]);
@@ -447,6 +448,13 @@ napi_value watchStats(const Call& call) {
     set(call.env, object, "lastSampleMs", msToJs(call.env, stats.lastNs));
     set(call.env, object, "lastSourceTimeMs", msToJs(call.env, stats.lastSourceNs));
   }
+  napi_value gaps;
+  napi_create_object(call.env, &gaps);
+  set(call.env, gaps, "count", toJs(call.env, static_cast<double>(stats.gaps.count())));
+  set(call.env, gaps, "p50Ms", msToJs(call.env, stats.gaps.percentileNs(0.5)));
+  set(call.env, gaps, "p99Ms", msToJs(call.env, stats.gaps.percentileNs(0.99)));
+  set(call.env, gaps, "maxMs", msToJs(call.env, stats.gaps.maxNs()));
+  set(call.env, object, "gaps", gaps);
   return object;
 }
 
@@ -461,6 +469,7 @@ napi_value watchWriters(const Call& call) {
     set(call.env, object, "type", toJs(call.env, writer.type));
     set(call.env, object, "qos", toJs(call.env, writer.qos));
     set(call.env, object, "alive", toJs(call.env, writer.isAlive));
+    set(call.env, object, "isAccepted", toJs(call.env, writer.isAccepted));
     set(call.env, object, "samples", toJs(call.env, static_cast<double>(writer.samples)));
     if (writer.lastNs != 0) set(call.env, object, "lastSampleMs", msToJs(call.env, writer.lastNs));
     napi_set_element(call.env, array, index++, object);

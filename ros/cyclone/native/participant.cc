@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "locators.h"
 #include "watch.h"
 
 namespace {
@@ -256,6 +257,13 @@ Endpoint& Participant::adopt(std::unique_ptr<Endpoint> endpoint) {
 Endpoint* Participant::find(uint32_t id) {
   const auto found = endpoints_.find(id);
   return found == endpoints_.end() ? nullptr : found->second.get();
+}
+
+std::string Participant::locators(const Guid& participant) const {
+  for (const auto& entry : endpoints_) {
+    if (entry.second->type != nullptr) return locatorsOf(*entry.second->type, participant);
+  }
+  return "";
 }
 
 void Participant::remove(uint32_t id) {

@@ -86,6 +86,8 @@ class Participant {
                          bool isKeyed);
   Endpoint& createGraphReader(EndpointKind kind);
   Endpoint* find(uint32_t id);
+  // Where another participant is reached; empty when that is not known.
+  std::string locators(const Guid& participant) const;
   uint32_t nextId() { return ++lastId_; }
   // Returns at once; the library may take its time to let go.
   void remove(uint32_t id);

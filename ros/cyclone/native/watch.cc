@@ -89,6 +89,7 @@ void Watch::onSample(const Guid& guid, dds_instance_handle_t handle, const std::
   writer.lastNs = std::max(writer.lastNs, atNs);
   if (!isAccepted(guid)) return;
   stats_.samples++;
+  if (stats_.lastNs != 0) stats_.gaps.add(std::max<int64_t>(atNs - stats_.lastNs, 0));
   if (atNs >= stats_.lastNs) {
     stats_.lastNs = atNs;
     stats_.lastSourceNs = sourceNs;
@@ -130,7 +131,9 @@ std::vector<WatchedWriter> Watch::writers() {
   const std::lock_guard lock(mutex_);
   std::vector<WatchedWriter> result;
   for (const auto& entry : writers_) {
-    if (entry.second.isMatched) result.push_back(entry.second);
+    if (!entry.second.isMatched) continue;
+    result.push_back(entry.second);
+    result.back().isAccepted = isAccepted(entry.first);
   }
   return result;
 }
@@ -161,6 +164,7 @@ void Watch::onUnmatched(dds_instance_handle_t handle, int64_t atNs) {
   if (isClosed_ || writer == nullptr) return;
   const Guid guid = writer->guid;
   const bool wasMatched = writer->isMatched;
+  if (isAccepted(guid)) goneNs_ = std::max(goneNs_, writer->lastNs);
   writers_.erase(guid);
   if (wasMatched) tell(Event::Kind::watchUnmatched, guid, atNs);
 }
@@ -177,13 +181,34 @@ void Watch::onLiveliness(dds_instance_handle_t handle, bool isAlive, int64_t atN
 void Watch::accept(std::optional<GuidSet> writers) {
   const std::lock_guard lock(mutex_);
   if (accepted_ == writers) return;
+  const bool hadOthers = std::any_of(writers_.begin(), writers_.end(), [&](const auto& entry) {
+    return entry.second.samples > 0 && isAccepted(entry.first) && writers && writers->count(entry.first) == 0;
+  });
   accepted_ = std::move(writers);
-  sinceNs_ = monotonicNs();
-  wasHeard_ = false;
-  isSilent_ = false;
-  stats_ = {};
-  bucket_ = 0;
-  std::fill(std::begin(buckets_), std::end(buckets_), 0);
+  if (hadOthers) {
+    // What they sent cannot be told apart any more.
+    stats_ = {};
+    bucket_ = 0;
+    std::fill(std::begin(buckets_), std::end(buckets_), 0);
+  }
+  Guid newest{};
+  int64_t lastNs = goneNs_;
+  for (const auto& [guid, writer] : writers_) {
+    if (!isAccepted(guid) || writer.lastNs <= lastNs) continue;
+    lastNs = writer.lastNs;
+    newest = guid;
+  }
+  const bool isNewer = lastNs > stats_.lastNs;
+  stats_.lastNs = lastNs;
+  if (lastNs == 0) {
+    sinceNs_ = monotonicNs();
+    wasHeard_ = false;
+    isSilent_ = false;
+  } else if (isNewer && (!wasHeard_ || isSilent_)) {
+    wasHeard_ = true;
+    isSilent_ = false;
+    tell(Event::Kind::watchHeard, newest, lastNs);
+  }
 }
 
 void Watch::close() {

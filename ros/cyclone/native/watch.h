@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "gaps.h"
 #include "participant.h"
 
 struct WatchOptions {
@@ -33,6 +34,8 @@ struct WatchedWriter {
   Qos qos;
   bool isMatched = false;
   bool isAlive = true;
+  // As of when writers() was asked.
+  bool isAccepted = false;
   uint64_t samples = 0;
   int64_t lastNs = 0;
 };
@@ -42,6 +45,7 @@ struct WatchStats {
   int64_t lastNs = 0;
   int64_t lastSourceNs = 0;
   double rateHz = 0;
+  Gaps gaps;
 };
 
 class Watch;
@@ -70,7 +74,7 @@ class Watch {
                  int64_t atNs);
   void onUnmatched(dds_instance_handle_t handle, int64_t atNs);
   void onLiveliness(dds_instance_handle_t handle, bool isAlive, int64_t atNs);
-  // A set that differs from the one before begins the watch anew.
+  // From now on only these count, and what they sent before; undefined: all.
   void accept(std::optional<GuidSet> writers);
   WatchStats stats();
   std::vector<WatchedWriter> writers();
@@ -101,6 +105,8 @@ class Watch {
   int64_t sinceNs_;
   bool wasHeard_ = false;
   bool isSilent_ = false;
+  // The last sample of an accepted writer that is gone.
+  int64_t goneNs_ = 0;
   // Samples by the part of the window that they came in; `bucket_` numbers parts since the clock's beginning.
   uint32_t buckets_[kBuckets] = {};
   int64_t bucket_ = 0;

@@ -1,4 +1,6 @@
 /** Probes and lifecycle hooks: what they do, and when. */
+
+import { isRosProbe, parseRosProbe, RosProbeError } from '../../probes/ros-spec.ts';
 import type { Container, HTTPGetAction, Lifecycle, LifecycleHandler, PodOS, Probe } from '../core.gen.ts';
 import { child, index } from '../errors.ts';
 import type { FieldErrors } from '../field-errors.ts';
@@ -21,6 +23,7 @@ export function validateProbes(
     const probePath = child(path, kind);
     if (probe === undefined) continue;
     validateProbe(probe, context, probePath, errors);
+    validateRosProbe(probe, probePath, errors);
     const { successThreshold = 1, terminationGracePeriodSeconds } = probe;
     if (kind !== 'readinessProbe' && successThreshold !== 1) {
       errors.invalid(
@@ -69,6 +72,17 @@ function validateProbe(probe: Probe, context: HandlerContext, path: string, erro
   if (terminationGracePeriodSeconds !== undefined && terminationGracePeriodSeconds <= 0) {
     const message = 'must be greater than 0';
     errors.invalid(child(path, 'terminationGracePeriodSeconds'), terminationGracePeriodSeconds, message);
+  }
+}
+
+/** No rule of the API server's, which takes any command: this one is answered by the ROS 2 bridge. */
+function validateRosProbe({ exec }: Probe, path: string, errors: FieldErrors): void {
+  if (!isRosProbe(exec)) return;
+  try {
+    parseRosProbe(exec.command);
+  } catch (err) {
+    if (!(err instanceof RosProbeError)) throw err;
+    errors.invalid(index(child(path, 'exec.command'), err.word), exec.command[err.word], err.message);
   }
 }
 

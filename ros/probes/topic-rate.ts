@@ -1,0 +1,61 @@
+/** Alive while data flows: catches a driver that is up but silent, slow, or stuck on old data. */
+import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
+import type { WatchContext } from './kinds.ts';
+import { watchOwnWriters } from './own-writers.ts';
+import { clockTime, shortTime } from './words.ts';
+
+export function watchTopicRate(
+  context: WatchContext,
+  { topic, minRateHz, maxAgeMs }: Extract<RosProbeSpec, { kind: 'topic' }>,
+  target: RosProbeTarget,
+  onChange: () => void,
+): RosWatch {
+  // Long enough for a rate that is kept to show in it whatever the moment.
+  const windowMs = Math.max(shortestWindowMs, (samplesInWindow / minRateHz) * 1000);
+  let sinceMs = performance.now();
+  let last: RosFinding['state'] = 'missed';
+  const own = watchOwnWriters(context, topic, target, { windowMs, maxSilenceMs: windowMs }, ({ event }) => {
+    if (event === 'heard' || event === 'silent') look();
+  });
+  // Silence tells itself; that data comes too slowly has to be looked for.
+  const timer = setInterval(look, windowMs / 2);
+
+  function look(): void {
+    if (check().state !== last) onChange();
+  }
+
+  function check(): RosFinding {
+    const { rateHz, lastSampleMs: lastMs, lastSourceTimeMs } = own.watch.stats();
+    const problem = judge();
+    const state = problem === undefined ? 'alive' : 'missed';
+    if (state !== last) sinceMs = performance.now();
+    last = state;
+    const message = problem ?? `data flows on ${topic}`;
+    return { state, atMs: sinceMs, message, ...(lastMs === undefined ? {} : { lastMs }) };
+
+    function judge(): string | undefined {
+      if (lastMs === undefined) return `no data on ${topic} so far${own.aside()}`;
+      // The edge of the window may cut one sample off.
+      if (rateHz < minRateHz - 1000 / windowMs) {
+        return `data on ${topic} comes at ${rateHz.toFixed(1)} Hz, at least ${minRateHz} Hz is asked for; the last came at ${clockTime(lastMs)}${own.aside()}`;
+      }
+      if (maxAgeMs === undefined || lastSourceTimeMs === undefined) return undefined;
+      const receivedAtMs = Date.now() - (performance.now() - lastMs);
+      const ageMs = receivedAtMs - lastSourceTimeMs;
+      if (ageMs <= maxAgeMs) return undefined;
+      return `data on ${topic} is ${shortTime(ageMs)} old when it comes, at most ${shortTime(maxAgeMs)} is asked for`;
+    }
+  }
+
+  return {
+    check,
+    gaps: () => own.watch.stats().gaps,
+    close() {
+      clearInterval(timer);
+      own.close();
+    },
+  };
+}
+
+const shortestWindowMs = 1000;
+const samplesInWindow = 3;

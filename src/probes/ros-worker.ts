@@ -1,0 +1,125 @@
+/**
+ * One probe of one container that the ROS 2 bridge watches (`ros2-probe`). Nothing is tried: signs of life come or stay
+ * out, and each change is judged at once.
+ *
+ * - Until the container has given its first sign of life, a failure is one period without it: a node that takes seconds
+ *   to start is not held to a deadline of milliseconds.
+ * - From then on a heartbeat or a liveliness that is missed fails at once, and once more with every further deadline that
+ *   passes. What is no matter of a deadline fails at once and then once a period.
+ * - What cannot be told (no transport yet) changes nothing.
+ */
+import type { RosFinding, RosProbeSpec, RosWatch } from '../../ros/prober.ts';
+import { type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
+import type { LatencySummary } from './latencies.ts';
+import { defaultPeriodSeconds, type FindExcuse, type ProbeWorker } from './worker.ts';
+
+export interface RosProbeWorkerOptions extends OutcomeCounterOptions {
+  spec: RosProbeSpec;
+  watch: (onChange: () => void) => RosWatch;
+  findExcuse: FindExcuse;
+}
+
+export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
+  const { probe, spec, findExcuse } = options;
+  const periodMs = (probe.periodSeconds ?? defaultPeriodSeconds) * 1000;
+  const counter = outcomeCounter(options);
+  const stopped = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let watch: RosWatch | undefined;
+  let hasLived = false;
+  let isJudging = false;
+  /** The gaps between signs of life stay known after the end. */
+  let gaps: LatencySummary | undefined;
+
+  const paceMs = () => (hasLived ? (deadlineMs(spec) ?? periodMs) : periodMs);
+
+  function begin(): void {
+    watch = options.watch(() => void judge(false));
+    // Also what cannot live yet is given its first period.
+    if (watch.check().state === 'missed') schedule(paceMs());
+    else void judge(false);
+  }
+
+  /** @param isDue the pace has passed since the last judgement */
+  async function judge(isDue: boolean): Promise<void> {
+    const finding = watch?.check();
+    if (finding === undefined || isJudging) return;
+    if (finding.state === 'alive') {
+      hasLived = true;
+      if (isDue || counter.last !== 'success') counter.add(outcomeOf(finding));
+      // Events tell when that ends; only a threshold of more than one needs more of the same.
+      if (counter.result !== 'success') schedule(periodMs);
+      else unschedule();
+    } else if (finding.state === 'unknown') {
+      if (isDue || timer === undefined) counter.addUnknown(new Error(finding.message));
+      schedule(periodMs);
+    } else if (isDue || (hasLived && counter.last !== 'failure')) {
+      await fail(finding);
+    } else if (timer === undefined) schedule(paceMs());
+  }
+
+  async function fail(finding: RosFinding): Promise<void> {
+    isJudging = true;
+    const outcome = outcomeOf(finding);
+    const excuse = counter.mayExcuse() ? await findExcuse(outcome, stopped.signal) : undefined;
+    isJudging = false;
+    if (stopped.signal.aborted) return;
+    // Looking for an excuse takes a moment, in which the sign of life may have come.
+    if (watch?.check().state !== 'missed') return judge(false);
+    if (excuse === undefined) counter.add(outcome);
+    else counter.addExcused(outcome, excuse);
+    if (counter.result !== 'failure' || excuse !== undefined) schedule(paceMs());
+    else unschedule();
+  }
+
+  function unschedule(): void {
+    clearTimeout(timer);
+    timer = undefined;
+  }
+
+  function schedule(delayMs: number): void {
+    unschedule();
+    if (stopped.signal.aborted) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void judge(true);
+    }, delayMs);
+  }
+
+  return {
+    get result() {
+      return counter.result;
+    },
+    get message() {
+      return counter.message;
+    },
+    latencies: () => watch?.gaps() ?? gaps ?? { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 },
+    attempts: counter.attempts,
+    start(delayMs) {
+      timer = setTimeout(() => {
+        timer = undefined;
+        begin();
+      }, delayMs);
+    },
+    stop() {
+      unschedule();
+      stopped.abort(new Error('the probe was stopped'));
+      gaps = watch?.gaps();
+      watch?.close();
+      watch = undefined;
+    },
+  };
+}
+
+/** Within which signs of life have to follow each other; undefined for what is a state. */
+export function deadlineMs(spec: RosProbeSpec): number | undefined {
+  if (spec.kind === 'heartbeat') return spec.deadlineMs;
+  return spec.kind === 'liveliness' ? spec.leaseMs : undefined;
+}
+
+const outcomeOf = ({ state, message }: RosFinding) => ({
+  result: state === 'missed' ? ('failure' as const) : ('success' as const),
+  output: message,
+  // A sign that did not come in time: a machine that is too busy can be why.
+  ...(state === 'missed' ? { timedOut: true } : {}),
+});

@@ -1,0 +1,65 @@
+/** Whose a DDS participant is, told by real sockets of real processes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ownership } from '../../ros/probes/ownership.ts';
+
+const children: ChildProcess[] = [];
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+});
+
+/** A process with a UDP socket; tells its port. */
+async function bound(address = '127.0.0.1'): Promise<{ pid: number; port: number }> {
+  const script = `const s = require('node:dgram').createSocket(${address.includes(':') ? "'udp6'" : "'udp4'"});
+    s.bind(0, ${JSON.stringify(address)}, () => console.log(s.address().port));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
+  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+  return { pid: child.pid!, port: Number(line) };
+}
+
+const target = (pids: number[], addresses: string[] = []) => ({ addresses, pids: async () => pids });
+const reachedAt = (address: string, port: number) => ({ locators: [{ address, port }] });
+
+describe("a participant on the host's network", () => {
+  it.each(['127.0.0.1', '::1', '0.0.0.0'])(
+    'is of the pod whose process holds its port on %s',
+    async (bind) => {
+      const mine = await bound(bind);
+      const other = await bound(bind);
+      const at = bind === '0.0.0.0' ? '127.0.0.1' : bind;
+      expect(await ownership(reachedAt(at, mine.port), target([other.pid, mine.pid]))).toBe('own');
+      expect(await ownership(reachedAt(at, other.port), target([mine.pid]))).toBe('other');
+      expect(await ownership(reachedAt(at, mine.port), target([]))).toBe('other');
+    },
+  );
+
+  it('is not of the pod when it is reached on another machine', async () => {
+    const mine = await bound();
+    expect(await ownership(reachedAt('192.0.2.7', mine.port), target([mine.pid]))).toBe('other');
+  });
+
+  it('is of nobody knows whom when its port is not held here, or it tells none', async () => {
+    const gone = await bound();
+    const child = children.pop()!;
+    const ended = once(child, 'exit');
+    process.kill(gone.pid, 'SIGKILL');
+    await ended;
+    expect(await ownership(reachedAt('127.0.0.1', gone.port), target([gone.pid]))).toBe('unknown');
+    expect(await ownership({ locators: [] }, target([gone.pid]))).toBe('unknown');
+  });
+});
+
+describe('a participant of a pod with a network of its own', () => {
+  it('is known by its address', async () => {
+    expect(await ownership(reachedAt('10.88.0.7', 7410), target([], ['10.88.0.7']))).toBe('own');
+    expect(await ownership(reachedAt('10.88.0.8', 7410), target([], ['10.88.0.7']))).toBe('other');
+    expect(await ownership(reachedAt('127.0.0.1', 7410), target([], ['10.88.0.7']))).toBe('other');
+  });
+});

@@ -1,0 +1,219 @@
+/** What `ros2-probe` probes tell, of real writers in other processes, stopped, killed and slowed for real. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Bench, type Peer, until, useBench } from '../../ros/contract/harness.ts';
+import { reliable } from '../../ros/contract/types.ts';
+import * as bond from '../../ros/messages/gen/bond.ts';
+import * as lifecycle from '../../ros/messages/gen/lifecycle_msgs.ts';
+import type { RosProbeSpec, RosProbeTarget, RosWatch } from '../../ros/prober.ts';
+import { watchOn } from '../../ros/probes/kinds.ts';
+import { type BridgeProber, rosProber } from '../../ros/probes/prober.ts';
+import type { RosTransport } from '../../ros/transport.ts';
+import { silentLogger } from '../../src/log.ts';
+
+const bench = useBench('cyclone');
+const watches: RosWatch[] = [];
+afterEach(() => {
+  for (const watch of watches.splice(0)) watch.close();
+});
+
+const ofPod = (...pids: number[]): RosProbeTarget => ({ addresses: [], pids: async () => pids });
+
+/** A prober on a transport of its own, as in an agent. */
+function setUp(b: Bench): { prober: BridgeProber; transport: RosTransport } {
+  const transport = b.open();
+  const prober = rosProber('no transport yet');
+  prober.attach(watchOn({ transport, node: transport.createNode('prober', '/'), log: silentLogger() }));
+  return { prober, transport };
+}
+
+/** What the watch told, each state once, in order. */
+function watch(prober: BridgeProber, spec: RosProbeSpec, target: RosProbeTarget) {
+  const told: string[] = [];
+  const note = () => {
+    const { state } = watched.check();
+    if (told.at(-1) !== state) told.push(state);
+  };
+  const watched = prober.watch(spec, target, () => queueMicrotask(note));
+  watches.push(watched);
+  note();
+  return {
+    told,
+    watched,
+    is: (state: string) => until(() => watched.check().state === state),
+    message: () => watched.check().message,
+  };
+}
+
+async function beating(periodMs = 20, topic = '/camera/heartbeat'): Promise<Peer> {
+  const peer = await bench.peer();
+  await peer.run({ do: 'publisher', topic, qos: reliable });
+  await peer.run({ do: 'publishEvery', topic, periodMs });
+  return peer;
+}
+
+const heartbeat: RosProbeSpec = { kind: 'heartbeat', topic: '/camera/heartbeat', deadlineMs: 250 };
+
+describe('a heartbeat', () => {
+  it('is missed until it comes, when its process stops, and comes again', async () => {
+    const { prober } = setUp(bench);
+    const none = watch(prober, heartbeat, ofPod());
+    expect(none.message()).toBe('no heartbeat on /camera/heartbeat so far (it has no publisher)');
+    const peer = await beating();
+    const { is, message, told, watched } = watch(prober, heartbeat, ofPod(peer.pid));
+    await until(() => watched.gaps()!.count > 5);
+    peer.signal('SIGSTOP');
+    await is('missed');
+    expect(message()).toMatch(
+      /^no heartbeat on \/camera\/heartbeat for \d+ ms, deadline 250 ms, the last came at \d\d:\d\d:\d\d\.\d\d\dZ$/,
+    );
+    await until(() => told.at(-1) === 'missed');
+    peer.signal('SIGCONT');
+    await is('alive');
+    await until(() => told.at(-1) === 'alive');
+    expect(told).toEqual(['missed', 'alive', 'missed', 'alive']);
+    expect(watched.gaps()!.maxMs).toBeGreaterThan(250);
+  });
+
+  it('counts only from processes of the pod', async () => {
+    const { prober } = setUp(bench);
+    const other = await beating();
+    const mine = await bench.peer();
+    const { is, message, told } = watch(prober, heartbeat, ofPod(mine.pid));
+    await until(() => message().includes('so far (1 publisher is not of this pod and is not counted)'));
+    await mine.run({ do: 'publisher', topic: '/camera/heartbeat', qos: reliable });
+    await mine.run({ do: 'publishEvery', topic: '/camera/heartbeat', periodMs: 20 });
+    await is('alive');
+    await mine.kill();
+    await is('missed');
+    expect(other.pid).not.toBe(mine.pid);
+    await until(() => told.at(-1) === 'missed');
+    expect(told).toEqual(['missed', 'alive', 'missed']);
+  });
+
+  it('is neither missed nor missing while this process is busy', async () => {
+    const { prober } = setUp(bench);
+    const peer = await beating();
+    const { is, told, watched } = watch(prober, heartbeat, ofPod(peer.pid));
+    await is('alive');
+    const untilMs = performance.now() + 1500;
+    while (performance.now() < untilMs);
+    expect(watched.check().state).toBe('alive');
+    await sleep(300);
+    expect(told).toEqual(['missed', 'alive']);
+    expect(watched.gaps()!.maxMs).toBeLessThan(1000);
+  });
+
+  it('cannot be told without a transport, and can again with one', async () => {
+    const { prober, transport } = setUp(bench);
+    const peer = await beating();
+    const { is, message, told } = watch(prober, heartbeat, ofPod(peer.pid));
+    await is('alive');
+    prober.detach('the participant is gone');
+    expect(message()).toBe('the participant is gone');
+    await until(() => told.at(-1) === 'unknown');
+    prober.attach(watchOn({ transport, node: transport.createNode('again', '/'), log: silentLogger() }));
+    await is('alive');
+  });
+});
+
+it('liveliness is lost when the process that asserts it is killed', async () => {
+  const { prober } = setUp(bench);
+  const peer = await bench.peer();
+  const qos = { ...reliable, liveliness: 'automatic' as const, livelinessLeaseMs: 300 };
+  await peer.run({ do: 'publisher', topic: '/image', qos });
+  const { is, message, told } = watch(
+    prober,
+    { kind: 'liveliness', topic: '/image', leaseMs: 500 },
+    ofPod(peer.pid),
+  );
+  await is('alive');
+  await peer.kill();
+  await is('missed');
+  expect(message()).toMatch(/no publisher of \/image asserts its liveliness within 500 ms/);
+  await until(() => told.at(-1) === 'missed');
+});
+
+it('a node is there while its process of the pod is', async () => {
+  const { prober } = setUp(bench);
+  const peer = await bench.peer();
+  const spec: RosProbeSpec = { kind: 'node', node: '/peer' };
+  const mine = watch(prober, spec, ofPod(peer.pid));
+  const other = watch(prober, spec, ofPod());
+  await mine.is('alive');
+  await until(() => other.message() === 'the node /peer that is in the ROS graph is not of this pod');
+  await peer.kill();
+  await mine.is('missed');
+  expect(mine.message()).toBe('the node /peer is not in the ROS graph');
+});
+
+it('data has to flow as fast as it is asked to', async () => {
+  const { prober } = setUp(bench);
+  const peer = await beating(20, '/scan');
+  const { is, message } = watch(prober, { kind: 'topic', topic: '/scan', minRateHz: 5 }, ofPod(peer.pid));
+  await is('alive');
+  await peer.run({ do: 'publishEvery', topic: '/scan', periodMs: 800 });
+  await is('missed');
+  expect(message()).toMatch(/^data on \/scan comes at \d\.\d Hz, at least 5 Hz is asked for/);
+  await peer.run({ do: 'publishEvery', topic: '/scan', periodMs: 20 });
+  await is('alive');
+});
+
+it('a managed node is in the state that it tells, by its service and its events', async () => {
+  const { prober } = setUp(bench);
+  const there = bench.open().createNode('camera', '/');
+  let label = 'inactive';
+  there.createService('/camera/get_state', lifecycle.GetState, () => ({
+    current_state: { id: 2, label },
+  }));
+  const events = there.createPublisher('/camera/transition_event', lifecycle.TransitionEvent, reliable);
+  const { is, message } = watch(prober, { kind: 'lifecycle', node: '/camera', state: 'active' }, ofPod());
+  await until(() => message() === 'the node /camera is inactive, not active');
+  const becomes = (next: string) => {
+    label = next;
+    events.publish({
+      timestamp: 0n,
+      transition: { id: 0, label: '' },
+      start_state: { id: 0, label: '' },
+      goal_state: { id: 0, label: next },
+    });
+  };
+  becomes('active');
+  await is('alive');
+  becomes('inactive');
+  await is('missed');
+  becomes('active');
+  await is('alive');
+  there.close();
+  await is('missed');
+  expect(message()).toBe('the node /camera does not tell its lifecycle state');
+});
+
+it('a bond holds while its other end says so, and breaks when it leaves or falls silent', async () => {
+  const { prober } = setUp(bench);
+  const publisher = bench.open().createNode('bonded', '/').createPublisher('/bond', bond.Status, reliable);
+  const { is, message } = watch(prober, { kind: 'bond', topic: '/bond', id: 'camera' }, ofPod());
+  const say = (id: string, instance: string, active: boolean, timeoutS = 60) =>
+    publisher.publish(
+      bond.Status.create({
+        id,
+        instance_id: instance,
+        active,
+        heartbeat_timeout: timeoutS,
+        heartbeat_period: 0.1,
+      }),
+    );
+  await until(() => publisher.subscriptions > 0);
+  say('another', 'a', true);
+  await sleep(200);
+  expect(message()).toBe('no bond camera on /bond so far');
+  say('camera', 'a', true);
+  await is('alive');
+  say('camera', 'a', false);
+  await is('missed');
+  expect(message()).toMatch(/^the bond camera on \/bond was broken by its other end at/);
+  say('camera', 'b', true, 0.3);
+  await is('alive');
+  await is('missed');
+  expect(message()).toMatch(/^the bond camera on \/bond is silent for .*, timeout 300 ms/);
+});
