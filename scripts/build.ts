@@ -1,7 +1,8 @@
 /**
  * Builds what `make install` installs: dist/roslet.js (agent and CLI in one file, so that it starts fast and holds
- * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-dds.node (ROS 2,
- * where it can be built) and the launcher bin/roslet.
+ * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
+ * which starts in containers outlive the agent), dist/roslet-dds.node (ROS 2, where it can be built) and the launcher
+ * bin/roslet.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,7 +29,13 @@ const require = __createRequire(import.meta.url);`.trim();
 
 await mkdir(dist, { recursive: true });
 await mkdir(join(root, 'bin'), { recursive: true });
-await Promise.all([bundle(), compileOciRuntime(), compileRosAddon(), placeLauncher()]).catch((error) => {
+await Promise.all([
+  bundle(),
+  compile('runtime/process/native', 'roslet-oci'),
+  compile('runtime/cri/native', 'roslet-cri-relay'),
+  compileRosAddon(),
+  placeLauncher(),
+]).catch((error) => {
   console.error(`build: ${error.message}`);
   process.exit(1);
 });
@@ -83,20 +90,19 @@ export default http;`;
 }
 
 /** Linked statically, so that it also runs in a mount namespace that does not show the host's libraries. */
-async function compileOciRuntime(): Promise<void> {
-  const folder = join(root, 'runtime', 'process', 'native');
-  const sources = (await readdir(folder))
-    .filter((name) => name.endsWith('.c'))
-    .map((name) => join(folder, name));
-  const outfile = join(dist, 'roslet-oci');
+async function compile(folder: string, name: string): Promise<void> {
+  const sources = (await readdir(join(root, folder)))
+    .filter((file) => file.endsWith('.c'))
+    .map((file) => join(root, folder, file));
+  const outfile = join(dist, name);
   // A running pod may have the old file open: replace it, never write into it.
   const fresh = `${outfile}.new`;
   const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-s'];
   await run(process.env.CC ?? 'gcc', [...flags, '-o', fresh, ...sources]).catch((cause) => {
-    throw new Error(`the C compiler failed on runtime/process/native:\n${cause.stderr || cause.message}`);
+    throw new Error(`the C compiler failed on ${folder}:\n${cause.stderr || cause.message}`);
   });
   await rename(fresh, outfile);
-  console.log(`build: dist/roslet-oci, ${kilobytes((await stat(outfile)).size)}`);
+  console.log(`build: dist/${name}, ${kilobytes((await stat(outfile)).size)}`);
 }
 
 /** An agent without it runs all the same, without ROS 2. Compiled anew only when something of it has changed. */

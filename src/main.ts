@@ -501,12 +501,18 @@ async function openRuntimes(
   let cri: Runtime | undefined;
   if (useCri) {
     const { criRuntime } = await import('../runtime/cri/index.ts');
-    cri = await criRuntime({ endpoint, log, requestTimeoutMs: config.runtimeRequestTimeoutMs, signal });
+    cri = await criRuntime({
+      endpoint,
+      log,
+      relayPath: program('roslet-cri-relay'),
+      requestTimeoutMs: config.runtimeRequestTimeoutMs,
+      signal,
+    });
   }
   const { processRuntime } = await import('../runtime/process/index.ts');
   const process = processRuntime({
     stateDir: paths.processDir,
-    ociPath: ociProgram(),
+    ociPath: program('roslet-oci'),
     log,
     hiddenPaths: [config.rootDir],
   });
@@ -568,10 +574,8 @@ async function imageDirs(runtimes: RuntimeSet, signal: AbortSignal): Promise<str
 }
 
 /** Beside the bundle; in a checkout that runs from source, where the build puts it. */
-function ociProgram(): string {
-  const candidates = ['./roslet-oci', '../dist/roslet-oci'].map((p) =>
-    fileURLToPath(new URL(p, import.meta.url)),
-  );
+function program(name: string): string {
+  const candidates = [`./${name}`, `../dist/${name}`].map((p) => fileURLToPath(new URL(p, import.meta.url)));
   return candidates.find((p) => existsSync(p)) ?? candidates[0]!;
 }
 

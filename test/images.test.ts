@@ -8,7 +8,7 @@ import { ImageError } from '../src/images/error.ts';
 import { createImageCollector } from '../src/images/gc.ts';
 import { createImageManager, type ImageManager } from '../src/images/manager.ts';
 import { silentLogger } from '../src/log.ts';
-import { startContainerd, type TestContainerd } from './peers/containerd.ts';
+import { relayPath, startContainerd, type TestContainerd } from './peers/containerd.ts';
 import { pauseImage, testImages } from './peers/images.ts';
 import { startRegistry, type TestRegistry } from './peers/registry.ts';
 
@@ -30,7 +30,7 @@ describe('images on containerd', () => {
     registry = await startRegistry(testImages());
     containerd = await startContainerd('1.6', { registries: { 'registry.test': registry.url } });
     const { endpoint } = containerd;
-    const runtime = await criRuntime({ endpoint, log: silentLogger(), signal: closing.signal });
+    const runtime = await criRuntime({ endpoint, relayPath, log: silentLogger(), signal: closing.signal });
     if (runtime.images === null) throw new Error('containerd has no images');
     images = runtime.images;
   });

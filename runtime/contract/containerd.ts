@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../src/log.ts';
-import { startContainerd } from '../../test/peers/containerd.ts';
+import { relayPath, startContainerd } from '../../test/peers/containerd.ts';
 import { containerdLines } from '../../test/peers/containerd-binaries.ts';
 import { busyboxImage } from '../../test/peers/images.ts';
 import { criRuntime } from '../cri/index.ts';
@@ -22,7 +22,7 @@ export const containerdsUnderTest: RuntimeUnderTest[] = containerdLines.map((lin
     const containerd = await startContainerd(line);
     const closing = new AbortController();
     const open = () =>
-      criRuntime({ endpoint: containerd.endpoint, log: silentLogger(), signal: closing.signal });
+      criRuntime({ endpoint: containerd.endpoint, relayPath, log: silentLogger(), signal: closing.signal });
     const workDir = join(containerd.root, 'work');
     mkdirSync(workDir);
     return {

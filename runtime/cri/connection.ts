@@ -4,7 +4,7 @@
  */
 import type { Client, ServiceError } from '@grpc/grpc-js';
 import { RuntimeError } from '../runtime.ts';
-import { cancelled, runtimeError } from './errors.ts';
+import { callName, cancelled, runtimeError } from './errors.ts';
 import type { Method } from './methods.ts';
 
 export interface CallOptions {
@@ -111,7 +111,7 @@ export async function connect(endpoint: string): Promise<Connection> {
 }
 
 /** `unix:///run/containerd/containerd.sock`, or the bare path. */
-function socketPath(endpoint: string): string {
+export function socketPath(endpoint: string): string {
   const path = endpoint.replace(/^unix:(\/\/)?(?=\/)/, '');
   if (!path.startsWith('/')) {
     throw new RuntimeError(
@@ -130,5 +130,3 @@ function atDeadline(error: ServiceError, deadlineMs: number): Pick<ServiceError,
   if (error.code !== cancelledCode || Date.now() < deadlineMs - slackMs) return error;
   return { code: deadlineExceededCode, details: 'Deadline exceeded after the time given' };
 }
-
-const callName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

@@ -54,19 +54,6 @@ export function decodeContainer(container: cri.Container): Container {
   };
 }
 
-/**
- * containerd gives a start up when the caller goes away, for instance because the agent was killed, and lists the
- * container as exited with an error of its own. It never ran: nothing crashed, and its place may be taken again.
- */
-function wasInterrupted({ state, reason, startedAt, message }: cri.ContainerStatus): boolean {
-  return (
-    state === cri.ContainerState.CONTAINER_EXITED &&
-    reason === 'StartError' &&
-    milliseconds(startedAt) === 0 &&
-    /context canceled|transport is closing|signal: killed|ttrpc: closed/.test(message)
-  );
-}
-
 /** CRI's status does not say which sandbox a container belongs to: `podSandboxId` comes from the list. */
 export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId: string): ContainerStatus {
   const user = status.user?.linux;
@@ -80,7 +67,7 @@ export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId:
     image: status.image?.image ?? '',
     imageRef: status.imageRef,
     imageId: status.imageId || status.imageRef,
-    state: wasInterrupted(status) ? 'CONTAINER_CREATED' : containerStates[status.state],
+    state: containerStates[status.state],
     createdAtMs: milliseconds(status.createdAt),
     startedAtMs,
     finishedAtMs,

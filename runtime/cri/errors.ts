@@ -35,16 +35,21 @@ export function runtimeError(
       cause: error,
     });
   }
-  return new RuntimeError(code, withoutGrpcPrefix(error.details) || `${call} failed`, {
-    cause: error,
-  });
+  const message = withoutGrpcPrefix(error.details) || `${call} failed`;
+  return new RuntimeError(isUnderWay(message) ? 'AlreadyExists' : code, message, { cause: error });
 }
+
+export const callName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 export const cancelled = (call: string, reason: unknown): RuntimeError =>
   new RuntimeError('Cancelled', `${call} was cancelled`, { cause: reason });
 
 export const hasCode = (error: unknown, code: RuntimeErrorCode): boolean =>
   error instanceof RuntimeError && error.code === code;
+
+/** containerd's words for what another call is doing or has done, perhaps one of an earlier life of the agent. */
+const isUnderWay = (message: string): boolean =>
+  /is reserved for |is already in starting state|is in CONTAINER_RUNNING state/.test(message);
 
 /** grpc-js wraps the reason in sentences about itself. */
 function connectionFailure(details: string): string {

@@ -27,6 +27,7 @@ import { runtimeEvents } from './events.ts';
 import { refuseIgnoredStopSignal, refuseUnknownFields } from './features.ts';
 import { criImages } from './images.ts';
 import * as methods from './methods.ts';
+import { outlivingCalls } from './outliving.ts';
 import { containerOwners } from './owners.ts';
 import { runtimeStatus } from './status.ts';
 import { streamCommand, streamPort, wantedStreams } from './streaming.ts';
@@ -35,15 +36,24 @@ export interface CriOptions {
   /** `unix:///run/containerd/containerd.sock` */
   endpoint: string;
   log: Logger;
+  /** The program roslet-cri-relay, by which starts outlive the agent. */
+  relayPath: string;
   /** For every call but pulls; the kubelet's runtimeRequestTimeout, 2 minutes. */
   requestTimeoutMs?: number;
-  /** Closes the connection. */
+  /** The life of the agent: its end closes the connection, and takes back no start. */
   signal?: AbortSignal;
 }
 
 export async function criRuntime(options: CriOptions): Promise<Runtime> {
-  const { endpoint, log, requestTimeoutMs = 120_000 } = options;
+  const { endpoint, log, relayPath, requestTimeoutMs = 120_000 } = options;
   const connection = await connect(endpoint);
+  const starts = outlivingCalls({
+    relayPath,
+    connection,
+    patienceMs: 2 * requestTimeoutMs,
+    signal: options.signal,
+    log,
+  });
   options.signal?.addEventListener('abort', () => connection.close(), { once: true });
   const owners = containerOwners(connection, requestTimeoutMs);
   let name: string | undefined;
@@ -72,7 +82,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
 
     /** Twice the usual time, as the kubelet gives it: the network is set up in this call. */
     async runPodSandbox(config, runtimeHandler, signal) {
-      const { podSandboxId } = await connection.call(
+      const { podSandboxId } = await starts.call(
         methods.runPodSandbox,
         { config: encodeSandboxConfig(config), runtimeHandler },
         within(signal, 2 * requestTimeoutMs),
@@ -104,7 +114,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
 
     async createContainer(podSandboxId, config, sandboxConfig, signal) {
       await refuseUnknownFields(connection, config, within(signal));
-      const { containerId } = await connection.call(
+      const { containerId } = await starts.call(
         methods.createContainer,
         {
           podSandboxId,
@@ -119,7 +129,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     async startContainer(containerId, signal) {
-      await connection.call(methods.startContainer, { containerId }, within(signal));
+      await starts.call(methods.startContainer, { containerId }, within(signal));
     },
 
     async stopContainer(containerId, timeoutSeconds, signal) {

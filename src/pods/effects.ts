@@ -90,6 +90,7 @@ export class PodEffects {
       if (signal.aborted) throw err;
       this.#o.metrics.count('kubelet_started_pods_errors_total', {});
       const message = describe(err);
+      if (isUnderWay(err)) return { reason: 'ContainerCreating', message };
       if (err instanceof VolumeError) this.#event(pod, 'Warning', err.reason, message);
       else {
         this.#event(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
@@ -120,7 +121,7 @@ export class PodEffects {
       const waiting = startFailure(err);
       metrics.count('kubelet_started_containers_errors_total', { container_type, code: waiting.reason });
       // The image manager has told of its own.
-      if (!(err instanceof ImageError)) {
+      if (!(err instanceof ImageError || isUnderWay(err))) {
         this.#containerEvent(
           pod,
           container,
@@ -314,6 +315,32 @@ export class PodEffects {
     sandboxIps: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
+    const { runtime } = this.#o;
+    const containerId =
+      action.containerId ?? (await this.#create(pod, container, action, sandboxConfig, sandboxIps, signal));
+    try {
+      await named('RunContainerError', () => runtime.startContainer(containerId, signal));
+    } catch (err) {
+      if (action.containerId !== undefined && err instanceof StartError) {
+        // What an earlier life of the agent made and is of no use is made anew.
+        const { state } = await runtime.containerStatus(containerId, signal);
+        if (state === 'CONTAINER_CREATED') await runtime.removeContainer(containerId, signal);
+      }
+      throw err;
+    }
+    this.#containerEvent(pod, container, 'Normal', 'Started', `Started container ${container.name}`);
+    await this.#postStart(pod, container, containerId, sandboxIps, signal);
+  }
+
+  /** Returns the id of the container that was made. */
+  async #create(
+    pod: Pod,
+    container: Container,
+    action: Of<'startContainer'>,
+    sandboxConfig: PodSandboxConfig,
+    sandboxIps: readonly string[],
+    signal: AbortSignal,
+  ): Promise<string> {
     const { runtime, handler, images } = this.#o;
     const image =
       runtime.images === null
@@ -347,8 +374,16 @@ export class PodEffects {
       runtime.createContainer(action.podSandboxId, config, sandboxConfig, signal),
     );
     this.#containerEvent(pod, container, 'Normal', 'Created', `Created container: ${container.name}`);
-    await named('RunContainerError', () => runtime.startContainer(containerId, signal));
-    this.#containerEvent(pod, container, 'Normal', 'Started', `Started container ${container.name}`);
+    return containerId;
+  }
+
+  async #postStart(
+    pod: Pod,
+    container: Container,
+    containerId: string,
+    sandboxIps: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const postStart = container.lifecycle?.postStart;
     if (postStart === undefined) return;
     try {
@@ -365,7 +400,7 @@ export class PodEffects {
       if (signal.aborted) throw err;
       this.#containerEvent(pod, container, 'Warning', 'FailedPostStartHook', describe(err));
       this.#containerEvent(pod, container, 'Normal', 'Killing', 'FailedPostStartHook');
-      await runtime.stopContainer(containerId, pod.spec?.terminationGracePeriodSeconds ?? 30, signal);
+      await this.#o.runtime.stopContainer(containerId, pod.spec?.terminationGracePeriodSeconds ?? 30, signal);
       throw new StartError('PostStartHookError', describe(err), err);
     }
   }
@@ -425,13 +460,16 @@ async function named<T>(reason: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (err) {
-    // A runtime that is gone says nothing about the container.
-    if (err instanceof RuntimeError && err.code !== 'Unavailable' && err.code !== 'Cancelled') {
+    // A runtime that is gone or at it already says nothing about the container.
+    if (err instanceof RuntimeError && !['Unavailable', 'Cancelled', 'AlreadyExists'].includes(err.code)) {
       throw new StartError(reason, err.message, err);
     }
     throw err;
   }
 }
+
+/** An earlier life of the agent began it, and the runtime goes on with it: no failure, only to be looked at again. */
+const isUnderWay = (err: unknown): boolean => err instanceof RuntimeError && err.code === 'AlreadyExists';
 
 function startFailure(err: unknown): StartFailure {
   const message = describe(err);

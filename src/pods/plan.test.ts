@@ -210,14 +210,32 @@ const cases: Case[] = [
     end: {},
   },
   {
-    name: 'takes the place of an instance that was made but never started',
+    name: 'starts an instance that was made, and whose start may be under way, and makes no other',
     actual: testActual([ready], [testContainer('a', 'created')]),
+    actions: ['start a0 app #0 in sb0'],
+  },
+  {
+    name: 'takes the place of an instance that was made and is not wanted so any more',
+    actual: testActual([ready], [testContainer('a', 'created', { hash: 'old' })]),
     actions: ['remove a0', 'start a app #0 in sb0'],
+  },
+  {
+    name: 'takes the place of an instance that was made in an earlier sandbox',
+    actual: testActual([ready, dead], [testContainer('a', 'created', { podSandboxId: 'old' })]),
+    actions: ['remove a0', 'start a app #0 in sb0'],
+  },
+  {
+    name: 'takes the place of the older of two instances that were made',
+    actual: testActual(
+      [ready],
+      [testContainer('a', 'created', { attempt: 1 }), testContainer('a', 'created')],
+    ),
+    actions: ['remove a0', 'start a1 app #0 in sb0'],
   },
   {
     name: 'does not count an instance that never started as a restart',
     actual: testActual([ready], [testContainer('a', 'created', { attempt: 1 }), exited('a', 1)]),
-    actions: ['remove a1', 'start a app #1 in sb0'],
+    actions: ['start a1 app #1 in sb0'],
   },
   {
     name: 'kills what is in an unknown state before starting anew',
@@ -536,7 +554,7 @@ function short(action: Action): string {
     case 'stopSandbox':
       return `stop sandbox ${action.podSandboxId}`;
     case 'startContainer':
-      return `start ${action.name} ${action.kind} #${action.restartCount} in ${action.podSandboxId}`;
+      return `start ${action.containerId ?? action.name} ${action.kind} #${action.restartCount} in ${action.podSandboxId}`;
     case 'killContainer':
       return `kill ${action.containerId} ${action.reason}`;
     case 'removeContainer':

@@ -29,6 +29,8 @@ export type Action =
       name: string;
       kind: ContainerKind;
       podSandboxId: string;
+      /** An instance that an earlier life of the agent made and may be starting still: it is the one to start. */
+      containerId?: string;
       restartCount: number;
       /** Written on the instance, to tell later whether its spec changed. */
       hash: string;
@@ -286,11 +288,14 @@ function start(
     return;
   }
   let restartCount = 0;
-  // Instances that were made but never ran are no restart: their place is taken again.
+  // Instances that were made but never ran are no restart. One that is still as wanted is started and not replaced: its
+  // start may be under way, begun by an earlier life of the agent, and removing it would end what has just begun to run.
+  const created =
+    instance?.state === 'CONTAINER_CREATED' && !isChanged(input, container, instance) ? instance : undefined;
   const abandoned = actual.containers.filter(
-    (c) => c.metadata.name === container.name && c.state === 'CONTAINER_CREATED',
+    (c) => c.metadata.name === container.name && c.state === 'CONTAINER_CREATED' && c !== created,
   );
-  for (const created of abandoned) result.actions.push({ do: 'removeContainer', containerId: created.id });
+  for (const { id } of abandoned) result.actions.push({ do: 'removeContainer', containerId: id });
   const previous = actual.containers.find((c) => c.metadata.name === container.name && hasRun(c));
   let backoffMs = 0;
   if (previous !== undefined) {
@@ -315,6 +320,7 @@ function start(
     name: container.name,
     kind,
     podSandboxId,
+    ...(created === undefined ? {} : { containerId: created.id }),
     restartCount,
     hash: input.containerHash(container),
     backoffMs,

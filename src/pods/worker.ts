@@ -12,7 +12,7 @@ import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { ProbeResults } from '../probes/results.ts';
 import type { Metrics } from '../server/metrics.ts';
-import { type ActualPod, hasRun, isLost, latestInstance, nothingActual } from './actual.ts';
+import { type ActualPod, currentSandbox, hasRun, isLost, latestInstance, nothingActual } from './actual.ts';
 import type { ActualReader } from './actual-reader.ts';
 import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects, StartFailure } from './effects.ts';
@@ -444,8 +444,12 @@ export class PodWorker {
     const wanted = new Set<ContainerStatus>();
     for (const name of containerNames(this.#record.pod)) {
       const newest = latestInstance(this.#actual, name);
-      if (newest?.state === 'CONTAINER_RUNNING') wanted.add(newest);
+      if (newest?.state !== 'CONTAINER_RUNNING') continue;
+      wanted.add(newest);
+      // Also when it was not this life of the agent that started it.
+      this.#failed.delete(name);
     }
+    if (currentSandbox(this.#actual) !== undefined) this.#failed.delete('');
     const stopping = this.#record.stop !== undefined;
     effects.probe(this.#record.pod, this.#actual, wanted, this.#record.status, stopping);
     const known = new Set(this.#actual.containers.map((c) => c.id));

@@ -14,7 +14,7 @@ import type {
   Runtime,
 } from '../../runtime/runtime.ts';
 import { silentLogger } from '../../src/log.ts';
-import { startContainerd, type TestContainerd } from '../peers/containerd.ts';
+import { relayPath, startContainerd, type TestContainerd } from '../peers/containerd.ts';
 import { containerdLines } from '../peers/containerd-binaries.ts';
 import { busyboxImage, configuredImage } from '../peers/images.ts';
 import { containerConfig, sandboxConfig, securityContext } from './configs.ts';
@@ -30,6 +30,7 @@ describe.each(containerdLines)('fields through containerd %s', (line) => {
     containerd = await startContainerd(line);
     runtime = await criRuntime({
       endpoint: containerd.endpoint,
+      relayPath,
       log: silentLogger(),
       signal: closing.signal,
     });

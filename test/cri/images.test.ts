@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { criRuntime } from '../../runtime/cri/index.ts';
 import type { ImageService } from '../../runtime/runtime.ts';
 import { silentLogger } from '../../src/log.ts';
-import { startContainerd, type TestContainerd } from '../peers/containerd.ts';
+import { relayPath, startContainerd, type TestContainerd } from '../peers/containerd.ts';
 import { containerdLines } from '../peers/containerd-binaries.ts';
 import { testImages } from '../peers/images.ts';
 import { startRegistry, type TestRegistry } from '../peers/registry.ts';
@@ -22,6 +22,7 @@ describe.each(containerdLines)('images in containerd %s', (line) => {
     containerd = await startContainerd(line, { registries: { 'registry.test': registry.url } });
     const runtime = await criRuntime({
       endpoint: containerd.endpoint,
+      relayPath,
       log: silentLogger(),
       signal: closing.signal,
     });

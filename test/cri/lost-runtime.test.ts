@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { criRuntime } from '../../runtime/cri/index.ts';
 import type { Runtime, RuntimeEvent } from '../../runtime/runtime.ts';
 import { silentLogger } from '../../src/log.ts';
-import { startContainerd, type TestContainerd } from '../peers/containerd.ts';
+import { relayPath, startContainerd, type TestContainerd } from '../peers/containerd.ts';
 import { containerdLines } from '../peers/containerd-binaries.ts';
 import { containerConfig, sandboxConfig } from './configs.ts';
 
@@ -27,6 +27,7 @@ describe.each(containerdLines)('without containerd %s', (line) => {
   const connect = (requestTimeoutMs?: number) =>
     criRuntime({
       endpoint: containerd.endpoint,
+      relayPath,
       log: silentLogger(),
       requestTimeoutMs,
       signal: closing.signal,

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,9 +39,14 @@ export interface TestContainerd {
   stop(): Promise<void>;
   /** What is left of pods after their removal; empty when all is well. */
   leftovers(): string[];
+  /** Pids of the relays that agents hold to it. */
+  relays(): number[];
 }
 
 const rootPrefix = 'roslet-ctd-';
+
+/** Where the build puts it. */
+export const relayPath = new URL('../../dist/roslet-cri-relay', import.meta.url).pathname;
 
 export async function startContainerd(
   line: ContainerdLine,
@@ -110,12 +115,24 @@ export async function startContainerd(
     },
     stop,
     leftovers: () => leftoversOfPods(dir),
+    relays: () => relaysTo(paths.socket),
   };
 }
 
+const relaysTo = (socket: string): number[] =>
+  readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const [program, to] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return program === relayPath && to === socket ? [Number(pid)] : [];
+    } catch {
+      return [];
+    }
+  });
+
 async function untilReady(daemon: ChildProcess, endpoint: string, logPath: string): Promise<void> {
   const closing = new AbortController();
-  const runtime = await criRuntime({ endpoint, log: silentLogger(), signal: closing.signal });
+  const runtime = await criRuntime({ endpoint, relayPath, log: silentLogger(), signal: closing.signal });
   try {
     for (let attempts = 0; ; attempts++) {
       const conditions = await runtime.status().then(
@@ -140,7 +157,7 @@ async function untilReady(daemon: ChildProcess, endpoint: string, logPath: strin
 
 async function removePods(endpoint: string): Promise<void> {
   const closing = new AbortController();
-  const runtime = await criRuntime({ endpoint, log: silentLogger(), signal: closing.signal });
+  const runtime = await criRuntime({ endpoint, relayPath, log: silentLogger(), signal: closing.signal });
   try {
     for (const sandbox of await runtime.listPodSandbox()) {
       await runtime.stopPodSandbox(sandbox.id);
