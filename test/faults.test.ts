@@ -446,7 +446,7 @@ describe('the container runtime', () => {
       const a = await start({ criEndpoint: containerd.endpoint });
       await a.apply('a.yaml', pod('contained', { host: false }));
       const before = await a.ready('contained');
-      containerd.signal('SIGSTOP');
+      await containerd.freeze();
       await a.apply('d.yaml', pod('late', { host: false }));
       await a.apply('b.yaml', pod('native'));
       const native = await a.ready('native');
@@ -456,14 +456,14 @@ describe('the container runtime', () => {
       await a.start();
       expect(containerId(await a.ready('native'))).toBe(containerId(native));
       await sleep(3000);
-      containerd.signal('SIGCONT');
+      containerd.thaw();
       await a.ready('late');
       expect(containerId(await a.ready('contained'))).toBe(containerId(before));
       const left = await a.remove();
       agent = undefined;
       expect(left).toEqual([]);
     } finally {
-      containerd.signal('SIGCONT');
+      containerd.thaw();
       await containerd.stop();
     }
   });

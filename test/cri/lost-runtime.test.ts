@@ -125,7 +125,7 @@ describe.each(containerdLines)('without containerd %s', (line) => {
   test('when it hangs, calls end by their time limit or by the caller', async () => {
     const hasty = await connect(300);
     await hasty.version();
-    containerd.signal('SIGSTOP');
+    await containerd.freeze();
     try {
       await expect(hasty.listContainers()).rejects.toMatchObject({
         code: 'DeadlineExceeded',
@@ -136,7 +136,7 @@ describe.each(containerdLines)('without containerd %s', (line) => {
       giveUp.abort();
       await expect(call).rejects.toMatchObject({ code: 'Cancelled' });
     } finally {
-      containerd.signal('SIGCONT');
+      containerd.thaw();
     }
     await expect(hasty.listContainers()).resolves.toBeDefined();
   });

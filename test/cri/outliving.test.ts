@@ -92,11 +92,11 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
     const step = async (call: (runtime: Runtime) => Promise<unknown>) => {
       const caller = await newCaller();
       await caller.runtime.runPodSandbox(sandboxConfig(containerd, 'warm'), '').catch(() => undefined);
-      containerd.signal('SIGSTOP');
+      await containerd.freeze();
       try {
         await leaveDuring(call(caller.runtime), caller);
       } finally {
-        containerd.signal('SIGCONT');
+        containerd.thaw();
       }
     };
     await step((runtime) => runtime.runPodSandbox(config, ''));
@@ -134,7 +134,7 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
     const sandbox = await runtime.runPodSandbox(config, '');
     const id = await runtime.createContainer(sandbox, container('back'), config);
     const giveUp = new AbortController();
-    containerd.signal('SIGSTOP');
+    await containerd.freeze();
     try {
       const call = expect(runtime.startContainer(id, giveUp.signal)).rejects.toMatchObject({
         code: 'Cancelled',
@@ -144,9 +144,12 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
       await call;
       await sleep(sentMs);
     } finally {
-      containerd.signal('SIGCONT');
+      containerd.thaw();
     }
-    await runtime.removePodSandbox(sandbox);
+    // Not before containerd is through with it.
+    await expect
+      .poll(() => runtime.removePodSandbox(sandbox).then(() => 'removed', String), patience)
+      .toBe('removed');
     expect(await sandboxes('back')).toEqual([]);
     expect(() => started('back')).toThrow('ENOENT');
   });
@@ -160,14 +163,14 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
 
     const hasty = await newCaller({ requestTimeoutMs: 2000 });
     await hasty.runtime.runPodSandbox(sandboxConfig(containerd, 'hasty'), '');
-    containerd.signal('SIGSTOP');
+    await containerd.freeze();
     try {
       const call = hasty.runtime.runPodSandbox(sandboxConfig(containerd, 'hung'), '');
       await leaveDuring(call, hasty);
       expect(relays()).toHaveLength(1);
       await expect.poll(relays, patience).toEqual([]);
     } finally {
-      containerd.signal('SIGCONT');
+      containerd.thaw();
     }
   });
 
@@ -182,7 +185,7 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
     expect(relays()).toHaveLength(1);
     expect(relays()).not.toContain(relay);
 
-    containerd.signal('SIGSTOP');
+    await containerd.freeze();
     const call = runtime.runPodSandbox(sandboxConfig(containerd, 'lost'), '');
     const lost = expect(call).rejects.toMatchObject({ code: 'Unavailable' });
     await sleep(sentMs);
@@ -217,7 +220,7 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
     const gone = runtime.createContainer('nobody', container('x'), sandboxConfig(containerd, 'x'));
     await expect(gone).rejects.toThrow(/sandbox.*not found/);
     const late = await newCaller({ requestTimeoutMs: 500 });
-    containerd.signal('SIGSTOP');
+    await containerd.freeze();
     try {
       for (const caller of [runtime, late.runtime]) {
         await expect(caller.startContainer('nobody')).rejects.toMatchObject({
@@ -226,7 +229,7 @@ describe.each(containerdLines)('calls to containerd %s', (line) => {
         });
       }
     } finally {
-      containerd.signal('SIGCONT');
+      containerd.thaw();
     }
   });
 });

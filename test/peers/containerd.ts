@@ -31,8 +31,9 @@ export interface TestContainerd {
   readonly cgroupParent: string;
   /** Ends containerd alone, at once; its containers live on. */
   kill9(): Promise<void>;
-  /** To containerd alone. */
-  signal(signal: NodeJS.Signals): void;
+  /** Has containerd alone stand still until `thaw`. */
+  freeze(): Promise<void>;
+  thaw(): void;
   /** Starts containerd again (ending it before, gently, when it runs) and waits until it answers. */
   restart(): Promise<void>;
   /** Ends everything and removes every trace. */
@@ -105,8 +106,12 @@ export async function startContainerd(
     socket: paths.socket,
     root: dir,
     cgroupParent,
-    signal: (signal) => {
-      daemon?.kill(signal);
+    freeze: async () => {
+      daemon?.kill('SIGSTOP');
+      while (!isStopped(daemon?.pid)) await sleep(5);
+    },
+    thaw: () => {
+      daemon?.kill('SIGCONT');
     },
     kill9: () => end('SIGKILL'),
     restart: async () => {
@@ -117,6 +122,19 @@ export async function startContainerd(
     leftovers: () => leftoversOfPods(dir),
     relays: () => relaysTo(paths.socket),
   };
+}
+
+/** Every thread stops by itself: until the last has, what it is asked is still answered. */
+function isStopped(pid: number | undefined): boolean {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) =>
+      /^State:\s+T/m.test(readFileSync(join(tasks, task, 'status'), 'utf8')),
+    );
+  } catch {
+    // One ended meanwhile.
+    return false;
+  }
 }
 
 const relaysTo = (socket: string): number[] =>
