@@ -44,6 +44,7 @@ async function agentOf(missing: () => 'cpu' | 'memory') {
       allowedUnsafeSysctls: [],
       pressures: [],
       shuttingDown: false,
+      hasRosBridge: true,
     }),
   });
   return { agent, events };
