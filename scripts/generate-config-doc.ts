@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatDuration } from '../src/config/duration.ts';
-import { laterFlags, nodeModeFlags } from '../src/config/flags.ts';
+import { laterFlags } from '../src/config/flags.ts';
 import { agentFlagNotes } from '../src/config/help.ts';
 import { type FieldSpec, kubeletFields } from '../src/config/kubelet-fields.ts';
 import { laterFields } from '../src/config/later-fields.ts';
@@ -39,6 +39,8 @@ const notes: Partial<Record<string, string>> = {
   podLogsDir: 'unset: `log/pods` in the root directory, not `/var/log/pods`',
   evictionHard: "unset: the kubelet's own thresholds",
   serializeImagePulls: 'unset: true unless `maxParallelImagePulls` is 2 or more',
+  rotateCertificates: 'of the client certificate',
+  serverTLSBootstrap: 'requests the serving certificate from the cluster, where it has to be approved',
   port: 'of the HTTPS API; unset: 10250 with `--kubeconfig`, else not served',
   readOnlyPort: 'without TLS and credentials; 0: not served',
   tlsCertFile: 'unset: self-signed, kept in `pki` below the root directory; files are read anew every minute',
@@ -133,8 +135,6 @@ These fields of KubeletConfiguration are checked for their type; setting one to 
 by name: ${codeList(Object.keys(laterFields))}.
 
 So are these flags: ${codeList(Object.keys(laterFlags).map((name) => `--${name}`))}.
-
-Refused for now, because they ask for a cluster to join: ${codeList(nodeModeFlags.map((name) => `--${name}`))}.
 `;
 
 if (process.argv.includes('--check')) {

@@ -175,6 +175,7 @@ async function runAgent(
           config: config.cluster,
           nodeName,
           nodeIps: config.nodeIps,
+          certDir: config.certDir,
           agentVersion: kubernetesVersion,
           statusUpdateMs: config.nodeStatusUpdateFrequencyMs,
           store,
@@ -524,16 +525,15 @@ async function openRuntimes(
 }
 
 async function openKubeletServer(
-  { kubeletServer: server, rootDir, nodeName }: AgentConfig,
+  { kubeletServer: server, certDir, nodeName }: AgentConfig,
   api: KubeletApi,
   cluster: Cluster | undefined,
   signal: AbortSignal,
 ): Promise<RunningServer | undefined> {
   if (server === undefined) return undefined;
   const { startKubeletServer } = await import('./server/kubelet-server.ts');
-  const reviews = cluster && (await import('./cluster/reviews.ts')).reviews(cluster.client, signal);
-  const options = { config: server, api, reviews, certDir: join(rootDir, 'pki'), hostName: nodeName };
-  return startKubeletServer({ ...options, reloadMs: certificateReloadMs }, signal);
+  const options = { config: server, api, certDir, hostName: nodeName, reloadMs: certificateReloadMs };
+  return startKubeletServer({ ...options, ...cluster?.forServer(server, signal) }, signal);
 }
 
 function imageCollector(

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CertificatePair } from '../src/certificates/files.ts';
 import type { KubeletServerConfig } from '../src/config/agent-config.ts';
 import { silentLogger } from '../src/log.ts';
-import { startKubeletServer } from '../src/server/kubelet-server.ts';
+import { type Reviews, startKubeletServer } from '../src/server/kubelet-server.ts';
 import { createMetrics } from '../src/server/metrics.ts';
+import type { CertificateKeeper } from '../src/server/tls-files.ts';
 import { until } from './agent.ts';
 import { authority, type Signed } from './peers/pki.ts';
 import { freePort } from './ports.ts';
@@ -44,9 +46,14 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const start = (over: Partial<KubeletServerConfig> = {}, agent = testAgent()) =>
+const start = (
+  over: Partial<KubeletServerConfig> = {},
+  agent = testAgent(),
+  parts: { reviews?: Reviews; requestCertificate?: CertificateKeeper } = {},
+) =>
   startKubeletServer(
     {
+      ...parts,
       config: {
         address: '127.0.0.1',
         port,
@@ -54,6 +61,7 @@ const start = (over: Partial<KubeletServerConfig> = {}, agent = testAgent()) =>
         debuggingHandlers: true,
         systemLogs: true,
         profiling: true,
+        requestCertificate: false,
         tlsMinVersion: 'VersionTLS12',
         tlsCipherSuites: [],
         clientCaFile: ca.certFile,
@@ -61,7 +69,6 @@ const start = (over: Partial<KubeletServerConfig> = {}, agent = testAgent()) =>
         ...over,
       },
       api: { agent, metrics: createMetrics(), rootDir: dir, streamIdleMs: 0, log },
-      reviews: undefined,
       certDir: join(dir, 'pki'),
       hostName: 'robot',
       reloadMs: 20,
@@ -167,6 +174,43 @@ describe('who is let in', () => {
   });
 });
 
+describe('with an API server to ask', () => {
+  const webhooks = {
+    tokenWebhook: { cacheTtlMs: 60_000 },
+    accessWebhook: { allowedTtlMs: 60_000, deniedTtlMs: 60_000 },
+  };
+  const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+
+  it('lets in who has a token, to what they may do', async () => {
+    await start(webhooks, testAgent(), {
+      reviews: {
+        token: async (token) => (token === 'scraper' ? { name: 'scraper', groups: [] } : undefined),
+        access: async ({ user, resourceAttributes: { verb, subresource } }) =>
+          user === 'scraper' && verb === 'get' && subresource === 'metrics',
+      },
+    });
+    expect((await ask('/metrics/resource', bearer('scraper'))).code).toBe(200);
+    expect(await ask('/pods', bearer('scraper'))).toEqual({
+      code: 403,
+      body: 'Forbidden (user=scraper, verb=get, resource=nodes, subresource(s)=[pods proxy])\n',
+    });
+    expect((await ask('/metrics', as(admin))).code).toBe(403);
+    expect((await ask('/metrics', bearer('other'))).code).toBe(401);
+  });
+
+  it('lets nobody in when there is no answer', async () => {
+    const broken = async () => {
+      throw new Error('no answer');
+    };
+    await start(webhooks, testAgent(), { reviews: { token: broken, access: broken } });
+    expect((await ask('/pods', bearer('x'))).code).toBe(401);
+    expect(await ask('/pods', as(admin))).toEqual({
+      code: 500,
+      body: 'Authorization error (user=admin, verb=get, resource=nodes, subresource(s)=[pods proxy])',
+    });
+  });
+});
+
 describe('TLS', () => {
   it('is 1.2 or newer', async () => {
     await start();
@@ -224,6 +268,17 @@ describe('TLS', () => {
       (await ask('/healthz', { ca: ca.cert, rejectUnauthorized: true, servername: 'robot', ...as(admin) }))
         .code,
     ).toBe(200);
+  });
+
+  it('has the certificate that is issued to it, once it is', async () => {
+    const issued = Promise.withResolvers<CertificatePair>();
+    await start({}, testAgent(), {
+      requestCertificate: async (onCertificate) => onCertificate(await issued.promise),
+    });
+    await expect(handshake()).rejects.toThrow(/handshake failure/);
+    issued.resolve(await ca.sign({ subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }));
+    const trusting = { ca: ca.cert, rejectUnauthorized: true, servername: 'robot', ...as(admin) };
+    await until('it is served', async () => (await ask('/healthz', trusting)).code === 200);
   });
 
   it('needs a certificate and a CA that can be used', async () => {

@@ -5,23 +5,28 @@
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Agent } from '../agent.ts';
 import type { ContainerImage, Node, Pod } from '../api/core.gen.ts';
-import type { ClusterConfig } from '../config/agent-config.ts';
+import type { ClusterConfig, KubeletServerConfig } from '../config/agent-config.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { EventLog } from '../events/recorder.ts';
 import type { Logger } from '../log.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import { podUid } from '../pods/identity.ts';
+import type { Reviews } from '../server/kubelet-server.ts';
+import type { CertificateKeeper } from '../server/tls-files.ts';
 import type { DesiredState } from '../sources/desired.ts';
 import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
+import { openAccess } from './access.ts';
 import { KubeClient } from './client.ts';
 import { EventWriter } from './event-writer.ts';
-import { KubeconfigError, readKubeconfig } from './kubeconfig.ts';
+import { KubeconfigError } from './kubeconfig.ts';
 import { keepLease } from './lease.ts';
 import { MirrorPods } from './mirror-pods.ts';
 import { NodeReporter } from './node-reporter.ts';
 import { PodSource } from './pod-source.ts';
+import { reviews } from './reviews.ts';
 import { Services } from './services.ts';
+import { servingCertificate } from './serving-certificate.ts';
 import { StatusWriter } from './status-writer.ts';
 import { ServiceAccountTokens } from './tokens.ts';
 import { UsedObjects } from './used-objects.ts';
@@ -30,6 +35,8 @@ export interface ClusterOptions {
   config: ClusterConfig;
   nodeName: string;
   nodeIps: readonly string[];
+  /** Where issued certificates are kept. */
+  certDir: string;
   agentVersion: string;
   statusUpdateMs: number;
   store: Store;
@@ -52,18 +59,34 @@ export interface Cluster extends ClusterPort {
   isRead(): boolean;
   /** Nothing of the pod is on this machine any more. */
   finalize(podUid: string): void;
+  /** What the kubelet API has from the API server. */
+  forServer(config: KubeletServerConfig, signal: AbortSignal): ServerParts;
   /** Runs until the signal aborts. */
   run(agent: Agent, signal: AbortSignal): Promise<void>;
+}
+
+export interface ServerParts {
+  reviews: Reviews;
+  /** When it is configured. */
+  requestCertificate?: CertificateKeeper;
 }
 
 /** @throws ConfigError */
 export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
   const { config, nodeName, desired, store, local, events, now, log } = options;
-  const access = await readKubeconfig(config.kubeconfig).catch((error: unknown) => {
+  const userAgent = `roslet/${options.agentVersion}`;
+  const access = await openAccess({
+    config,
+    certDir: options.certDir,
+    nodeName,
+    userAgent,
+    nowMs: now,
+    log,
+  }).catch((error: unknown) => {
     if (!(error instanceof KubeconfigError)) throw error;
     throw new ConfigError([{ source: '--kubeconfig', path: '', message: error.message }]);
   });
-  const client = new KubeClient(access, `roslet/${options.agentVersion}`);
+  const client = new KubeClient(access, userAgent);
   let agent: Agent | undefined;
   let problem: string | undefined;
   const source = new PodSource({
@@ -123,6 +146,20 @@ export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
     token: (pod, wanted, signal) => tokens.token(pod, wanted, signal),
     serviceEnv: (pod) => services.env(pod),
 
+    forServer: (server, signal) => ({
+      reviews: reviews(client, signal),
+      ...(server.requestCertificate && {
+        requestCertificate: servingCertificate({
+          client,
+          certDir: options.certDir,
+          nodeName,
+          addresses: () => (reporter.node ?? local.node()).status?.addresses ?? [],
+          nowMs: now,
+          log,
+        }),
+      }),
+    }),
+
     async run(running, signal) {
       agent = running;
       objects.start(signal);
@@ -144,6 +181,7 @@ export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
         events.watch((event) => eventWriter.add(event)),
       ];
       await Promise.all([
+        access.keepCertificate(signal),
         source.run(signal),
         services.run(signal),
         reporter.run(signal),

@@ -21,6 +21,8 @@ export interface AgentConfig {
   nodeIps: string[];
   nodeLabels: Record<string, string>;
   rootDir: string;
+  /** Where certificates are kept that are issued to us or that we make. */
+  certDir: string;
   /** Undefined: below the root directory. */
   podLogsDir?: string;
   log: { format: LogFormat; level: LogLevel };
@@ -95,6 +97,10 @@ export interface AgentConfig {
 export interface ClusterConfig {
   /** Path of the kubeconfig. */
   kubeconfig: string;
+  /** How to ask for a client certificate where the kubeconfig has none that holds. */
+  bootstrapKubeconfig?: string;
+  /** Of the client certificate. */
+  rotateCertificates: boolean;
   registerNode: boolean;
   /** Of a Node object that we create. */
   taints: readonly Taint[];
@@ -122,8 +128,10 @@ export interface KubeletServerConfig {
   debuggingHandlers: boolean;
   systemLogs: boolean;
   profiling: boolean;
-  /** Undefined: a self-signed one. */
+  /** Undefined: a self-signed one, or one that is requested. */
   certificate?: { certFile: string; keyFile: string };
+  /** From the cluster, for this node's addresses. */
+  requestCertificate: boolean;
   tlsMinVersion: TlsVersionName;
   /** In Go's spelling; empty: those that hold by themselves. */
   tlsCipherSuites: readonly string[];
@@ -137,14 +145,14 @@ export interface KubeletServerConfig {
 }
 
 /** What comes from neither document. */
-export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir'> &
-  Partial<Pick<ClusterConfig, 'kubeconfig'>> &
+export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir' | 'certDir'> &
+  Partial<Pick<ClusterConfig, 'kubeconfig' | 'bootstrapKubeconfig'>> &
   Pick<ClusterConfig, 'externalCloudProvider'>;
 
 export function agentConfig(
   kubelet: KubeletValues,
   roslet: RosletValues,
-  { kubeconfig, externalCloudProvider, ...identity }: AgentIdentity,
+  { kubeconfig, bootstrapKubeconfig, externalCloudProvider, ...identity }: AgentIdentity,
 ): AgentConfig {
   return {
     ...identity,
@@ -214,6 +222,8 @@ export function agentConfig(
       : {
           cluster: {
             kubeconfig,
+            ...(bootstrapKubeconfig === undefined ? {} : { bootstrapKubeconfig }),
+            rotateCertificates: kubelet.rotateCertificates,
             registerNode: kubelet.registerNode,
             taints: kubelet.registerWithTaints,
             providerId: kubelet.providerID,
@@ -243,6 +253,7 @@ function kubeletServer(kubelet: KubeletValues, hasCluster: boolean): KubeletServ
     profiling: kubelet.enableProfilingHandler,
     certificate:
       tlsCertFile && tlsPrivateKeyFile ? { certFile: tlsCertFile, keyFile: tlsPrivateKeyFile } : undefined,
+    requestCertificate: kubelet.serverTLSBootstrap,
     tlsMinVersion: kubelet.tlsMinVersion as TlsVersionName,
     tlsCipherSuites: kubelet.tlsCipherSuites,
     clientCaFile: kubelet['authentication.x509.clientCAFile'] || undefined,

@@ -88,7 +88,7 @@ describe('flags', () => {
     [['--node-ip=robot'], "--node-ip: 'robot' is no IP address"],
     [
       ['--bootstrap-kubeconfig=/etc/kubeconfig'],
-      '--bootstrap-kubeconfig: is not part of this version: give a --kubeconfig with lasting credentials',
+      '--bootstrap-kubeconfig: needs --kubeconfig beside it: the path of the kubeconfig to write',
     ],
     [
       ['--cloud-provider=aws'],
@@ -112,7 +112,7 @@ describe('flags', () => {
 
   test('that are known but not followed are warned of, whatever they take', async () => {
     const { warnings } = await load(
-      '--cert-dir=/c',
+      '--maximum-dead-containers=1',
       '--feature-gates=A=true,B=false',
       '--reserved-memory=0:memory=1Gi',
       '--manifest-url-header=A:b',
@@ -123,7 +123,7 @@ describe('flags', () => {
       '--feature-gates: featureGates',
       '--manifest-url-header: staticPodURLHeader',
       '--reserved-memory: reservedMemory',
-      'the flag --cert-dir',
+      'the flag --maximum-dead-containers',
     ]);
   });
 

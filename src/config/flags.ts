@@ -38,6 +38,8 @@ export const agentFlags = {
   'node-ip': 'strings',
   'node-labels': 'stringMap',
   kubeconfig: 'string',
+  'bootstrap-kubeconfig': 'string',
+  'cert-dir': 'string',
   'cloud-provider': 'string',
 } as const satisfies Record<string, FieldKind>;
 
@@ -62,19 +64,10 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
   return parsed;
 }
 
-type Flag = { kind: FieldKind } & (
-  | { use: 'field'; path: string }
-  | { use: 'agent' }
-  | { use: 'later' }
-  | { use: 'nodeMode' }
-);
-
-/** Kubelet flags that join a cluster: to go on without one would not be what was asked for. */
-export const nodeModeFlags = ['bootstrap-kubeconfig'];
+type Flag = { kind: FieldKind } & ({ use: 'field'; path: string } | { use: 'agent' } | { use: 'later' });
 
 /** Kubelet flags that are known and not followed. */
 export const laterFlags: Readonly<Record<string, FieldKind>> = {
-  'cert-dir': 'string',
   'exit-on-lock-contention': 'bool',
   'experimental-allocatable-ignore-eviction': 'bool',
   'experimental-mounter-path': 'string',
@@ -96,7 +89,6 @@ function flagByName(name: string): Flag | undefined {
   const path = fieldsByFlag.get(name);
   if (path !== undefined) return { use: 'field', path, kind: knownKubeletFields[path]!.kind };
   if (Object.hasOwn(agentFlags, name)) return { use: 'agent', kind: agentFlags[name as keyof AgentFlags] };
-  if (nodeModeFlags.includes(name)) return { use: 'nodeMode', kind: 'string' };
   return Object.hasOwn(laterFlags, name) ? { use: 'later', kind: laterFlags[name]! } : undefined;
 }
 
@@ -113,11 +105,6 @@ function apply(parsed: ParsedFlags, name: string, flag: Flag, text: string): voi
         return;
       case 'later':
         parsed.warnings.push(`the flag ${source} is known but not implemented yet; it has no effect`);
-        return;
-      case 'nodeMode':
-        // kubeadm and unit files may pass it empty, which asks for nothing.
-        if (text)
-          fail(parsed, source, 'is not part of this version: give a --kubeconfig with lasting credentials');
     }
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
@@ -141,12 +128,7 @@ function addUp(before: FieldValue | undefined, value: FieldValue): FieldValue {
 }
 
 function unknownFlag(name: string): string {
-  const known = [
-    ...fieldsByFlag.keys(),
-    ...Object.keys(agentFlags),
-    ...nodeModeFlags,
-    ...Object.keys(laterFlags),
-  ];
+  const known = [...fieldsByFlag.keys(), ...Object.keys(agentFlags), ...Object.keys(laterFlags)];
   const meant = nearestName(name, known);
   return meant ? `is no known flag; did you mean --${meant}?` : 'is no known flag; see roslet run --help';
 }

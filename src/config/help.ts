@@ -11,6 +11,9 @@ export const agentFlagNotes: Readonly<Record<keyof typeof agentFlags, string>> =
   'hostname-override': "the node's name; wins over nodeName",
   'node-ip': "the node's addresses, separated by commas",
   kubeconfig: 'how to reach the cluster that this machine is a node of; none: no cluster',
+  'bootstrap-kubeconfig':
+    'how to ask for a client certificate when the kubeconfig has none that holds; it is then written',
+  'cert-dir': 'where issued and self-signed certificates are kept; default pki in the root directory',
   'cloud-provider': 'external: a cloud controller makes the node usable',
   'node-labels': "name=value,...: labels of the node, for pods' nodeSelector",
 };

@@ -56,6 +56,8 @@ export const kubeletFields = {
     flag: 'tls-min-version',
     oneOf: Object.keys(tlsVersions),
   },
+  rotateCertificates: { kind: 'bool', default: false, flag: 'rotate-certificates' },
+  serverTLSBootstrap: { kind: 'bool', default: false, flag: 'rotate-server-certificates' },
   'authentication.x509.clientCAFile': { kind: 'string', flag: 'client-ca-file', isPath: true },
   'authentication.webhook.enabled': {
     kind: 'bool',

@@ -25,8 +25,6 @@ export const laterFields: Readonly<Record<string, FieldSpec>> = {
   staticPodURL: { kind: 'string', flag: 'manifest-url' },
   staticPodURLHeader: { kind: 'listMap', flag: 'manifest-url-header' },
   tlsCurvePreferences: { kind: 'list' },
-  rotateCertificates: { kind: 'bool', flag: 'rotate-certificates' },
-  serverTLSBootstrap: { kind: 'bool', flag: 'rotate-server-certificates' },
   imagePullCredentialsVerificationPolicy: { kind: 'string' },
   preloadedImagesVerificationAllowlist: { kind: 'strings' },
   enableContentionProfiling: { kind: 'bool', flag: 'contention-profiling' },

@@ -111,12 +111,20 @@ function readIdentity(flags: AgentFlags, configuredName: string | undefined, pro
     const message = `must be external, not '${cloudProvider}': cloud providers are not built in`;
     problems.push({ source: '--cloud-provider', path: '', message });
   }
+  const { kubeconfig, 'bootstrap-kubeconfig': bootstrap } = flags;
+  if (bootstrap && !kubeconfig) {
+    const message = 'needs --kubeconfig beside it: the path of the kubeconfig to write';
+    problems.push({ source: '--bootstrap-kubeconfig', path: '', message });
+  }
+  const rootDir = resolve(flags['root-dir'] || defaultRootDir);
   return {
     nodeName,
     nodeIps,
     nodeLabels: flags['node-labels'] ?? {},
-    rootDir: resolve(flags['root-dir'] || defaultRootDir),
-    ...(flags.kubeconfig ? { kubeconfig: resolve(flags.kubeconfig) } : {}),
+    rootDir,
+    certDir: resolve(flags['cert-dir'] || join(rootDir, 'pki')),
+    ...(kubeconfig ? { kubeconfig: resolve(kubeconfig) } : {}),
+    ...(bootstrap ? { bootstrapKubeconfig: resolve(bootstrap) } : {}),
     externalCloudProvider: cloudProvider === 'external',
   };
 }

@@ -50,6 +50,13 @@ const checks: readonly Check[] = [
     port !== undefined && enableServer && mode === 'Webhook' && !hasCluster
       ? { path: 'authorization.mode', message: withoutApiServer('AlwaysAllow') }
       : undefined,
+  ({ serverTLSBootstrap }, hasCluster) =>
+    serverTLSBootstrap && !hasCluster
+      ? {
+          path: 'serverTLSBootstrap',
+          message: 'needs --kubeconfig: there is nobody to ask for a certificate',
+        }
+      : undefined,
   ({ tlsCertFile, tlsPrivateKeyFile }) =>
     !tlsCertFile === !tlsPrivateKeyFile
       ? undefined

@@ -24,7 +24,7 @@ export interface KubeletServerOptions extends TlsFiles {
   config: KubeletServerConfig;
   api: KubeletApi;
   /** The API server's answers; undefined where there is none to ask. */
-  reviews: Reviews | undefined;
+  reviews?: Reviews;
 }
 
 export interface Reviews {

@@ -1,6 +1,6 @@
 /**
- * The serving certificate and the client CA of the kubelet API, read from files and read anew now and then: others renew
- * them. What cannot be used leaves in force what was there before.
+ * The serving certificate and the client CA of the kubelet API: requested, or read from files and read anew now and then, as
+ * others renew them. What cannot be used leaves in force what was there before.
  */
 import { setInterval } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
@@ -18,7 +18,15 @@ export interface TlsFiles {
   hostName: string;
   /** How often the files are looked at. */
   reloadMs: number;
+  /** Has the certificate issued; undefined: it comes from files. */
+  requestCertificate?: CertificateKeeper;
 }
+
+/** Calls back with each certificate until the signal aborts. */
+export type CertificateKeeper = (
+  onCertificate: (pair: CertificatePair) => void,
+  signal: AbortSignal,
+) => Promise<void>;
 
 interface TlsServer {
   setSecureContext(options: SecureContextOptions): void;
@@ -32,48 +40,62 @@ export async function followTlsFiles(
   signal: AbortSignal,
 ): Promise<void> {
   const { log } = files.api;
-  let known = await read(files);
+  let issued: CertificatePair | undefined;
+  let known = await read(files, await firstPair(files));
   server.setSecureContext(contextOf(files.config, known));
 
   async function look(): Promise<void> {
-    const found = await read(files);
+    const found = await read(files, issued ?? (await configuredPair(files)) ?? known.pair);
     if (isSame(found, known)) return;
     server.setSecureContext(contextOf(files.config, found));
-    log.info('the certificates of the kubelet API were replaced');
+    log.info('the kubelet API has new certificates');
     const isOtherCa = found.clientCa !== known.clientCa;
     known = found;
     if (isOtherCa) onClientCaChange();
   }
 
+  const lookSafely = (): Promise<void> =>
+    look().catch((err: unknown) =>
+      log.warn({ err }, 'new certificates of the kubelet API cannot be used; those before stay in force'),
+    );
+
   async function follow(): Promise<void> {
     try {
-      for await (const _ of setInterval(files.reloadMs, undefined, { signal, ref: false })) {
-        await look().catch((err: unknown) =>
-          log.warn({ err }, 'new certificates of the kubelet API cannot be used; those before stay in force'),
-        );
-      }
+      for await (const _ of setInterval(files.reloadMs, undefined, { signal, ref: false }))
+        await lookSafely();
     } catch (err) {
       if (!signal.aborted) throw err;
     }
   }
   void follow();
+  const onCertificate = (pair: CertificatePair): void => {
+    issued = pair;
+    void lookSafely();
+  };
+  void files.requestCertificate?.(onCertificate, signal);
 }
 
 interface Material {
-  pair: CertificatePair;
+  /** Undefined while it is not issued: handshakes fail until then. */
+  pair?: CertificatePair | undefined;
   clientCa?: string;
 }
 
-async function read({ config, certDir, hostName }: TlsFiles): Promise<Material> {
-  const { certificate, clientCaFile } = config;
-  const pair = certificate
-    ? await readPair(certificate.certFile, certificate.keyFile)
-    : await selfSignedPair(certDir, hostName, Date.now());
+async function read(files: TlsFiles, pair: CertificatePair | undefined): Promise<Material> {
+  const { clientCaFile } = files.config;
   return { pair, ...(clientCaFile !== undefined && { clientCa: await readCertificates(clientCaFile) }) };
 }
 
+const firstPair = async (files: TlsFiles): Promise<CertificatePair | undefined> =>
+  (await configuredPair(files)) ??
+  (files.requestCertificate ? undefined : selfSignedPair(files.certDir, files.hostName, Date.now()));
+
+async function configuredPair({ config: { certificate } }: TlsFiles): Promise<CertificatePair | undefined> {
+  return certificate && readPair(certificate.certFile, certificate.keyFile);
+}
+
 const isSame = (a: Material, b: Material): boolean =>
-  a.pair.cert === b.pair.cert && a.pair.key === b.pair.key && a.clientCa === b.clientCa;
+  a.pair?.cert === b.pair?.cert && a.pair?.key === b.pair?.key && a.clientCa === b.clientCa;
 
 function contextOf(config: KubeletServerConfig, { pair, clientCa }: Material): SecureContextOptions {
   const { constants } = process.getBuiltinModule('node:crypto');
