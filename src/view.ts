@@ -7,6 +7,7 @@ import { podNameLabel, podNamespaceLabel, podUidLabel } from './pods/identity.ts
 import type { ProbeSummary } from './probes/manager.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
+import { networkOf } from './server/stats/network-usage.ts';
 import type { VolumeManager } from './volumes/manager.ts';
 
 export interface ViewOptions {
@@ -101,6 +102,11 @@ export function agentView(options: ViewOptions): AgentView {
     },
 
     podUsage: (podUid) => options.cgroups.podStats(podUid),
+
+    async podNetwork(podUid) {
+      if (agent.worker(podUid)?.pod.spec?.hostNetwork) return undefined;
+      return networkOf(await options.cgroups.pids(podUid));
+    },
 
     podVolumes(podUid) {
       const pod = agent.worker(podUid)?.pod;

@@ -388,6 +388,13 @@ describe('/metrics/resource', () => {
           memoryWorkingSetBytes: 1024,
         },
       ],
+      podNetwork: async () => [
+        {
+          name: 'eth0',
+          ...{ rxBytes: 10, rxPackets: 1, rxErrors: 0, rxDropped: 0 },
+          ...{ txBytes: 20, txPackets: 2, txErrors: 0, txDropped: 0 },
+        },
+      ],
       podUsage: async () => ({
         timestampMs: 6000,
         cpuUsageCoreNanoSeconds: 2_000_000_000n,
@@ -425,6 +432,14 @@ describe('/metrics/resource', () => {
     expect(body).toMatch(/^node_cpu_usage_seconds_total [\d.]+ \d{13}$/m);
     const cadvisor = (await ask('/metrics/cadvisor', as(admin))).body;
     expect(cadvisor).toMatch(/^container_cpu_usage_seconds_total\{.*container="main".*\} 1\.5 5000$/m);
+    expect(cadvisor).toMatch(/^container_network_transmit_bytes_total\{.*pod="web".*interface="eth0"\} 20$/m);
+    const summary = JSON.parse((await ask('/stats/summary', as(admin))).body);
+    expect(summary.pods[0].network).toMatchObject({
+      name: 'eth0',
+      rxBytes: 10,
+      interfaces: [{ name: 'eth0', txBytes: 20 }],
+    });
+    expect(summary.node.network.interfaces).toBeInstanceOf(Array);
     expect(cadvisor).toMatch(/^machine_memory_bytes \d+$/m);
   });
 

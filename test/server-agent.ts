@@ -45,6 +45,7 @@ export function testAgent(over: Partial<AgentView> = {}): TestAgent {
     containerStats: async () => [],
     imageFsInfo: async () => [],
     podUsage: async () => undefined,
+    podNetwork: async () => undefined,
     podVolumes: () => [],
     probes: () => [],
     health: () => [{ name: 'ping' }, { name: 'log' }, { name: 'syncloop' }],

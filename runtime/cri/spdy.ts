@@ -94,7 +94,7 @@ export function spdySession(socket: Duplex, head: Buffer): SpdySession {
       const send = (data: Buffer, fin: boolean, done: (error?: Error | null) => void) => {
         // What is written to a command that has gone is lost, as with a pipe's reader that nobody asks.
         if (closed || !streams.has(id)) done();
-        else socket.write(dataFrame(id, data, fin), done);
+        else writeAhead(socket, dataFrame(id, data, fin), done);
       };
       const stream = new Duplex({
         write: (chunk: Buffer, _encoding, done) => send(chunk, false, done),
@@ -116,6 +116,16 @@ export function spdySession(socket: Duplex, head: Buffer): SpdySession {
     close: () => end(finish),
     abort,
   };
+}
+
+/** Not each frame waits for the one before it to be sent: only when the connection has enough of them. */
+function writeAhead(socket: Duplex, frame: Buffer, done: (error?: Error | null) => void): void {
+  let isDone = false;
+  const finish = (error?: Error | null) => {
+    if (!isDone) done(error);
+    isDone = true;
+  };
+  if (socket.write(frame, finish)) finish();
 }
 
 function dataFrame(id: number, data: Buffer, fin: boolean): Buffer {

@@ -5,6 +5,7 @@
 import type { ContainerStats, FilesystemUsage, Runtime } from '../../runtime/runtime.ts';
 import type { Event, Node, Pod } from '../api/core.gen.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
+import type { InterfaceUsage } from './stats/network-usage.ts';
 
 export interface AgentView {
   readonly nodeName: string;
@@ -33,6 +34,8 @@ export interface AgentView {
   imageFsInfo(signal?: AbortSignal): Promise<FilesystemUsage[]>;
   /** Usage of the pod's own cgroup; undefined when it has none. */
   podUsage(podUid: string): Promise<PodUsage | undefined>;
+  /** Of the pod's own network namespace; undefined when it has none. */
+  podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */
   podVolumes(podUid: string): { name: string; path: string }[];
   /** What each probe that runs has found and how long it took. */

@@ -34,6 +34,7 @@ export type RouteFinder = (method: string, path: string) => { route: Route; para
 
 /** The finder throws ApiError NotFound or MethodNotAllowed. The first route that fits is taken. */
 export function routeFinder(routes: readonly Route[]): RouteFinder {
+  const hint = routes.some(({ path }) => path === '/') ? ': GET / lists what there is' : '';
   const compiled = routes.map((route) => ({ route, pattern: patternOf(route.path) }));
   return (method, path) => {
     const allowed = new Set<string>();
@@ -47,7 +48,7 @@ export function routeFinder(routes: readonly Route[]): RouteFinder {
       const list = [...allowed].join(', ');
       throw new ApiError('MethodNotAllowed', `${method} is not possible on ${path}: use ${list}`);
     }
-    throw new ApiError('NotFound', `the server could not find ${path}: GET / lists what there is`);
+    throw new ApiError('NotFound', `the server could not find ${path}${hint}`);
   };
 }
 
@@ -82,7 +83,7 @@ export function sendText(
 
 /** The answer to a plain request where only a switch of protocols makes sense. */
 export function needsUpgrade({ path }: Exchange): never {
-  throw badRequest(`${path} is a stream: connect with a WebSocket, as kubectl does`);
+  throw badRequest(`${path} is a stream: connect by WebSocket or SPDY/3.1, as kubectl does`);
 }
 
 /** Undefined when the parameter is not there. Kubernetes takes `true`, `1`, `t` and the like. */

@@ -1,6 +1,6 @@
 /**
  * `/metrics/cadvisor`: containers, pods and the machine under the names that cAdvisor gives them, which dashboards and
- * alerts are written for. What the runtimes do not measure (network and block devices) is not there.
+ * alerts are written for. What nobody measures (block devices, throttling) is not there.
  */
 import { cpus, totalmem } from 'node:os';
 import type { ContainerStats } from '../../../runtime/runtime.ts';
@@ -9,18 +9,28 @@ import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '
 import type { AgentView, PodUsage } from '../agent-view.ts';
 import type { MetricFamily, MetricSample } from '../exposition.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
+import type { InterfaceUsage } from './network-usage.ts';
 
 export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Promise<MetricFamily[]> {
   const stats = await agent.containerStats(signal);
   const measured: Measured[] = [];
+  const interfaces: NetworkSample[] = [];
   for (const pod of agent.pods()) {
     const own = stats.filter((each) => each.labels[podUidLabel] === podUid(pod));
     if (own.length === 0) continue;
     measured.push(...own.map((each) => ofContainer(pod, each)));
     const usage = await agent.podUsage(podUid(pod));
-    if (usage) measured.push({ labels: labelsOf(pod, { id: `pod${podUid(pod)}` }), usage });
+    const labels = labelsOf(pod, { id: `pod${podUid(pod)}` });
+    if (usage) measured.push({ labels, usage });
+    for (const each of (await agent.podNetwork(podUid(pod))) ?? []) {
+      interfaces.push({ labels: { ...labels, interface: each.name }, usage: each });
+    }
   }
-  return [...families.map((family) => collected(family, measured)), ...machine()];
+  return [
+    ...families.map((family) => collected(family, measured)),
+    ...networkFamilies.map((family) => networkFamily(family, interfaces)),
+    ...machine(),
+  ];
 }
 
 interface Measured {
@@ -109,6 +119,32 @@ function collected({ labels: more, value, ...family }: Family, measured: readonl
   });
   return { ...family, samples };
 }
+
+interface NetworkSample {
+  labels: Readonly<Record<string, string>>;
+  usage: InterfaceUsage;
+}
+
+const networkFamilies = [
+  ['receive_bytes', 'rxBytes', 'Bytes received.'],
+  ['receive_packets', 'rxPackets', 'Packets received.'],
+  ['receive_errors', 'rxErrors', 'Errors while receiving.'],
+  ['receive_packets_dropped', 'rxDropped', 'Packets dropped while receiving.'],
+  ['transmit_bytes', 'txBytes', 'Bytes sent.'],
+  ['transmit_packets', 'txPackets', 'Packets sent.'],
+  ['transmit_errors', 'txErrors', 'Errors while sending.'],
+  ['transmit_packets_dropped', 'txDropped', 'Packets dropped while sending.'],
+] as const;
+
+const networkFamily = (
+  [name, counter, help]: (typeof networkFamilies)[number],
+  interfaces: readonly NetworkSample[],
+): MetricFamily => ({
+  name: `container_network_${name}_total`,
+  help,
+  type: 'counter',
+  samples: interfaces.map(({ labels, usage }) => ({ labels, value: usage[counter] })),
+});
 
 const machine = (): MetricFamily[] => [
   {

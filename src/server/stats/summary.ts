@@ -7,6 +7,7 @@ import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '
 import type { AgentView, PodUsage } from '../agent-view.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
 import { type DiskUsage, diskUsageReader } from './disk-usage.ts';
+import { defaultInterface, type InterfaceUsage, machineNetwork } from './network-usage.ts';
 import { type FilesystemSpace, filesystemSpace, nodeUsage } from './node-usage.ts';
 import { cpuRates } from './rates.ts';
 
@@ -20,6 +21,7 @@ export interface NodeStats {
   startTime: string;
   cpu: CpuStats;
   memory: MemoryStats;
+  network?: NetworkStats;
   fs: FsStats;
   runtime?: { imageFs: FsStats };
   rlimit: { time: string; maxpid: number; curproc: number };
@@ -31,6 +33,7 @@ export interface PodStats {
   containers: ContainerSummary[];
   cpu?: CpuStats;
   memory?: MemoryStats;
+  network?: NetworkStats;
   volume: (FsStats & { name: string })[];
   'ephemeral-storage': FsStats;
   process_stats?: { process_count: number };
@@ -60,6 +63,14 @@ export interface MemoryStats {
   pageFaults?: number;
   majorPageFaults?: number;
 }
+
+/** Of the interface that leads outside, and of all. */
+export interface NetworkStats extends Partial<NetworkInterface> {
+  time: string;
+  interfaces: NetworkInterface[];
+}
+
+type NetworkInterface = Pick<InterfaceUsage, 'name' | 'rxBytes' | 'rxErrors' | 'txBytes' | 'txErrors'>;
 
 export interface FsStats extends Partial<FilesystemSpace> {
   time: string;
@@ -116,6 +127,7 @@ export function summaryReader(
       startTime: time(usage.bootedAtMs),
       cpu: cpu('node', usage.timestampMs, usage.cpuUsageCoreNanoSeconds) ?? { time: now },
       memory: { time: now, ...usage.memory },
+      network: network(now, await machineNetwork(), await defaultInterface()),
       fs: { time: now, ...space, ...taken(space) },
       ...(imageFs && {
         runtime: {
@@ -172,6 +184,7 @@ export function summaryReader(
       volume.push({ name, ...(await tree(path, space, signal)) });
     }
     const usage = await agent.podUsage(uid);
+    const interfaces = await agent.podNetwork(uid);
     return {
       podRef: { name: podName(pod), namespace: podNamespace(pod), uid },
       startTime: pod.status?.startTime,
@@ -181,6 +194,7 @@ export function summaryReader(
         memory: memory(usage),
         ...(usage.processCount !== undefined && { process_stats: { process_count: usage.processCount } }),
       }),
+      ...(interfaces && { network: network(time(nowMs()), interfaces, 'eth0') }),
       volume,
       'ephemeral-storage': ephemeralStorage(containers, volume, space, nowMs()),
     };
@@ -213,6 +227,17 @@ const fsStats = (usage: DiskUsage, space: FilesystemSpace): FsStats => ({
   usedBytes: usage.usedBytes,
   inodesUsed: usage.inodesUsed,
 });
+
+function network(at: string, usages: readonly InterfaceUsage[], main: string | undefined): NetworkStats {
+  const interfaces = usages.map(({ name, rxBytes, rxErrors, txBytes, txErrors }) => ({
+    name,
+    rxBytes,
+    rxErrors,
+    txBytes,
+    txErrors,
+  }));
+  return { time: at, ...interfaces.find(({ name }) => name === main), interfaces };
+}
 
 function memory(usage: ContainerStats | PodUsage): MemoryStats {
   const faults = usage as Partial<ContainerStats>;

@@ -77,17 +77,21 @@ async function forward(
   log: Logger,
 ): Promise<void> {
   error.resume();
+  let hasClientGone = false;
   try {
     const { stream: target } = await runtime.portForward(podSandboxId, port, signal);
     // A client resets the stream when it has all that it wants.
-    data.once('close', () => target.destroy());
+    data.once('close', () => {
+      hasClientGone = target.errored === null;
+      target.destroy();
+    });
     target.on('error', (err) => log.debug({ err, port }, 'a connection into a pod broke'));
     // Not a pipeline: a server that takes no more input may still have an answer.
     data.pipe(target);
     await pipeline(target, data);
   } catch (err) {
     log.debug({ err, port }, 'a forwarded connection broke');
-    if (!data.destroyed)
+    if (!hasClientGone)
       error.write(`error forwarding port ${port}: ${err instanceof Error ? err.message : String(err)}`);
     data.destroy();
   }

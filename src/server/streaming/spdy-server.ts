@@ -144,7 +144,7 @@ function peerStream(
   const send = (data: Buffer, fin: boolean, done: (error?: Error | null) => void): void => {
     idle.touch();
     if (connection.destroyed) done();
-    else connection.write(dataFrame(streamId, data, fin), done);
+    else writeAhead(connection, dataFrame(streamId, data, fin), done);
   };
   const duplex = new Duplex({
     read: () => wanted(),
@@ -166,6 +166,16 @@ function peerStream(
       });
     },
   };
+}
+
+/** Not each frame waits for the one before it to be sent: only when the connection has enough of them. */
+function writeAhead(connection: Duplex, frame: Buffer, done: (error?: Error | null) => void): void {
+  let isDone = false;
+  const finish = (error?: Error | null): void => {
+    if (!isDone) done(error);
+    isDone = true;
+  };
+  if (connection.write(frame, finish)) finish();
 }
 
 /** All header blocks of a connection are one zlib stream. */
