@@ -28,6 +28,11 @@ describe('parseCriLine', () => {
       `${timestamp} stdout F  a  b `,
       { timestamp, stream: 'stdout', partial: false, content: ' a  b ' },
     ],
+    [
+      'a time of conmon',
+      '2026-01-02T03:04:05.123456789+00:00 stdout F hello',
+      { timestamp, stream: 'stdout', partial: false, content: 'hello' },
+    ],
     ['an empty line', `${timestamp} stdout F `, { timestamp, stream: 'stdout', partial: false, content: '' }],
     [
       'no space before nothing',

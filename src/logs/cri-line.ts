@@ -3,7 +3,7 @@
  * record that ends its line and `P` for a piece of a longer one.
  */
 export interface LogRecord {
-  /** As it was written; '' for a line that is not in the format. */
+  /** As it was written, but UTC always as `Z`; '' for a line that is not in the format. */
   timestamp: string;
   stream: 'stdout' | 'stderr';
   /** The line goes on in the stream's next record. */
@@ -28,7 +28,9 @@ export function parseCriLine(line: Buffer): LogRecord {
   const [tag] = line.toString('latin1', streamEnd + 1, tagsEnd).split(':');
   const isKnown = (stream === 'stdout' || stream === 'stderr') && (tag === 'F' || tag === 'P');
   if (!isKnown || Number.isNaN(Date.parse(timestamp))) return unformatted(line);
-  return { timestamp, stream, partial: tag === 'P', content: line.subarray(tagsEnd + 1) };
+  // conmon writes the offset, which kubectl's users do not know from other nodes.
+  const shown = timestamp.replace(/[+-]00:00$/, 'Z');
+  return { timestamp: shown, stream, partial: tag === 'P', content: line.subarray(tagsEnd + 1) };
 }
 
 /** Longer than time, stream and tags can be together. */
