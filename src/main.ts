@@ -7,11 +7,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { rosProber } from '../ros/probes/prober.ts';
+import { TransportError } from '../ros/transport.ts';
 import type { ImageService, Runtime } from '../runtime/runtime.ts';
 import { Agent, loadPodRecords } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import { openObjectStore } from './apiserver/object-store.ts';
+import { CliError } from './cli/errors.ts';
 import { cliMain } from './cli/index.ts';
+import type { RosAccess } from './cli/ros.ts';
 import type { Cluster } from './cluster/index.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { runHelp } from './config/help.ts';
@@ -606,5 +609,28 @@ function runningLogs(worker: PodWorker): RotatableLog[] {
     }));
 }
 
+/** For the command line, which takes part in the ROS graph as a process of its own. */
+const ros: RosAccess = {
+  async open() {
+    const { cycloneTransport } = await import('../ros/cyclone/index.ts');
+    const { discoveryFromEnvironment } = await import('../ros/discovery.ts');
+    const log = createLogger({ format: 'auto', level: 'info' });
+    try {
+      const discovery = discoveryFromEnvironment(process.env);
+      return cycloneTransport({ addonPath: program('roslet-dds.node'), discovery, log });
+    } catch (err) {
+      throw err instanceof TransportError ? new CliError(err.message) : err;
+    }
+  },
+  async messageType(name) {
+    const { findMessageType, UnknownTypeError } = await import('../ros/messages/installed.ts');
+    try {
+      return await findMessageType(name, (process.env.AMENT_PREFIX_PATH ?? '').split(':').filter(Boolean));
+    } catch (err) {
+      throw err instanceof UnknownTypeError ? new CliError(err.message) : err;
+    }
+  },
+};
+
 // Last, when all of the above is there.
-process.exitCode = await cliMain(process.argv.slice(2), { run });
+process.exitCode = await cliMain(process.argv.slice(2), { run, ros });

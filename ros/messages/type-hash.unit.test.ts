@@ -49,6 +49,7 @@ const known: [string, string][] = [
     '91a0593bacdcc50ea9bdcf849a938b128412cc1ea821245c663bcd26f83c295e',
   ],
   ['service_msgs/msg/ServiceEventInfo', '41bcbbe07a75c9b52bc96bfd5c24d7f0fc0a08c0cb7921b3373c5732345a6f45'],
+  ['std_msgs/msg/Empty', '20b625256f32d5dbc0d04fee44f43c41e51c70d3502f84b4a08e7a9c26a96312'],
   ['std_msgs/msg/Header', 'f49fb3ae2cf070f793645ff749683ac6b06203e41c891e17701b1cb597ce6a01'],
   ['std_msgs/msg/String', 'df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18'],
   ['lifecycle_msgs/srv/ChangeState', '356fe34f0475a43acf54542013af4167b0e729f77ea22ffb045c6ad8e20668e5'],

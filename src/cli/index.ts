@@ -3,11 +3,13 @@
  * other command is a client of an agent's socket. Each loads only what it needs, so that a listing starts fast.
  */
 import { constants } from 'node:os';
+import type { RosAccess } from './ros.ts';
 import { runArguments } from './run-arguments.ts';
 
 export interface Commands {
   /** Runs the agent until the signal aborts; returns the exit code. */
   run(argv: string[], signal: AbortSignal): Promise<number>;
+  ros: RosAccess;
 }
 
 /** `argv` without the program's own name. Returns the exit code. */
@@ -21,7 +23,7 @@ export async function cliMain(argv: string[], commands: Commands): Promise<numbe
     if (forRun) return await commands.run(forRun, stop.signal);
     process.stdout.on('error', endWithReader);
     const { runProgram } = await import('./program.ts');
-    return await runProgram(argv, stop.signal);
+    return await runProgram(argv, commands.ros, stop.signal);
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

@@ -5,12 +5,17 @@ import { agentPaths, defaultRootDir } from '../paths.ts';
 import { type Client, createClient } from './client.ts';
 import { complete, completion, type Shell, shells } from './completion.ts';
 import { CliError } from './errors.ts';
+import type { GraphTopic, PublishOptions, RosAccess } from './ros.ts';
 import { visible } from './visible.ts';
 
 /** Runs any command but `run`. Returns the exit code; errors are printed. */
-export async function runProgram(argv: readonly string[], signal: AbortSignal): Promise<number> {
+export async function runProgram(
+  argv: readonly string[],
+  ros: RosAccess,
+  signal: AbortSignal,
+): Promise<number> {
   let exitCode = 0;
-  const program = buildProgram(signal, (code) => {
+  const program = buildProgram(ros, signal, (code) => {
     exitCode = code;
   });
   try {
@@ -43,7 +48,7 @@ interface ProcessOptions {
   tty: boolean;
 }
 
-function buildProgram(signal: AbortSignal, exit: (code: number) => void): Command {
+function buildProgram(ros: RosAccess, signal: AbortSignal, exit: (code: number) => void): Command {
   const program = new Command('roslet')
     .description('Launches and supervises the pods of this machine.')
     .option('--root-dir <dir>', "the agent's directory; its socket is found there", defaultRootDir)
@@ -202,6 +207,8 @@ function buildProgram(signal: AbortSignal, exit: (code: number) => void): Comman
       exit(await deleteObjects(client(command), { force: false, ...o, names }, signal));
     });
 
+  addRosCommands(program.command('ros'), ros, signal, exit);
+
   program
     .command('version')
     .description('print the version of the CLI and of the agent')
@@ -228,6 +235,67 @@ function buildProgram(signal: AbortSignal, exit: (code: number) => void): Comman
   return program;
 }
 
+function addRosCommands(
+  command: Command,
+  ros: RosAccess,
+  signal: AbortSignal,
+  exit: (code: number) => void,
+): void {
+  command
+    .description('look at the ROS graph and take part in it, without ROS 2 (ROS_DOMAIN_ID … as for ros2)')
+    .addHelpText('after', examples('roslet ros topics', 'roslet ros echo /robot/roslet/pods --once'));
+  for (const what of ['topics', 'nodes', 'services'] satisfies GraphTopic[]) {
+    command
+      .command(what)
+      .description(`list the ${what} of the ROS graph`)
+      .action(async () => {
+        const { listGraph } = await import('./ros.ts');
+        exit(await listGraph(ros, what, signal));
+      });
+  }
+  command
+    .command('echo')
+    .argument('<topic>')
+    .description('print what is published on a topic')
+    .option('--once', 'only one message', false)
+    .addHelpText(
+      'after',
+      examples('roslet ros echo /robot/roslet/pods --once', 'roslet ros echo /diagnostics'),
+    )
+    .action(async (topic: string, o: { once: boolean }) => {
+      const { echo } = await import('./ros.ts');
+      exit(await echo(ros, topic, o, signal));
+    });
+  command
+    .command('pub')
+    .argument('<topic>')
+    .description('publish a message again and again')
+    .option('--type <type>', 'its type', 'std_msgs/msg/String')
+    .option('--data <yaml>', 'its fields; what is left out has its default', '{}')
+    .option('--rate <hz>', 'how often', positive, 1)
+    .option('--times <count>', 'how many; without end unless given', wholeNumber)
+    .option('--node <name>', 'the name of the node that publishes', `roslet_pub_${process.pid}`)
+    .option('--lease <duration>', 'offer a liveliness lease', duration)
+    .addHelpText(
+      'after',
+      examples(
+        'roslet ros pub /chatter --data "{data: hello}"',
+        'roslet ros pub /camera/heartbeat --type std_msgs/msg/Empty --rate 20 --node camera',
+      ),
+    )
+    .action(
+      async (
+        topic: string,
+        o: Omit<PublishOptions, 'rateHz' | 'livelinessLeaseMs'> & { rate: number; lease?: number },
+      ) => {
+        const { publish } = await import('./ros.ts');
+        const { rate: rateHz, lease, ...rest } = o;
+        const more = lease === undefined ? {} : { livelinessLeaseMs: lease * 1000 };
+        exit(await publish(ros, topic, { ...rest, ...more, rateHz }, signal));
+      },
+    );
+}
+
 function valueAfter(option: string, words: readonly string[]): string | undefined {
   const index = words.indexOf(option);
   return index < 0 ? undefined : words[index + 1];
@@ -240,6 +308,11 @@ const namespaceOf = (o: NamespaceOptions): string | undefined => (o.allNamespace
 
 const examples = (...lines: string[]): string =>
   `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+
+function positive(text: string): number {
+  if (!(Number(text) > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return Number(text);
+}
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');

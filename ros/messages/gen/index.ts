@@ -44,6 +44,7 @@ export const messages: readonly RosMessage<object>[] = [
   roslet_msgs.PodStatusArray,
   roslet_msgs.ProbeStatus,
   service_msgs.ServiceEventInfo,
+  std_msgs.Empty,
   std_msgs.Header,
   std_msgs.String,
 ];

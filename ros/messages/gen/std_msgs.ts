@@ -2,6 +2,9 @@
 import * as builtin_interfaces from './builtin_interfaces.ts';
 import { RosMessage } from '../message.ts';
 
+export type Empty = Record<never, never>;
+export const Empty = new RosMessage<Empty>('std_msgs/msg/Empty', 'RIHS01_20b625256f32d5dbc0d04fee44f43c41e51c70d3502f84b4a08e7a9c26a96312', []);
+
 export interface Header {
   stamp: builtin_interfaces.Time;
   frame_id: string;
