@@ -45,6 +45,17 @@ export interface Runtime {
   ): Promise<void>;
   /** Makes the runtime open the log file anew after it was renamed (rotation). */
   reopenContainerLog(containerId: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Writes the state of the running container into a new archive; the container goes on.
+   * @param timeoutMs 0: the runtime's own limit
+   * @throws RuntimeError `Unimplemented` where the runtime cannot
+   */
+  checkpointContainer(
+    containerId: string,
+    location: string,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<void>;
 
   /**
    * Runs a command to its end. Output is bounded by the implementation (16 MiB a stream).

@@ -27,6 +27,7 @@ const operations: Readonly<Partial<Record<keyof Runtime, string>>> = {
   containerStatus: 'container_status',
   updateContainerResources: 'update_container',
   reopenContainerLog: 'reopen_container_log',
+  checkpointContainer: 'checkpoint_container',
   execSync: 'exec_sync',
   exec: 'exec',
   attach: 'attach',

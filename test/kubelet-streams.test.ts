@@ -306,24 +306,34 @@ it('attach joins the main process', async () => {
   session.close();
 });
 
+const post = (path: string): Promise<Refused> =>
+  new Promise((resolve, reject) => {
+    httpsRequest(
+      { host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false, ...admin },
+      (res) => {
+        text(res).then((body) => resolve({ code: res.statusCode, body }), reject);
+      },
+    )
+      .on('error', reject)
+      .end();
+  });
+
 it('run answers with what the command wrote', async () => {
-  const run = (cmd: string): Promise<Refused> =>
-    new Promise((resolve, reject) => {
-      const path = `/run/default/shell-robot/main?cmd=${encodeURIComponent(cmd)}`;
-      httpsRequest(
-        { host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false, ...admin },
-        (res) => {
-          text(res).then((body) => resolve({ code: res.statusCode, body }), reject);
-        },
-      )
-        .on('error', reject)
-        .end();
-    });
+  const run = (cmd: string) => post(`/run/default/shell-robot/main?cmd=${encodeURIComponent(cmd)}`);
   expect(await run('echo a  b')).toEqual({ code: 200, body: 'a b\n' });
   expect(await run('ls /none')).toMatchObject({
     code: 500,
     body: expect.stringContaining("'ls /none' exited with 2"),
   });
+});
+
+it('a checkpoint is refused by a runtime that cannot make one', async () => {
+  expect(await post('/checkpoint/default/shell-robot/main')).toEqual({
+    code: 500,
+    body: 'checkpointing of default/shell-robot/main failed (host processes cannot be checkpointed)',
+  });
+  expect((await post('/checkpoint/default/shell-robot/none')).code).toBe(400);
+  expect((await post('/checkpoint/default/none/main')).code).toBe(404);
 });
 
 describe('port-forward', () => {

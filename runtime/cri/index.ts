@@ -170,6 +170,13 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
       await connection.call(methods.reopenContainerLog, { containerId }, within(signal));
     },
 
+    async checkpointContainer(containerId, location, timeoutMs, signal) {
+      const request = { containerId, location, timeout: ceilSeconds(timeoutMs) };
+      // All of the container's memory is written: without a limit of its own it takes as long as it takes.
+      const limitMs = timeoutMs === 0 ? undefined : timeoutMs + requestTimeoutMs;
+      await connection.call(methods.checkpointContainer, request, { timeoutMs: limitMs, signal });
+    },
+
     /** The runtime counts in whole seconds, so a limit between them is kept by ending the call, which kills too. */
     async execSync(containerId, command, timeoutMs, signal) {
       const { stdout, stderr, exitCode } = await connection.call(

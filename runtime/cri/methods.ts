@@ -78,6 +78,11 @@ export const updateContainerResources = method(
   cri.UpdateContainerResourcesRequest,
   cri.UpdateContainerResourcesResponse,
 );
+export const checkpointContainer = method(
+  `/${runtime}/CheckpointContainer`,
+  cri.CheckpointContainerRequest,
+  cri.CheckpointContainerResponse,
+);
 export const reopenContainerLog = method(
   `/${runtime}/ReopenContainerLog`,
   cri.ReopenContainerLogRequest,

@@ -109,6 +109,9 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
     containerStatus: (id) => use(({ containers }) => containers.status(id)),
     updateContainerResources: (id, resources) =>
       use(({ containers }) => containers.updateResources(id, resources)),
+    checkpointContainer: async () => {
+      throw new RuntimeError('Unimplemented', 'host processes cannot be checkpointed');
+    },
     reopenContainerLog: (id) => use(({ containers }) => containers.reopenLog(id)),
     execSync: (id, command, timeoutMs, signal) =>
       use(({ context, containers }) => execSync(context, containers, id, command, timeoutMs, signal)),

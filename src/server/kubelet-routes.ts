@@ -2,6 +2,7 @@
 import type { Pod } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { AgentView } from './agent-view.ts';
+import { checkpointContainer } from './checkpoint.ts';
 import { sendContainerLog } from './container-logs.ts';
 import { ApiError } from './errors.ts';
 import { exposition, expositionType, type MetricFamily } from './exposition.ts';
@@ -65,7 +66,7 @@ export interface DebuggingOptions {
 
 /** Those that look into containers or change something. */
 export function debuggingRoutes(
-  { agent, streamIdleMs, log }: KubeletApi,
+  { agent, rootDir, streamIdleMs, log }: KubeletApi,
   { systemLogs, profiling }: DebuggingOptions,
 ): Route[] {
   const stream = (kind: StreamRequest['kind']): Route[] =>
@@ -95,6 +96,11 @@ export function debuggingRoutes(
     ...containerPaths('/run').map(
       (path): Route => ({ methods: ['POST'], path, handle: (exchange) => runCommand(exchange, agent) }),
     ),
+    {
+      methods: ['POST'],
+      path: '/checkpoint/{namespace}/{pod}/{container}',
+      handle: (exchange) => checkpointContainer(exchange, agent, rootDir),
+    },
     get('/configz', ({ res }) => sendJson(res, 200, { kubeletconfig: agent.configz() })),
     systemLogs
       ? get('/logs/{rest*}', async (exchange) => {
