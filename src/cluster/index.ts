@@ -17,6 +17,7 @@ import type { DesiredState } from '../sources/desired.ts';
 import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { openAccess } from './access.ts';
+import { claimPath } from './claims.ts';
 import { KubeClient } from './client.ts';
 import { EventWriter } from './event-writer.ts';
 import { KubeconfigError } from './kubeconfig.ts';
@@ -144,6 +145,7 @@ export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
     isRead: () => source.isRead,
     finalize: (uid) => statuses.finalize(uid),
     token: (pod, wanted, signal) => tokens.token(pod, wanted, signal),
+    claimPath: (pod, claim, signal) => claimPath(client, pod, claim, signal),
     serviceEnv: (pod) => services.env(pod),
 
     forServer: (server, signal) => ({

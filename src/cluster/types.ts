@@ -21,6 +21,21 @@ export interface TokenRequest {
   status?: { token: string; expirationTimestamp: string };
 }
 
+export interface PersistentVolumeClaim {
+  metadata?: ObjectMeta;
+  spec?: { volumeName?: string; volumeMode?: string };
+  status?: { phase?: string };
+}
+
+/** With the fields of every other kind of source. */
+export interface PersistentVolume {
+  metadata?: ObjectMeta;
+  spec?: { claimRef?: { uid?: string }; local?: { path: string }; hostPath?: { path: string } } & Record<
+    string,
+    unknown
+  >;
+}
+
 export interface Service {
   metadata?: ObjectMeta;
   spec?: { clusterIP?: string; ports?: ServicePort[] };

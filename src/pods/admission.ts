@@ -57,7 +57,6 @@ type Check = (pod: Pod, others: readonly Pod[], node: NodeAdmissionContext) => R
 
 /** In the order in which they are told: what no change of other pods can cure comes after what may pass by itself. */
 const checks: readonly Check[] = [
-  checkSupport,
   checkShutdown,
   checkPressure,
   checkSysctls,
@@ -68,6 +67,7 @@ const checks: readonly Check[] = [
   checkNodeName,
   checkPorts,
   checkTaints,
+  checkSupport,
   checkRosProbes,
 ];
 

@@ -11,7 +11,8 @@ import {
   RuntimeError,
   type RuntimeHandler,
 } from '../../runtime/runtime.ts';
-import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
+import type { Pod, PodStatus } from '../api/core.gen.ts';
+import { containerReference } from '../events/reference.ts';
 import type { EventRecorder, EventType } from '../events.ts';
 import { ImageError } from '../images/error.ts';
 import type { ImageManager } from '../images/manager.ts';
@@ -22,13 +23,20 @@ import { containerResources, type ResourceContext, withoutMissing } from '../res
 import type { Metrics } from '../server/metrics.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { VolumeError } from '../volumes/volume.ts';
-import { type ActualPod, currentSandbox } from './actual.ts';
+import { type ActualPod, currentSandbox, latestInstance } from './actual.ts';
 import { crashLoopBackoffAnnotation } from './backoff.ts';
 import { ContainerConfigError } from './config-error.ts';
 import { type ContainerContext, containerConfig } from './container-config.ts';
 import type { DnsInput } from './dns.ts';
 import { runHook } from './hooks.ts';
-import { containerHashAnnotation, podName, podNamespace, podReference, podUid } from './identity.ts';
+import {
+  type AnyContainer,
+  containerHashAnnotation,
+  podName,
+  podNamespace,
+  podReference,
+  podUid,
+} from './identity.ts';
 import type { Action, Waiting } from './plan.ts';
 import { podSandboxConfig } from './sandbox-config.ts';
 import { terminationMessage } from './termination-message.ts';
@@ -110,10 +118,10 @@ export class PodEffects {
     const sandbox = currentSandbox(actual);
     if (container === undefined || sandbox === undefined) return undefined;
     const { metrics } = this.#o;
-    const container_type = action.kind === 'app' ? 'container' : 'init_container';
+    const container_type = containerTypes[action.kind];
     try {
       const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, signal);
-      await this.#start(pod, container, action, sandboxConfig, sandbox.ips, signal);
+      await this.#start(pod, container, action, { sandboxConfig, ips: sandbox.ips, actual }, signal);
       metrics.count('kubelet_started_containers_total', { container_type });
       return undefined;
     } catch (err) {
@@ -309,15 +317,14 @@ export class PodEffects {
 
   async #start(
     pod: Pod,
-    container: Container,
+    container: AnyContainer,
     action: Of<'startContainer'>,
-    sandboxConfig: PodSandboxConfig,
-    sandboxIps: readonly string[],
+    surroundings: Surroundings,
     signal: AbortSignal,
   ): Promise<void> {
     const { runtime } = this.#o;
     const containerId =
-      action.containerId ?? (await this.#create(pod, container, action, sandboxConfig, sandboxIps, signal));
+      action.containerId ?? (await this.#create(pod, container, action, surroundings, signal));
     try {
       await named('RunContainerError', () => runtime.startContainer(containerId, signal));
     } catch (err) {
@@ -329,19 +336,19 @@ export class PodEffects {
       throw err;
     }
     this.#containerEvent(pod, container, 'Normal', 'Started', `Started container ${container.name}`);
-    await this.#postStart(pod, container, containerId, sandboxIps, signal);
+    await this.#postStart(pod, container, containerId, surroundings.ips, signal);
   }
 
   /** Returns the id of the container that was made. */
   async #create(
     pod: Pod,
-    container: Container,
+    container: AnyContainer,
     action: Of<'startContainer'>,
-    sandboxConfig: PodSandboxConfig,
-    sandboxIps: readonly string[],
+    { sandboxConfig, ips: sandboxIps, actual }: Surroundings,
     signal: AbortSignal,
   ): Promise<string> {
     const { runtime, handler, images } = this.#o;
+    const target = container.targetContainerName;
     const image =
       runtime.images === null
         ? undefined
@@ -361,6 +368,7 @@ export class PodEffects {
           containerResources(pod, container, this.#o.resources),
           this.#o.cgroups.missing,
         ),
+        ...(target === undefined ? {} : { targetContainerId: runningId(actual, target) }),
       },
       signal,
     );
@@ -379,7 +387,7 @@ export class PodEffects {
 
   async #postStart(
     pod: Pod,
-    container: Container,
+    container: AnyContainer,
     containerId: string,
     sandboxIps: readonly string[],
     signal: AbortSignal,
@@ -434,10 +442,31 @@ export class PodEffects {
     reason: string,
     message: string,
   ): void {
-    const init = pod.spec?.initContainers?.some((c) => c.name === container.name) ?? false;
-    const field = init ? 'initContainers' : 'containers';
-    this.#event(pod, type, reason, message, `spec.${field}{${container.name}}`);
+    const { fieldPath } = containerReference(pod, container);
+    this.#event(pod, type, reason, message, fieldPath);
   }
+}
+
+/** What a container is started in. */
+interface Surroundings {
+  sandboxConfig: PodSandboxConfig;
+  ips: readonly string[];
+  actual: ActualPod;
+}
+
+/** As metrics name them. */
+const containerTypes = {
+  app: 'container',
+  init: 'init_container',
+  sidecar: 'init_container',
+  ephemeral: 'ephemeral_container',
+} as const;
+
+/** @throws ContainerConfigError when there are no processes to look at */
+function runningId(actual: ActualPod, name: string): string {
+  const instance = latestInstance(actual, name);
+  if (instance?.state === 'CONTAINER_RUNNING') return instance.id;
+  throw new ContainerConfigError(`unable to find target container ${name}`);
 }
 
 /** Instances of a container that are kept, the running one included. */
@@ -486,8 +515,9 @@ function startFailure(err: unknown): StartFailure {
   return { reason: 'ContainerCreating', message };
 }
 
-export function findContainer(pod: Pod, name: string): Container | undefined {
-  return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find((c) => c.name === name);
+export function findContainer(pod: Pod, name: string): AnyContainer | undefined {
+  const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  return [...initContainers, ...containers, ...ephemeralContainers].find((c) => c.name === name);
 }
 
 const describe = (err: unknown): string => (err instanceof Error ? err.message : String(err));

@@ -33,7 +33,35 @@ const exited = (name: string, exitCode: number, over = {}) =>
 const delay = (ms: number) => ({ annotations: { [crashLoopBackoffAnnotation]: String(ms) } });
 const stopAt = (ms: number): Intent => ({ kind: 'stop', graceMs: ms });
 
+const debugged = testPod({ ephemeralContainers: [{ name: 'd', image: 'i' }] });
+
 const cases: Case[] = [
+  // Ephemeral containers
+  {
+    name: 'starts an ephemeral container beside what runs',
+    pod: debugged,
+    actual: testActual([ready], [running('a')]),
+    actions: ['start d ephemeral #0 in sb0'],
+  },
+  {
+    name: 'lets an ephemeral container run',
+    pod: debugged,
+    actual: testActual([ready], [running('a'), running('d')]),
+    actions: [],
+  },
+  {
+    name: 'never starts an ephemeral container again',
+    pod: debugged,
+    actual: testActual([ready], [running('a'), exited('d', 1)]),
+    actions: [],
+  },
+  {
+    name: 'ends the pod when only an ephemeral container is left',
+    pod: testPod({ restartPolicy: 'Never', ephemeralContainers: [{ name: 'd', image: 'i' }] }),
+    actual: testActual([ready], [exited('a', 0), running('d')]),
+    actions: [],
+    end: {},
+  },
   // Sandbox
   { name: 'makes a sandbox for a new pod', actual: testActual([]), actions: ['sandbox 0'] },
   { name: 'replaces a sandbox that died', actual: testActual([dead]), actions: ['sandbox 1 for sb0'] },

@@ -19,7 +19,7 @@ export type Intent =
   /** The pod is to end; this is what is left of its grace. */
   | { kind: 'stop'; graceMs: number };
 
-export type ContainerKind = 'init' | 'sidecar' | 'app';
+export type ContainerKind = 'init' | 'sidecar' | 'app' | 'ephemeral';
 
 export type Action =
   | { do: 'createSandbox'; attempt: number; replaces: string[] }
@@ -120,7 +120,11 @@ function planRun(input: PlanInput): Plan {
     if (stale.state === 'SANDBOX_READY') result.actions.push({ do: 'stopSandbox', podSandboxId: stale.id });
   }
 
-  const named = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].map((c) => c.name);
+  const named = [
+    ...(pod.spec?.initContainers ?? []),
+    ...(pod.spec?.containers ?? []),
+    ...(pod.spec?.ephemeralContainers ?? []),
+  ].map((c) => c.name);
   for (const instance of actual.containers) {
     if (isAlive(instance) && !named.includes(instance.metadata.name)) {
       kill(
@@ -132,6 +136,7 @@ function planRun(input: PlanInput): Plan {
       );
     }
   }
+  planEphemeral(input, sandbox.id, result);
   const initialized = planInit(input, sandbox.id, result);
   if (result.end !== undefined) return result;
   if (initialized) planApps(input, sandbox.id, result);
@@ -186,6 +191,16 @@ function planSandbox(input: PlanInput, result: Plan): Plan {
 /** How many sandboxes are made one right after the other, and how old one must be after that. */
 const quickSandboxes = 3;
 const sandboxBackoffMs = 10_000;
+
+/** Containers for debugging: started once, whatever else the pod does, and never again. */
+function planEphemeral(input: PlanInput, podSandboxId: string, result: Plan): void {
+  for (const container of input.pod.spec?.ephemeralContainers ?? []) {
+    const hasRun = input.actual.containers.some(
+      (c) => c.metadata.name === container.name && c.state !== 'CONTAINER_CREATED',
+    );
+    if (!hasRun) start(input, podSandboxId, container, 'ephemeral', undefined, result);
+  }
+}
 
 /** Plans the init containers and sidecars. Returns whether the containers may start. */
 function planInit(input: PlanInput, podSandboxId: string, result: Plan): boolean {

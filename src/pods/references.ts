@@ -47,4 +47,5 @@ const volumes = (pod: Pod): Volume[] => pod.spec?.volumes ?? [];
 const containers = (pod: Pod): Container[] => [
   ...(pod.spec?.initContainers ?? []),
   ...(pod.spec?.containers ?? []),
+  ...(pod.spec?.ephemeralContainers ?? []),
 ];

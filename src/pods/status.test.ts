@@ -343,7 +343,34 @@ describe('addresses', () => {
   });
 });
 
+describe('an ephemeral container', () => {
+  const pod = testPod({ ephemeralContainers: [{ name: 'd', image: 'i' }] });
+  it('is told of apart, and is neither ready nor in the way of readiness', () => {
+    const { conditions, containerStatuses, ephemeralContainerStatuses } = status({
+      pod,
+      actual: testActual([ready], [testContainer('a', 'running'), testContainer('d', 'exited')]),
+    });
+    expect(containerStatuses).toHaveLength(1);
+    expect(ephemeralContainerStatuses).toMatchObject([
+      { name: 'd', ready: false, state: { terminated: {} } },
+    ]);
+    expect(conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+  });
+});
+
 describe('verdict', () => {
+  it('of a pod that was never admitted leaves no containers that seem to be made', () => {
+    const verdict = { phase: 'Failed' as const, reason: 'OutOfcpu', message: 'm' };
+    const refused = status({ verdict, ended: true, actual: testActual([]) });
+    expect(refused.containerStatuses).toBeUndefined();
+    const evicted = status({
+      verdict,
+      ended: true,
+      actual: testActual([ready], [testContainer('a', 'exited')]),
+    });
+    expect(evicted.containerStatuses).toHaveLength(1);
+  });
+
   it('is the phase, reason and message', () => {
     const verdict = { phase: 'Failed' as const, reason: 'Evicted', message: 'no memory' };
     expect(status({ verdict, ended: true })).toMatchObject(verdict);

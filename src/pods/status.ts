@@ -58,10 +58,18 @@ export function podStatus(input: StatusInput): PodStatus {
     reason: inits.length > 0 && !anyAppSeen ? 'PodInitializing' : 'ContainerCreating',
     message: '',
   };
-  const status = (container: Container, kind: 'init' | 'app') =>
+  const status = (container: Container, kind: Kind) =>
     containerStatus(input, container, kind, kind === 'init' ? { ...defaultWaiting } : defaultWaiting);
   const initContainerStatuses = inits.map((c) => status(c, 'init'));
   const containerStatuses = apps.map((c) => status(c, 'app'));
+  const ephemeralContainerStatuses = (spec?.ephemeralContainers ?? []).map((c) => status(c, 'ephemeral'));
+
+  // A pod that was never admitted has no containers to tell of: they would read as if they were being created.
+  const isRefused =
+    input.ended &&
+    verdict?.phase === 'Failed' &&
+    input.actual.sandboxes.length === 0 &&
+    (previous?.containerStatuses ?? []).every(({ state }) => state?.waiting !== undefined);
 
   // A final phase is told when nothing runs any more, as controllers rely on.
   const phase =
@@ -82,10 +90,13 @@ export function podStatus(input: StatusInput): PodStatus {
     startTime: previous?.startTime ?? input.startTime,
     qosClass: input.qosClass,
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
-    ...(inits.length > 0 ? { initContainerStatuses } : {}),
-    containerStatuses,
+    ...(inits.length > 0 && !isRefused ? { initContainerStatuses } : {}),
+    ...(isRefused ? {} : { containerStatuses }),
+    ...(ephemeralContainerStatuses.length > 0 ? { ephemeralContainerStatuses } : {}),
   };
 }
+
+type Kind = 'init' | 'app' | 'ephemeral';
 
 /** The phase as the kubelet derives it from its containers' states. */
 export function podPhase(
@@ -145,7 +156,7 @@ export function podPhase(
 function containerStatus(
   input: StatusInput,
   container: Container,
-  kind: 'init' | 'app',
+  kind: Kind,
   defaultWaiting: Waiting,
 ): ContainerStatus {
   const instances = input.actual.containers.filter((c) => c.metadata.name === container.name);
@@ -220,11 +231,11 @@ function containerStatus(
 function readiness(
   input: StatusInput,
   container: Container,
-  kind: 'init' | 'app',
+  kind: Kind,
   newest: rt.ContainerStatus | undefined,
   old: ContainerStatus | undefined,
 ): { started: boolean; ready: boolean } {
-  if (newest === undefined) return { started: false, ready: false };
+  if (newest === undefined || kind === 'ephemeral') return { started: false, ready: false };
   if (newest.state !== 'CONTAINER_RUNNING') {
     const done = newest.state === 'CONTAINER_EXITED' && newest.exitCode === 0;
     return { started: false, ready: kind === 'init' && !isSidecar(container) && done };
@@ -333,13 +344,13 @@ function listing(what: 'unready' | 'incomplete', statuses: readonly ContainerSta
     : `containers with incomplete status: [${names}]`;
 }
 
-function previousOf(
-  previous: PodStatus | undefined,
-  name: string,
-  kind: 'init' | 'app',
-): ContainerStatus | undefined {
-  const list = kind === 'init' ? previous?.initContainerStatuses : previous?.containerStatuses;
-  return list?.find((s) => s.name === name);
+function previousOf(previous: PodStatus | undefined, name: string, kind: Kind): ContainerStatus | undefined {
+  const lists = {
+    init: previous?.initContainerStatuses,
+    app: previous?.containerStatuses,
+    ephemeral: previous?.ephemeralContainerStatuses,
+  };
+  return lists[kind]?.find((s) => s.name === name);
 }
 
 function previousIps(previous: PodStatus | undefined, ended: boolean): readonly string[] {

@@ -506,8 +506,12 @@ export class PodWorker {
 
   #waiting(next: Plan | undefined): Map<string, Waiting> {
     const waiting = new Map([...this.#failed].map(([name, failure]) => [name, failure.waiting]));
-    const { containerStatuses = [], initContainerStatuses = [] } = this.#record.status ?? {};
-    const before = [...containerStatuses, ...initContainerStatuses];
+    const {
+      containerStatuses = [],
+      initContainerStatuses = [],
+      ephemeralContainerStatuses = [],
+    } = this.#record.status ?? {};
+    const before = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses];
     for (const action of next?.actions ?? []) {
       if (action.do !== 'startContainer') continue;
       // What waited goes on waiting until it runs: it does not turn back into what it was before.
@@ -574,5 +578,6 @@ class StopRequested extends Error {
 }
 
 function containerNames(pod: Pod): string[] {
-  return [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].map((c) => c.name);
+  const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  return [...initContainers, ...containers, ...ephemeralContainers].map((c) => c.name);
 }

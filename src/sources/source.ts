@@ -32,6 +32,11 @@ export interface ObjectReader {
 export interface ClusterPort {
   /** A token of the pod's service account. */
   token(pod: Pod, wanted: ServiceAccountTokenProjection, signal: AbortSignal): Promise<string>;
+  /**
+   * Where on this node the volume of a claim is.
+   * @throws Error that says what is wrong with it
+   */
+  claimPath(pod: Pod, claim: { claimName: string; ofPod: boolean }, signal: AbortSignal): Promise<string>;
   /** The variables by which the pod's containers find services. */
   serviceEnv(pod: Pod): Promise<ReadonlyMap<string, string>>;
 }

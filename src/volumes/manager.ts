@@ -15,6 +15,7 @@ import { quantityValue } from '../api/quantity.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import type { ClusterPort, ObjectReader } from '../sources/source.ts';
+import { claimPlugin } from './claim.ts';
 import { configMapPlugin } from './config-map.ts';
 import { blockUsage } from './disk-usage.ts';
 import { downwardApiPlugin } from './downward-api.ts';
@@ -31,7 +32,7 @@ export interface VolumeManagerOptions {
   podsDir: string;
   objects: ObjectReader;
   /** Undefined: the node of no cluster. */
-  cluster?: Pick<ClusterPort, 'token'>;
+  cluster?: Pick<ClusterPort, 'token' | 'claimPath'>;
   /** Of the node, now. */
   allocatable(): ResourceAmounts;
 }
@@ -104,7 +105,7 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
     const { plugin, dir } = locate(pod, volume);
     return {
       hostPath: plugin.hostPath?.(volume) ?? dir,
-      readOnly: plugin.readOnly,
+      readOnly: plugin.readOnly || volume.persistentVolumeClaim?.readOnly === true,
       managed: plugin.managed,
     };
   };
@@ -179,7 +180,15 @@ interface Located {
   context: VolumeContext;
 }
 
-type SupportedKind = 'emptyDir' | 'hostPath' | 'configMap' | 'secret' | 'downwardAPI' | 'projected';
+type SupportedKind =
+  | 'emptyDir'
+  | 'hostPath'
+  | 'configMap'
+  | 'secret'
+  | 'downwardAPI'
+  | 'projected'
+  | 'persistentVolumeClaim'
+  | 'ephemeral';
 
 const volumePlugins = ({ objects, cluster }: VolumeManagerOptions): Record<SupportedKind, VolumePlugin> => ({
   emptyDir: emptyDirPlugin(),
@@ -188,6 +197,8 @@ const volumePlugins = ({ objects, cluster }: VolumeManagerOptions): Record<Suppo
   secret: secretPlugin(objects),
   downwardAPI: downwardApiPlugin(),
   projected: projectedPlugin(objects, cluster),
+  persistentVolumeClaim: claimPlugin(cluster),
+  ephemeral: claimPlugin(cluster),
 });
 
 function pluginOf(plugins: Record<SupportedKind, VolumePlugin>, volume: Volume): VolumePlugin {

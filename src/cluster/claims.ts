@@ -1,0 +1,51 @@
+/**
+ * What a pod's persistent volume claim comes to on this node: the path of a volume that is `local` or `hostPath`. Other
+ * kinds are attached by drivers, which roslet does not have, and are refused with their name.
+ */
+import type { Pod } from '../api/core.gen.ts';
+import { podNamespace, podUid } from '../pods/identity.ts';
+import { apiPath, type KubeClient } from './client.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from './types.ts';
+
+/**
+ * @param ofPod the claim was made for this very pod by its `ephemeral` volume
+ * @throws Error that says what the claim lacks
+ */
+export async function claimPath(
+  client: KubeClient,
+  pod: Pod,
+  { claimName, ofPod }: { claimName: string; ofPod: boolean },
+  signal: AbortSignal,
+): Promise<string> {
+  const namespace = podNamespace(pod);
+  const claim = await client.get<PersistentVolumeClaim>(
+    apiPath({ resource: 'persistentvolumeclaims', namespace, name: claimName }),
+    signal,
+  );
+  if (
+    ofPod &&
+    !claim.metadata?.ownerReferences?.some(({ uid, controller }) => controller && uid === podUid(pod))
+  )
+    throw new Error(`PVC ${namespace}/${claimName} was not created for pod ${pod.metadata?.name}`);
+  const { volumeName = '', volumeMode } = claim.spec ?? {};
+  if (volumeName === '' || claim.status?.phase !== 'Bound')
+    throw new Error(`PVC ${namespace}/${claimName} is not bound to a volume`);
+  if (volumeMode === 'Block')
+    throw new Error(`PVC ${namespace}/${claimName} is a block device, which is not supported`);
+  const volume = await client.get<PersistentVolume>(
+    apiPath({ resource: 'persistentvolumes', name: volumeName }),
+    signal,
+  );
+  const { claimRef, local, hostPath, ...rest } = volume.spec ?? {};
+  if (claimRef?.uid !== claim.metadata?.uid)
+    throw new Error(`PV ${volumeName} is bound to another claim than ${namespace}/${claimName}`);
+  const path = local?.path ?? hostPath?.path;
+  if (path !== undefined) return path;
+  const kind = Object.keys(rest).find((field) => sourceKinds.test(field)) ?? 'its kind';
+  throw new Error(
+    `PV ${volumeName}: no volume plugin matched: roslet has none for ${kind}; use local or hostPath`,
+  );
+}
+
+const sourceKinds =
+  /^(csi|nfs|iscsi|fc|rbd|cephfs|cinder|glusterfs|flexVolume|azure\w+|awsElasticBlockStore|gcePersistentDisk|vsphereVolume|portworxVolume|scaleIO|storageos|quobyte|flocker|photonPersistentDisk)$/;
