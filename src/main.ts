@@ -174,21 +174,24 @@ async function runAgent(
   const cluster =
     config.cluster === undefined
       ? undefined
-      : await (await import('./cluster/index.ts')).joinCluster({
-          config: config.cluster,
-          nodeName,
-          nodeIps: config.nodeIps,
-          certDir: config.certDir,
-          agentVersion: kubernetesVersion,
-          statusUpdateMs: config.nodeStatusUpdateFrequencyMs,
-          store,
-          desired,
-          local: node,
-          events,
-          runtimes: runtimes.all(),
-          now,
-          log,
-        });
+      : await (await import('./cluster/index.ts')).joinCluster(
+          {
+            config: config.cluster,
+            nodeName,
+            nodeIps: config.nodeIps,
+            certDir: config.certDir,
+            agentVersion: kubernetesVersion,
+            statusUpdateMs: config.nodeStatusUpdateFrequencyMs,
+            store,
+            desired,
+            local: node,
+            events,
+            runtimes: runtimes.all(),
+            now,
+            log,
+          },
+          signal,
+        );
   const podObjects = cluster?.objects ?? desired;
 
   const resources = await detectResourceContext({
@@ -427,7 +430,7 @@ async function runAgent(
       },
       signal,
     ),
-    ...(cluster === undefined ? [] : [cluster.run(agent, signal)]),
+    ...(cluster === undefined ? [] : [cluster.run(agent)]),
     ...watches.map((watch) => watch.run(signal)),
     health.run(signal),
     node.run(signal),

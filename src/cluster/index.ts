@@ -62,8 +62,8 @@ export interface Cluster extends ClusterPort {
   finalize(podUid: string): void;
   /** What the kubelet API has from the API server. */
   forServer(config: KubeletServerConfig, signal: AbortSignal): ServerParts;
-  /** Runs until the signal aborts. */
-  run(agent: Agent, signal: AbortSignal): Promise<void>;
+  /** Runs until the signal given to `joinCluster` aborts. */
+  run(agent: Agent): Promise<void>;
 }
 
 export interface ServerParts {
@@ -73,7 +73,7 @@ export interface ServerParts {
 }
 
 /** @throws ConfigError */
-export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
+export async function joinCluster(options: ClusterOptions, signal: AbortSignal): Promise<Cluster> {
   const { config, nodeName, desired, store, local, events, now, log } = options;
   const userAgent = `roslet/${options.agentVersion}`;
   const access = await openAccess({
@@ -112,10 +112,10 @@ export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
     statusUpdateMs: options.statusUpdateMs,
     log,
   });
-  const objects = new UsedObjects({ client, local: desired, store, log });
+  const objects = new UsedObjects({ client, local: desired, store, log }, signal);
   const tokens = new ServiceAccountTokens({ client, store, now, log });
   const services = new Services({ client, store, log });
-  const statuses = new StatusWriter({ client, source, log });
+  const statuses = new StatusWriter({ client, source, log }, signal);
   const eventWriter = new EventWriter(client, log);
   const mirrors = new MirrorPods({
     client,
@@ -162,9 +162,8 @@ export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
       }),
     }),
 
-    async run(running, signal) {
+    async run(running) {
       agent = running;
-      objects.start(signal);
       notePods();
       source.onChange(() => {
         notePods();
@@ -172,7 +171,6 @@ export async function joinCluster(options: ClusterOptions): Promise<Cluster> {
         mirrors.wake();
       });
       reporter.onChange(() => mirrors.wake());
-      statuses.start(signal);
       for (const pod of agent.pods()) statuses.observe(pod);
       const ends = [
         agent.onPodChange(({ type, pod }) => {

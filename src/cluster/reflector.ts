@@ -44,8 +44,11 @@ export async function reflect<T extends KubeObject>(
       });
     } catch (error) {
       if (signal.aborted) return;
-      // What a list makes good is no failure.
-      if (hasStatus(error, 410) && failures === 0) continue;
+      // What a list makes good is no failure; a server that forgot much should not be asked by a whole fleet at once.
+      if (hasStatus(error, 410) && failures === 0) {
+        await pause(Math.random() * expiredMs, signal);
+        continue;
+      }
       failures += 1;
       options.onHealth?.(error as Error);
       const retryInMs = retryDelayMs(failures, error, backoff);
@@ -131,6 +134,7 @@ class Reflector<T extends KubeObject> {
 }
 
 const backoff = { initialMs: 500, maxMs: 30_000 };
+const expiredMs = 1000;
 const watchSeconds = 300;
 const shortWatchMs = 1000;
 const pageItems = 500;

@@ -28,16 +28,12 @@ export class StatusWriter {
   readonly #waiting = new Set<string>();
   /** What was answered without an effect: not sent again until something changes. */
   readonly #sent = new Map<string, string>();
-  #signal: AbortSignal = AbortSignal.abort();
+  readonly #signal: AbortSignal;
 
-  constructor(options: StatusWriterOptions) {
+  constructor(options: StatusWriterOptions, signal: AbortSignal) {
     this.#o = options;
-  }
-
-  start(signal: AbortSignal): void {
     this.#signal = signal;
-    this.#o.source.onChange(() => this.#sourceChanged());
-    this.#sourceChanged();
+    options.source.onChange(() => this.#sourceChanged());
   }
 
   /** The pod with its status of now. */
@@ -113,9 +109,8 @@ export class StatusWriter {
         return;
       } catch (err) {
         if (this.#signal.aborted) return;
-        // Another object of the same name, or none: the watch will show it.
-        if (hasStatus(err, 404, 409)) return;
-        const log = failures === 1 ? 'warn' : 'debug';
+        // Another object of the same name, or none: the watch will show it, and end this.
+        const log = failures === 1 && !hasStatus(err, 404, 409) ? 'warn' : 'debug';
         this.#o.log[log](
           { err, pod: podKey(target), podUid: uid },
           'cannot tell the status of a pod, going on trying',

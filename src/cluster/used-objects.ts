@@ -26,19 +26,17 @@ export class UsedObjects implements ObjectReader {
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(ref: ObjectRef) => void>();
   readonly #kept = new Map<string, { ref: ObjectRef; object: StoredObject }>();
-  #signal: AbortSignal = AbortSignal.abort();
+  readonly #signal: AbortSignal;
 
-  constructor(options: UsedObjectsOptions) {
+  /** @param signal ends all watches */
+  constructor(options: UsedObjectsOptions, signal: AbortSignal) {
     this.#o = options;
+    this.#signal = signal;
   }
 
   async load(): Promise<void> {
     const records = await this.#o.store.load<{ ref: ObjectRef; object: StoredObject }>(recordKind);
     for (const { key, value } of records) this.#kept.set(key, value);
-  }
-
-  start(signal: AbortSignal): void {
-    this.#signal = signal;
   }
 
   /** All pods whose objects are needed. What no pod uses any more is forgotten, on disk too. */
