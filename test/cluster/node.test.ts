@@ -1,0 +1,415 @@
+/** The agent as a node of a cluster: a real control plane, pods as host processes. */
+import { readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Event, Node, Pod, PodSpec } from '../../src/api/core.gen.ts';
+import { nodeName, TestAgent, until } from '../agent.ts';
+import { ControlPlane } from '../peers/control-plane.ts';
+
+interface List<T> {
+  items: T[];
+}
+
+let plane: ControlPlane;
+let agent: TestAgent;
+
+beforeAll(async () => {
+  plane = await ControlPlane.start();
+  agent = await TestAgent.create({
+    args: ['--kubeconfig', await plane.nodeKubeconfig(nodeName), '--node-labels=fleet=test'],
+  });
+  await agent.start();
+  await until('the node is ready', async () => ready(await node()) === 'True');
+}, 1_800_000);
+
+afterAll(async () => {
+  // What a test that failed left.
+  await plane?.kubectl('delete', 'pods', '--all', '--wait=false');
+  await until('no pod is left', async () => (await agent.pods()).length === 0);
+  expect(await agent?.remove()).toEqual([]);
+  await plane?.stop();
+});
+
+const node = () => plane.get<Node>('node', nodeName);
+const pod = (name: string) => plane.get<Pod>('pod', name);
+const ready = (object: Node | Pod) => object.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+
+const loop = 'while true; do sleep 0.1; done';
+const podOf = (name: string, script: string, spec: Partial<PodSpec> = {}, metadata: object = {}): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, ...metadata },
+  spec: {
+    hostNetwork: true,
+    terminationGracePeriodSeconds: 2,
+    containers: [{ name: 'main', image: 'none', command: ['sh', '-c', script] }],
+    ...spec,
+  },
+});
+
+async function isReady(name: string): Promise<Pod> {
+  return until(`${name} is ready`, async () => {
+    const found = await pod(name);
+    return ready(found) === 'True' ? found : undefined;
+  });
+}
+
+const isGone = (name: string) =>
+  until(
+    `${name} is gone`,
+    async () => (await plane.kubectl('get', 'pod', name, '--ignore-not-found')) === '',
+  );
+
+async function remove(name: string): Promise<void> {
+  await plane.kubectl('delete', 'pod', name, '--wait=false');
+  await isGone(name);
+}
+
+const mainOf = (found: Pod) => found.status?.containerStatuses?.[0];
+
+describe('the node', () => {
+  it('is registered with what the machine has, and keeps its lease', async () => {
+    const found = await node();
+    expect(found.metadata?.labels).toMatchObject({ 'kubernetes.io/hostname': nodeName, fleet: 'test' });
+    expect(found.status?.capacity).toMatchObject({ pods: '110' });
+    expect(found.status?.addresses).toContainEqual({ type: 'Hostname', address: nodeName });
+    const reasons = Object.fromEntries(
+      found.status?.conditions?.map(({ type, reason }) => [type, reason]) ?? [],
+    );
+    expect(reasons).toMatchObject({
+      Ready: 'KubeletReady',
+      MemoryPressure: 'KubeletHasSufficientMemory',
+      DiskPressure: 'KubeletHasNoDiskPressure',
+      PIDPressure: 'KubeletHasSufficientPID',
+    });
+    const lease = await until('the lease is there', () =>
+      plane.kubectl(
+        'get',
+        'lease',
+        nodeName,
+        '-n',
+        'kube-node-lease',
+        '-o',
+        'jsonpath={.spec.holderIdentity}',
+      ),
+    );
+    expect(lease).toBe(nodeName);
+  });
+
+  it('is registered again when it was deleted', async () => {
+    const before = (await node()).metadata?.uid;
+    await plane.kubectl('delete', 'node', nodeName);
+    await until('a new Node is ready', async () => {
+      const found = await node();
+      return found.metadata?.uid !== before && ready(found) === 'True';
+    });
+  });
+
+  it('puts its conditions right when another declared it lost', async () => {
+    const status = { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }] };
+    await plane.kubectl('patch', 'node', nodeName, '--subresource=status', '-p', JSON.stringify({ status }));
+    await until('it is ready again', async () => ready(await node()) === 'True');
+  });
+
+  it('keeps what others wrote to it', async () => {
+    const status = { conditions: [{ type: 'example.com/Battery', status: 'True' }] };
+    await plane.kubectl('patch', 'node', nodeName, '--subresource=status', '-p', JSON.stringify({ status }));
+    await plane.kubectl('label', 'node', nodeName, 'fleet=other', '--overwrite');
+    await agent.stop();
+    await agent.start();
+    await until('the new agent has told its status', async () => {
+      const conditions = (await node()).status?.conditions ?? [];
+      return conditions.some(({ type }) => type === 'Ready') && conditions.length === 5;
+    });
+    expect((await node()).metadata?.labels?.fleet).toBe('other');
+  });
+});
+
+describe('a pod of the cluster', () => {
+  it('runs where the scheduler put it, tells how it is and is gone when it is deleted', async () => {
+    await plane.create(podOf('talker', `echo hello; trap 'exit 0' TERM; ${loop}`));
+    const found = await isReady('talker');
+    expect(found.status).toMatchObject({ phase: 'Running', qosClass: 'BestEffort', observedGeneration: 1 });
+    expect(found.status?.conditions?.map(({ type }) => type).sort()).toEqual([
+      'ContainersReady',
+      'Initialized',
+      'PodReadyToStartContainers',
+      'PodScheduled',
+      'Ready',
+    ]);
+    expect(mainOf(found)).toMatchObject({ ready: true, started: true, restartCount: 0 });
+    await until('its events are there', async () => {
+      const events = await plane.get<List<Event>>('events', '--field-selector', 'involvedObject.name=talker');
+      return events.items.some(
+        ({ reason, source }) => reason === 'Started' && source?.component === 'kubelet',
+      );
+    });
+    await remove('talker');
+  });
+
+  it('is Failed or Succeeded as it ended, and is not run again by an agent that lost its memory', async () => {
+    const file = join(agent.dir, 'runs');
+    await plane.create(podOf('once', `echo x >>${file}; exit 3`, { restartPolicy: 'Never' }));
+    await until('it failed', async () => (await pod('once')).status?.phase === 'Failed');
+    expect(mainOf(await pod('once'))?.state?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
+    await agent.stop();
+    await rm(join(agent.root, 'store'), { recursive: true });
+    await agent.start();
+    await plane.create(podOf('after', loop));
+    await isReady('after');
+    expect(readFileSync(file, 'utf8')).toBe('x\n');
+    expect((await pod('once')).status?.phase).toBe('Failed');
+    await remove('once');
+    await remove('after');
+  });
+
+  it('is refused with the reason when the node cannot do what it asks for', async () => {
+    const asked = podOf('nfs', loop, { volumes: [{ name: 'v', nfs: { server: 'nowhere', path: '/' } }] });
+    await plane.create(asked);
+    await until('it failed', async () => (await pod('nfs')).status?.phase === 'Failed');
+    const { reason, message } = (await pod('nfs')).status ?? {};
+    expect(reason).toBe('UnsupportedPodSpec');
+    expect(message).toContain('spec.volumes[0].nfs');
+    await remove('nfs');
+  });
+
+  it('waits for its readiness gate, which another opens', async () => {
+    await plane.create(
+      podOf('gated', loop, { readinessGates: [{ conditionType: 'example.com/calibrated' }] }),
+    );
+    await until('it runs', async () => mainOf(await pod('gated'))?.ready);
+    expect(ready(await pod('gated'))).toBe('False');
+    const status = { conditions: [{ type: 'example.com/calibrated', status: 'True' }] };
+    await plane.kubectl('patch', 'pod', 'gated', '--subresource=status', '-p', JSON.stringify({ status }));
+    const found = await isReady('gated');
+    expect(found.status?.conditions?.map(({ type }) => type)).toContain('example.com/calibrated');
+    await remove('gated');
+  });
+
+  it('makes way for another of its name when it was deleted by force', async () => {
+    await plane.create(podOf('again', loop));
+    const before = (await isReady('again')).metadata?.uid;
+    await plane.kubectl('delete', 'pod', 'again', '--force', '--grace-period=0');
+    await plane.create(podOf('again', loop));
+    expect((await isReady('again')).metadata?.uid).not.toBe(before);
+    await remove('again');
+  });
+
+  it('stays as an object for its finalizers when nothing of it is left', async () => {
+    await plane.create(podOf('kept', loop, {}, { finalizers: ['example.com/keep'] }));
+    await isReady('kept');
+    await plane.kubectl('delete', 'pod', 'kept', '--wait=false');
+    await until('it is released', async () => (await pod('kept')).metadata?.deletionGracePeriodSeconds === 0);
+    await plane.kubectl('patch', 'pod', 'kept', '-p', '{"metadata":{"finalizers":null}}');
+    await isGone('kept');
+  });
+});
+
+describe('what a cluster gives a pod', () => {
+  const seen = (name: string) => readFileSync(join(agent.dir, name), 'utf8');
+
+  it('is in its environment and its volumes, and follows changes', async () => {
+    await plane.kubectl('create', 'configmap', 'settings', '--from-literal=rate=10');
+    await plane.kubectl('create', 'secret', 'generic', 'key', '--from-literal=token=s3cret');
+    const out = join(agent.dir, 'given');
+    const token = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+    const script = `echo "$KEY $KUBERNETES_SERVICE_HOST" >${out}; cat ${token} >${out}.token
+while true; do cat /etc/settings/rate >${out}.rate; sleep 0.1; done`;
+    await plane.create(
+      podOf('user', '', {
+        containers: [
+          {
+            name: 'main',
+            image: 'none',
+            command: ['sh', '-c', script],
+            env: [{ name: 'KEY', valueFrom: { secretKeyRef: { name: 'key', key: 'token' } } }],
+            volumeMounts: [{ name: 'settings', mountPath: '/etc/settings' }],
+          },
+        ],
+        volumes: [{ name: 'settings', configMap: { name: 'settings' } }],
+      }),
+    );
+    await isReady('user');
+    await until('it has read all', () => seen('given.rate') === '10');
+    expect(seen('given')).toBe('s3cret 10.96.0.1\n');
+    const review = await plane.create<{ status: { user: { username: string } } }>({
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenReview',
+      spec: { token: seen('given.token') },
+    });
+    expect(review.status.user.username).toBe('system:serviceaccount:default:default');
+    await plane.kubectl('patch', 'configmap', 'settings', '-p', '{"data":{"rate":"20"}}');
+    await until('the change is there', () => seen('given.rate') === '20');
+    await remove('user');
+  });
+
+  it('is a directory of this node that it claimed', async () => {
+    const dir = join(agent.dir, 'map');
+    await mkdir(dir);
+    await writeFile(join(dir, 'floor'), 'first');
+    const sizes = { storage: '1Mi' };
+    const spec = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
+    await plane.create({
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name: 'map' },
+      spec: {
+        ...spec,
+        capacity: sizes,
+        local: { path: dir },
+        nodeAffinity: {
+          required: {
+            nodeSelectorTerms: [
+              { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [nodeName] }] },
+            ],
+          },
+        },
+      },
+    });
+    await plane.create({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'map' },
+      spec: { ...spec, volumeName: 'map', resources: { requests: sizes } },
+    });
+    await plane.create(
+      podOf('mapper', '', {
+        containers: [
+          {
+            name: 'main',
+            image: 'none',
+            command: ['sh', '-c', `cp /map/floor /map/copy; ${loop}`],
+            volumeMounts: [{ name: 'map', mountPath: '/map' }],
+          },
+        ],
+        volumes: [{ name: 'map', persistentVolumeClaim: { claimName: 'map' } }],
+      }),
+    );
+    await isReady('mapper');
+    await until('it wrote', () => readFileSync(join(dir, 'copy'), 'utf8') === 'first');
+    await remove('mapper');
+    expect(readFileSync(join(dir, 'floor'), 'utf8')).toBe('first');
+    await plane.kubectl('delete', 'pvc/map', 'pv/map', '--wait=false');
+  });
+
+  it('makes a pod wait that came before it', async () => {
+    await plane.create(
+      podOf('early', '', {
+        containers: [
+          {
+            name: 'main',
+            image: 'none',
+            command: ['sh', '-c', loop],
+            envFrom: [{ configMapRef: { name: 'late' } }],
+          },
+        ],
+      }),
+    );
+    await until(
+      'it says why',
+      async () => mainOf(await pod('early'))?.state?.waiting?.reason === 'CreateContainerConfigError',
+    );
+    await plane.kubectl('create', 'configmap', 'late', '--from-literal=a=b');
+    await isReady('early');
+    await remove('early');
+  });
+});
+
+describe('a static pod', () => {
+  it('is shown by a mirror that comes again and goes with it', async () => {
+    const name = `camera-${nodeName}`;
+    await agent.apply('camera.yaml', JSON.stringify(podOf('camera', loop)));
+    const before = (await isReady(name)).metadata?.uid;
+    await plane.kubectl('delete', 'pod', name, '--wait=false');
+    await until('there is another mirror', async () => {
+      const found = await pod(name);
+      return found.metadata?.uid !== before && ready(found) === 'True';
+    });
+    expect(mainOf(await pod(name))?.restartCount).toBe(0);
+    await agent.unapply('camera.yaml');
+    await isGone(name);
+  });
+});
+
+describe('without the API server', () => {
+  it('pods go on, and what happened is told when it is back', async () => {
+    const file = join(agent.dir, 'go');
+    await plane.create(podOf('steady', loop));
+    await plane.create(
+      podOf('worker', `until [ -e ${file} ]; do sleep 0.1; done`, { restartPolicy: 'Never' }),
+    );
+    const before = mainOf(await isReady('steady'))?.containerID;
+    await isReady('worker');
+    await plane.stopPart('kube-apiserver');
+    await writeFile(file, '');
+    await until('the agent knows the end', async () =>
+      (await agent.pods()).some(
+        ({ metadata, status }) => metadata?.name === 'worker' && status?.phase === 'Succeeded',
+      ),
+    );
+    await plane.startPart('kube-apiserver');
+    await until('the cluster knows it', async () => (await pod('worker')).status?.phase === 'Succeeded');
+    await isReady('steady');
+    expect(mainOf(await pod('steady'))).toMatchObject({ containerID: before, restartCount: 0 });
+    await remove('worker');
+    await remove('steady');
+  });
+
+  it('a server that hangs is found out, and pods deleted meanwhile go', async () => {
+    await plane.create(podOf('steady', loop));
+    await isReady('steady');
+    const before = agent.log.length;
+    plane.signal('kube-apiserver', 'SIGSTOP');
+    await until(
+      'the agent tells of it',
+      () => /cannot be asked|cannot renew/.test(agent.log.slice(before)),
+      90_000,
+    );
+    plane.signal('kube-apiserver', 'SIGCONT');
+    await plane.kubectl('delete', 'pod', 'steady', '--wait=false');
+    await isGone('steady');
+  });
+
+  it('pods start again with all that they need', async () => {
+    const file = join(agent.dir, 'offline');
+    await plane.kubectl('create', 'configmap', 'offline', '--from-literal=rate=30');
+    const token = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+    await plane.create(
+      podOf('robot', '', {
+        containers: [
+          {
+            name: 'main',
+            image: 'none',
+            command: [
+              'sh',
+              '-c',
+              `echo "$rate $KUBERNETES_SERVICE_PORT $(wc -c <${token})" >>${file}; ${loop}`,
+            ],
+            envFrom: [{ configMapRef: { name: 'offline' } }],
+          },
+        ],
+      }),
+    );
+    await isReady('robot');
+    await plane.stopPart('kube-apiserver');
+    await agent.stop();
+    await agent.killPods();
+    await agent.start();
+    await until('it ran again', () => readFileSync(file, 'utf8').split('\n').length === 3);
+    const [first, second] = readFileSync(file, 'utf8').split('\n');
+    expect(second).toBe(first);
+    expect(first).toMatch(/^30 443 [1-9]\d{2,}$/);
+    // What waits for the API server does not hold the agent up.
+    expect(await agent.stop()).toBe(0);
+    await agent.start();
+    await plane.startPart('kube-apiserver');
+    await until(
+      'the cluster knows of the restart',
+      async () => mainOf(await pod('robot'))?.restartCount === 1,
+    );
+    await isReady('robot');
+    expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(3);
+    await remove('robot');
+  });
+});

@@ -1,0 +1,119 @@
+/**
+ * The programs of a Kubernetes control plane, built from the module k8s.io/kubernetes with the requirements of its own
+ * go.mod, and kept in the test cache: about ten minutes of two cores, once. The Go that builds them is the machine's
+ * where that is new enough, else Debian's, unpacked.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { cacheDir } from './cache.ts';
+import { unpackDebianPackages } from './debian.ts';
+
+const kubernetesVersion = 'v1.34.4';
+
+const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const;
+export type KubernetesProgram = (typeof programs)[number];
+
+/** Of the Go that the module asks for, and the first that builds it. */
+const goLine = '1.24';
+
+/** The directory that holds all of them. */
+export async function kubernetesBinaries(): Promise<string> {
+  const dir = cacheDir(`kubernetes-${kubernetesVersion}`);
+  for (const program of programs) if (!existsSync(join(dir, program))) await build(program, dir);
+  return dir;
+}
+
+async function build(program: KubernetesProgram, dir: string): Promise<void> {
+  const go = goProgram();
+  const env = goEnv();
+  const made = join(dir, `${program}.${process.pid}`);
+  try {
+    const module = await moduleDir(go, env);
+    await promisify(execFile)(
+      go,
+      ['build', '-trimpath', '-ldflags', linkerFlags(), '-o', made, `k8s.io/kubernetes/cmd/${program}`],
+      { cwd: module, env, maxBuffer: 2 ** 26 },
+    );
+  } catch (error) {
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr).slice(-2000) : '';
+    throw new Error(
+      `${program} ${kubernetesVersion} cannot be built: ${String(error).slice(0, 300)}\n${output}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  renameSync(made, join(dir, program));
+}
+
+/** A module that requires exactly what Kubernetes does; its parts, which are v0.0.0 there, are modules of their own. */
+async function moduleDir(go: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const dir = cacheDir(`kubernetes-${kubernetesVersion}`, 'module');
+  const file = join(dir, 'go.mod');
+  if (existsSync(file)) return dir;
+  const { stdout } = await promisify(execFile)(
+    go,
+    ['mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`],
+    { cwd: dir, env: { ...env, GOFLAGS: '' } },
+  );
+  const own = readFileSync(join((JSON.parse(stdout) as { Dir: string }).Dir, 'go.mod'), 'utf8').split('\n');
+  const required = own.flatMap((line) => /^\t(\S+) (v\S+)/.exec(line)?.slice(1, 3).join(' ') ?? []);
+  const parts = required.filter((line) => line.endsWith(' v0.0.0')).map((line) => line.split(' ')[0]);
+  const lines = [
+    'module roslet.test/kubernetes',
+    ...own.filter((line) => /^(go|godebug) /.test(line)),
+    `require k8s.io/kubernetes ${kubernetesVersion}`,
+    ...required.filter((line) => !line.endsWith(' v0.0.0')).map((line) => `require ${line}`),
+    ...parts.map((name) => `replace ${name} => ${name} ${kubernetesVersion.replace('v1.', 'v0.')}`),
+  ];
+  writeFileSync(`${file}.new`, `${lines.join('\n')}\n`);
+  renameSync(`${file}.new`, file);
+  return dir;
+}
+
+function linkerFlags(): string {
+  const version = 'k8s.io/component-base/version';
+  return `-s -w -X ${version}.gitVersion=${kubernetesVersion} -X ${version}.gitMajor=1 -X ${version}.gitMinor=34`;
+}
+
+/** Everything that Go writes goes into the test cache. */
+function goEnv(): NodeJS.ProcessEnv {
+  const modules = cacheDir('go', 'modules');
+  const cache = cacheDir('go', 'build');
+  mkdirSync(modules, { recursive: true });
+  return {
+    ...process.env,
+    GOMODCACHE: modules,
+    GOCACHE: cache,
+    // Or nobody could remove the cache.
+    GOFLAGS: '-mod=mod -buildvcs=false -modcacherw',
+    GOWORK: 'off',
+    GOTOOLCHAIN: 'local',
+    CGO_ENABLED: '0',
+  };
+}
+
+function goProgram(): string {
+  if (isNewEnough('go')) return 'go';
+  const root = join(cacheDir(), `go-${goLine}`);
+  const go = join(root, 'usr', 'lib', `go-${goLine}`, 'bin', 'go');
+  if (!existsSync(go)) {
+    const any = () => true;
+    unpackDebianPackages({ [`golang-${goLine}-go`]: any, [`golang-${goLine}-src`]: any }, root, (unpacked) =>
+      execFileSync(join(unpacked, 'usr', 'lib', `go-${goLine}`, 'bin', 'go'), ['version']),
+    );
+  }
+  return go;
+}
+
+function isNewEnough(go: string): boolean {
+  try {
+    const version = execFileSync(go, ['version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const [, minor = '0'] = /go1\.(\d+)/.exec(version) ?? [];
+    return Number(minor) >= Number(goLine.split('.')[1]);
+  } catch {
+    return false;
+  }
+}
