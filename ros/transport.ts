@@ -185,6 +185,7 @@ export interface RosNode extends NodeName {
 /**
  * Watches the writers of a topic without delivering samples: the middleware itself counts and times them.
  * The reader asks for as little as possible (best effort, volatile, no deadline) so that every writer matches, of any type.
+ * On the graph it belongs to the first node of the transport.
  */
 export interface TopicWatch {
   /** All matched writers, accepted or not. */

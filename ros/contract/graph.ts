@@ -36,6 +36,23 @@ export function graphCases(bench: Bench): void {
     }
   });
 
+  it('shows a watch as a subscription of the first node, with the type of the publisher', async () => {
+    const watching = bench.open();
+    watching.createNode('agent', '/robot');
+    watching.createNode('pod', '/robot');
+    const observer = bench.open();
+    watching.watchTopic('/watched', {}, () => undefined);
+    observer.createNode('other', '/').createPublisher('/watched', textType, latched);
+    const subscription = await until(() =>
+      observer.graph.endpoints('/watched').find(({ kind, node }) => kind === 'subscription' && node),
+    );
+    expect(subscription).toMatchObject({
+      node: { name: 'agent', namespace: '/robot' },
+      type: textType.name,
+      typeHash: textType.typeHash,
+    });
+  });
+
   it('carries any number of nodes on one participant', async () => {
     const transport = bench.open();
     const observer = bench.open();

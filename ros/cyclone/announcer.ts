@@ -39,6 +39,8 @@ export class Announcer {
   readonly #gidSizes = new Map<EndpointGid, GidSize>();
   #gidSize: GidSize = 16;
   #pending: NodeJS.Immediate | undefined;
+  /** How many endpoints of nobody were announced. */
+  #orphans = 0;
 
   constructor(participant: Participant, graph: CycloneGraph) {
     this.#participant = participant;
@@ -59,6 +61,10 @@ export class Announcer {
         },
       },
     );
+    // Those of watches come from another thread.
+    graph.onChange(() => {
+      if (this.#orphansAmong(graph.own).length !== this.#orphans) this.update();
+    });
     this.update();
   }
 
@@ -92,9 +98,21 @@ export class Announcer {
       readers: [...readers],
       writers: [...writers],
     }));
+    // The endpoints of watches are the agent's, and the agent's node is the first.
+    const orphans = this.#orphansAmong(this.#graph.own);
+    for (const gid of orphans) nodes[0]?.[isReader(gid) ? 'readers' : 'writers'].push(gid);
+    this.#orphans = orphans.length;
     this.#graph.onEntities(this.#writer.gid, { nodes });
     const info = { gid: this.#participant.gid, nodes };
     this.#participant.write(this.#writer, encodeEntities(info, this.#gidSize));
+  }
+
+  #orphansAmong(own: ReadonlySet<EndpointGid>): EndpointGid[] {
+    const ours = new Set([this.#writer.gid, this.#reader.gid]);
+    for (const { readers, writers } of this.#nodes) {
+      for (const gid of [...readers, ...writers]) ours.add(gid);
+    }
+    return [...own].filter((gid) => !ours.has(gid));
   }
 
   #onInfo(writer: EndpointGid, cdr: Uint8Array): void {
@@ -119,4 +137,9 @@ export class Announcer {
     this.#gidSize = gidSize;
     this.update();
   }
+}
+
+/** RTPS: the last digit of an entity's id tells its kind, 4 and 7 are readers. */
+function isReader(gid: EndpointGid): boolean {
+  return gid.endsWith('4') || gid.endsWith('7');
 }

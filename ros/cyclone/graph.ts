@@ -23,6 +23,8 @@ export class CycloneGraph implements Graph {
   readonly #byTopic = new Map<string, Map<EndpointGid, Endpoint>>();
   /** What each writer of `ros_discovery_info` said last. */
   readonly #announced = new Map<EndpointGid, NodeEntities[]>();
+  /** Of this participant. */
+  readonly #own = new Set<EndpointGid>();
   readonly #nodeOfEndpoint = new Map<EndpointGid, NodeName>();
   readonly #listeners = new Set<() => void>();
   #settling: NodeJS.Timeout | undefined;
@@ -82,9 +84,8 @@ export class CycloneGraph implements Graph {
 
   // --- for the transport
 
-  /** Undefined for an endpoint that is not (yet) known. */
-  find(gid: EndpointGid): Endpoint | undefined {
-    return this.#endpoints.get(gid);
+  get own(): ReadonlySet<EndpointGid> {
+    return this.#own;
   }
 
   onParticipant(gid: EndpointGid, description: NativeParticipantDescription | undefined): void {
@@ -111,12 +112,15 @@ export class CycloneGraph implements Graph {
     const known = this.#endpoints.get(gid);
     if (known) {
       this.#endpoints.delete(gid);
+      this.#own.delete(gid);
       const sameTopic = this.#byTopic.get(known.topic);
       sameTopic?.delete(gid);
       if (sameTopic?.size === 0) this.#byTopic.delete(known.topic);
     }
     if (description) {
-      if (builtinTopics.has(description.topic) && gid.startsWith(this.#ownPrefix)) return;
+      const isOwn = gid.startsWith(this.#ownPrefix);
+      if (isOwn && builtinTopics.has(description.topic)) return;
+      if (isOwn) this.#own.add(gid);
       const topic = rosTopic(description.topic);
       const endpoint: Endpoint = {
         kind,

@@ -17,6 +17,7 @@ import {
 } from '../transport.ts';
 import { Announcer } from './announcer.ts';
 import { cycloneConfig } from './config.ts';
+import { participantError } from './failure.ts';
 import { CycloneGraph } from './graph.ts';
 import { loadNative, type NativeModule } from './native.ts';
 import { CycloneNode } from './node.ts';
@@ -53,23 +54,8 @@ function participant(native: NativeModule, discovery: DiscoveryOptions, config: 
   try {
     return new Participant(native, discovery.domainId, config, log);
   } catch (cause) {
-    throw new TransportError(
-      `No DDS participant in domain ${discovery.domainId}: ${(cause as Error).message}. ${remedy((cause as Error).message)}`,
-      true,
-      { cause },
-    );
+    throw participantError(discovery.domainId, cause as Error);
   }
-}
-
-/** What the user can do about what the library says. */
-function remedy(message: string): string {
-  if (/participant index/i.test(message)) {
-    return 'All participant indices of this host and domain are taken: end ROS 2 processes, use another ROS_DOMAIN_ID, or raise Discovery/MaxAutoParticipantIndex in CYCLONEDDS_URI';
-  }
-  if (/interface/i.test(message))
-    return 'Check General/Interfaces in CYCLONEDDS_URI, and that the network is up';
-  if (/config|xml|parse|element/i.test(message)) return 'Check CYCLONEDDS_URI';
-  return 'Check CYCLONEDDS_URI and the network interfaces';
 }
 
 class CycloneTransport implements RosTransport {

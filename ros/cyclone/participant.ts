@@ -2,6 +2,7 @@
 import type { Logger } from '../../src/log.ts';
 import type { EndpointEvent, EndpointGid, QosProfile, WatchEvent, WatchOptions } from '../transport.ts';
 import type { CycloneGraph } from './graph.ts';
+import { LibraryLog } from './library-log.ts';
 import {
   monotonicOffsetMs,
   type NativeEndpoint,
@@ -36,6 +37,7 @@ export class Participant {
   readonly servesAllVendors: boolean;
   readonly #native: NativeParticipant;
   readonly #log: Logger;
+  readonly #libraryLog: LibraryLog;
   readonly #offsetMs = monotonicOffsetMs();
   readonly #endpoints = new Map<NativeId, EndpointCallbacks>();
   readonly #watches = new Map<NativeId, (event: WatchEvent) => void>();
@@ -44,6 +46,7 @@ export class Participant {
   /** @throws Error with the library's words. */
   constructor(native: NativeModule, domainId: number, config: string, log: Logger) {
     this.#log = log;
+    this.#libraryLog = new LibraryLog(log);
     this.servesAllVendors = native.hasRelatedSampleIdentity;
     this.#native = new native.Participant(
       domainId,
@@ -146,7 +149,7 @@ export class Participant {
 
   #onEvent(id: NativeId, event: string, first: unknown, second: unknown): void {
     if (event === 'log') {
-      this.#log.warn({ library: 'cyclonedds' }, String(first));
+      this.#libraryLog.warn(String(first));
       return;
     }
     const onWatch = this.#watches.get(id);

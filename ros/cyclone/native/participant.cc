@@ -10,6 +10,8 @@
 
 namespace {
 
+constexpr unsigned kMaxPendingLogs = 100;
+
 // The library knows a domain once in a process, and its settings are those of the first user.
 struct Domain {
   dds_entity_t entity = 0;
@@ -278,6 +280,7 @@ void Participant::remove(uint32_t id) {
 std::vector<Event> Participant::takeEvents() {
   const std::lock_guard lock(queues_);
   isAwake_ = false;
+  pendingLogs_ = 0;
   return std::exchange(events_, {});
 }
 
@@ -289,6 +292,8 @@ std::deque<uint32_t> Participant::takeReady() {
 void Participant::push(Event event) {
   {
     const std::lock_guard lock(queues_);
+    // What the network makes the library say must not pile up while JavaScript is busy.
+    if (event.kind == Event::Kind::log && ++pendingLogs_ > kMaxPendingLogs) return;
     events_.push_back(std::move(event));
     if (std::exchange(isAwake_, true)) return;
   }

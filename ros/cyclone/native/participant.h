@@ -122,6 +122,7 @@ class Participant {
 
   std::mutex queues_;
   bool isAwake_ = false;
+  unsigned pendingLogs_ = 0;
   std::vector<Event> events_;
   std::deque<uint32_t> ready_;
 
