@@ -37,12 +37,17 @@ export function cycloneConfig(options: DiscoveryOptions, uniqueTag: string): str
 }
 
 /**
- * Writers that keep the last samples are bounded by their depth, so the library must not hold them back when a reader
- * does not keep up; and one that is closed waits only shortly for such a reader.
+ * A writer that keeps the last samples is bounded by its depth; one that keeps all holds that much for readers that do not
+ * keep up, and then drops. One that is closed waits only shortly for such a reader.
  */
 const internal = element(
   'Internal',
-  element('Watermarks', element('WhcHigh', '256 MB'), element('WhcAdaptive', 'false')),
+  element(
+    'Watermarks',
+    element('WhcHigh', '16 MB'),
+    element('WhcHighInit', '16 MB'),
+    element('WhcAdaptive', 'false'),
+  ),
   element('WriterLingerDuration', '50 ms'),
 );
 
