@@ -34,6 +34,8 @@ async function agentOf(missing: () => 'cpu' | 'memory') {
     },
     isSourceRead: () => true,
     canJudge: () => true,
+    nodeName: 'robot',
+    ros: { has: () => false, onChange: () => () => undefined },
     finalize: async () => undefined,
     admissionContext: () => ({
       name: 'robot',

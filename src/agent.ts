@@ -4,15 +4,18 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pod, PodStatus } from './api/core.gen.ts';
+import { autostartAnnotation } from './api/validate/annotations.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
 import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
+import type { LifecycleLevel } from './pods/lifecycle.ts';
 import { type RefusalNews, refusalNews } from './pods/refusal-news.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
+import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
 import { time } from './pods/status.ts';
 import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
@@ -27,7 +30,9 @@ export interface AgentOptions {
   workerDeps(
     pod: Pod,
     recorded: RuntimeKind | undefined,
-  ): Omit<WorkerDeps, 'save' | 'isSaved' | 'onStatus' | 'onEnd' | 'log' | 'now'> & { kind: RuntimeKind };
+  ): Omit<WorkerDeps, 'save' | 'isSaved' | 'startGate' | 'onStatus' | 'onEnd' | 'log' | 'now'> & {
+    kind: RuntimeKind;
+  };
   /** Whether it is known what pods of this pod's source are desired. */
   isSourceRead(pod: Pod): boolean;
   qosClass: (pod: Pod) => string;
@@ -36,7 +41,12 @@ export interface AgentOptions {
   canJudge(pod: Pod): boolean;
   /** The object is not kept any longer: its pod is gone from the machine. */
   finalize(uid: string): Promise<void>;
+  nodeName: string;
+  /** For pods that start after something in the ROS graph. */
+  ros: RosFacts;
 }
+
+type GoalAnswer = { accepted: true } | { accepted: false; message: string };
 
 export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
@@ -85,6 +95,8 @@ export class Agent {
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
   async start(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
+    const end = this.#o.ros.onChange(() => this.#wakeWaiting());
+    signal.addEventListener('abort', end, { once: true });
     for (const { value } of await loadPodRecords(this.#o.store)) this.#adopt(value, true);
   }
 
@@ -178,6 +190,43 @@ export class Agent {
     }
   }
 
+  /**
+   * How far a pod is to be brought up from now on. It belongs to the pod of this uid, whatever its manifest says later,
+   * and ends with it; that the pod is to go always comes first.
+   */
+  setLifecycleGoal(uid: string, goal: LifecycleLevel): GoalAnswer {
+    const worker = this.#workers.get(uid);
+    if (worker === undefined || worker.record.stop !== undefined) {
+      return { accepted: false, message: 'the pod is going down or gone' };
+    }
+    if (goal !== 'unconfigured' && !occupiesNode(worker)) {
+      if (!this.#o.canJudge(worker.pod)) {
+        return { accepted: false, message: 'it is not known yet what the node can run: try again' };
+      }
+      const admission = admit(worker.pod, this.#active(), this.#o.admissionContext());
+      if (!admission.admitted) {
+        this.#reportRefusal(worker.pod, admission);
+        return { accepted: false, message: `${admission.reason}: ${admission.message}` };
+      }
+    }
+    worker.setGoal(goal);
+    return { accepted: true };
+  }
+
+  /** Ends a pod for good while it stays desired: until its manifest changes, or is removed. */
+  finalizePod(uid: string): void {
+    const message = 'The pod was shut down over ROS; change its manifest to start it anew';
+    this.#workers
+      .get(uid)
+      ?.stop({ remove: false, verdict: { phase: 'Succeeded', reason: 'Shutdown', message } });
+  }
+
+  /** Starts every container of a pod anew. */
+  restart(uid: string): void {
+    const worker = this.#workers.get(uid);
+    worker?.update(worker.pod, worker.pod.spec?.containers.map((c) => c.name) ?? []);
+  }
+
   /** Writes what is still waiting to be written. */
   async flush(): Promise<void> {
     const waiting = [...this.#saves.keys()];
@@ -226,7 +275,7 @@ export class Agent {
       return;
     }
     const changed = isStaticPod(pod) ? inPlaceChange(worker.pod, pod, this.#o.qosClass)?.changed : undefined;
-    if (isStaticPod(pod) && !worker.record.ended) {
+    if (isStaticPod(pod) && !worker.record.ended && occupiesNode(worker)) {
       const admission = admit(pod, this.#active(), this.#o.admissionContext());
       if (!admission.admitted) {
         this.#refuseChange(worker, admission);
@@ -263,23 +312,24 @@ export class Agent {
   }
 
   #active(): Pod[] {
-    return [...this.#workers.values()].filter((w) => !w.record.ended).map((w) => w.pod);
+    return [...this.#workers.values()].filter((w) => !w.record.ended && occupiesNode(w)).map((w) => w.pod);
   }
 
   #tryAdmit(pod: Pod): void {
     const uid = podUid(pod);
-    if (!this.#o.canJudge(pod) || this.#unsupervised.has(uid)) return;
+    if (this.#unsupervised.has(uid)) return;
+    if (pod.metadata?.annotations?.[autostartAnnotation] === 'false') {
+      // What nothing is to run of takes no room: it is admitted when it is configured.
+      this.#refused.delete(uid);
+      this.#adopt({ ...newRecord(pod, this.#o.now()), goal: 'unconfigured' });
+      return;
+    }
+    if (!this.#o.canJudge(pod)) return;
     const admission = admit(pod, this.#active(), this.#o.admissionContext());
     if (admission.admitted) {
       this.#refused.delete(uid);
       this.#news.delete(uid);
-      this.#adopt({
-        pod: withStatus(pod, undefined),
-        firstSeenMs: this.#o.now(),
-        ended: false,
-        removing: false,
-        ...statusSoFar(pod),
-      });
+      this.#adopt(newRecord(pod, this.#o.now()));
     } else if (isStaticPod(pod)) this.#refuseForNow(pod, admission);
     else this.#refuse(pod, admission);
   }
@@ -346,6 +396,7 @@ export class Agent {
         now,
         isSaved,
         save: (r) => this.#o.store.put(recordKind, uid, r),
+        startGate: (pod) => this.#startGate(pod),
         onStatus: (pod, status) => {
           this.#saveSoon(uid);
           this.#tell('changed', withStatus(pod, status));
@@ -382,6 +433,20 @@ export class Agent {
     this.nodeChanged();
   }
 
+  #startGate(pod: Pod): string | undefined {
+    // Most pods wait for nobody.
+    if (startConditions(pod).length === 0) return undefined;
+    const known = [...this.#workers.values()].flatMap(({ pod, lifecycle }) =>
+      lifecycle === undefined ? [] : [{ pod, lifecycle }],
+    );
+    return unmetConditions(pod, this.#o.nodeName, known, this.#o.ros);
+  }
+
+  #wakeWaiting(): void {
+    for (const worker of this.#workers.values())
+      if (worker.lifecycle?.waitsFor !== undefined) worker.wake(false);
+  }
+
   #finalize(uid: string): void {
     Promise.all([this.#o.store.delete(recordKind, uid), this.#o.finalize(uid)]).catch((err: unknown) =>
       this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'),
@@ -412,9 +477,22 @@ export class Agent {
   }
 
   #tell(type: PodChange['type'], pod: Pod): void {
+    this.#wakeWaiting();
     for (const listener of this.#listeners) listener({ type, pod });
   }
 }
+
+/** Whether something of the pod is, or will be, on the machine. */
+const occupiesNode = ({ record }: PodWorker): boolean =>
+  (record.goal ?? 'active') !== 'unconfigured' || (record.reached ?? 'unconfigured') !== 'unconfigured';
+
+const newRecord = (pod: Pod, nowMs: number) => ({
+  pod: withStatus(pod, undefined),
+  firstSeenMs: nowMs,
+  ended: false,
+  removing: false,
+  ...statusSoFar(pod),
+});
 
 type Refusal = Extract<Admission, { admitted: false }> | { reason: string; message: string };
 

@@ -39,11 +39,13 @@ import { ActualReader } from './pods/actual-reader.ts';
 import { containerHash } from './pods/container-config.ts';
 import { parseResolvConf } from './pods/dns.ts';
 import { PodEffects } from './pods/effects.ts';
-import { hostProcessRuntimeClass, podReference, podUid } from './pods/identity.ts';
+import { hostProcessRuntimeClass, podName, podNamespace, podReference, podUid } from './pods/identity.ts';
 import { type RotatableLog, runLogRotation } from './pods/log-rotation.ts';
 import { uses } from './pods/references.ts';
 import { RuntimeWatch } from './pods/runtime-watch.ts';
 import { RuntimeSet } from './pods/runtimes.ts';
+import type { RosFacts } from './pods/start-order.ts';
+import { Transitions } from './pods/transitions.ts';
 import type { PodWorker } from './pods/worker.ts';
 import { createProbeManager } from './probes/manager.ts';
 import { createCgroupManager } from './resources/cgroups.ts';
@@ -311,6 +313,20 @@ async function runAgent(
       cluster?.finalize(uid);
       await objects.finalizeDeletion(uid);
     },
+    nodeName,
+    ros: rosOff,
+  });
+  const transitions = new Transitions({
+    lifecycle: (uid) => agent.worker(uid)?.lifecycle,
+    setGoal: (uid, goal) => agent.setLifecycleGoal(uid, goal),
+    shutDown: async (pod) => {
+      const [namespace, name, uid] = [podNamespace(pod), podName(pod), podUid(pod)];
+      // Nobody but a person can take a manifest away: its pod ends, and stays desired.
+      if (isStaticPod(pod)) agent.finalizePod(uid);
+      else if (isClusterPod(pod)) await cluster?.deletePod(pod, signal);
+      else await objects.delete('pods', namespace, name, { preconditions: { uid } });
+    },
+    onPodChange: (listener) => agent.onPodChange(listener),
   });
 
   const manifestFile = (uid: string) =>
@@ -373,6 +389,7 @@ async function runAgent(
     manifestFile,
     configz: () => configz,
     probes: () => probes.summaries(),
+    transitions,
     health: () => [
       { name: 'ping' },
       {
@@ -584,6 +601,12 @@ function program(name: string): string {
   const candidates = [`./${name}`, `../dist/${name}`].map((p) => fileURLToPath(new URL(p, import.meta.url)));
   return candidates.find((p) => existsSync(p)) ?? candidates[0]!;
 }
+
+/** Pods that start after something in the ROS graph wait, and say why. */
+const rosOff: RosFacts = {
+  has: () => 'it is not known: the ROS 2 bridge is off',
+  onChange: () => () => undefined,
+};
 
 /** Whether the pod's class needs no answer of a container runtime. */
 const isRuntimeKnown = (pod: Pod): boolean =>

@@ -3,7 +3,8 @@ import type { FilesystemUsage, Runtime } from '../runtime/runtime.ts';
 import type { Agent } from './agent.ts';
 import type { Node, Pod } from './api/core.gen.ts';
 import { currentSandbox } from './pods/actual.ts';
-import { podNameLabel, podNamespaceLabel, podUidLabel } from './pods/identity.ts';
+import { podName, podNameLabel, podNamespace, podNamespaceLabel, podUidLabel } from './pods/identity.ts';
+import type { Transitions } from './pods/transitions.ts';
 import type { ProbeSummary } from './probes/manager.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
@@ -25,6 +26,7 @@ export interface ViewOptions {
   configz(): object;
   health(): HealthCheck[];
   probes(): ProbeSummary[];
+  transitions: Transitions;
 }
 
 export function agentView(options: ViewOptions): AgentView {
@@ -41,6 +43,19 @@ export function agentView(options: ViewOptions): AgentView {
     configz: options.configz,
     health: options.health,
     probes: options.probes,
+
+    lifecycles: () =>
+      [...agent.workers()].flatMap(({ pod, uid, lifecycle }) => {
+        const state = options.transitions.state(uid);
+        if (lifecycle === undefined || state === undefined) return [];
+        const { problem, waitsFor } = lifecycle;
+        const found = {
+          ...(waitsFor === undefined ? {} : { waitsFor }),
+          ...(problem === undefined ? {} : { problem }),
+        };
+        return [{ namespace: podNamespace(pod), name: podName(pod), uid, state, ...found }];
+      }),
+    changeLifecycle: (pod, transition, signal) => options.transitions.change(pod, transition, signal),
 
     async runningPods(signal) {
       const pods = new Map<string, Pod>();

@@ -48,6 +48,8 @@ export function testAgent(over: Partial<AgentView> = {}): TestAgent {
     podNetwork: async () => undefined,
     podVolumes: () => [],
     probes: () => [],
+    lifecycles: () => [],
+    changeLifecycle: async () => ({ success: true, message: '' }),
     health: () => [{ name: 'ping' }, { name: 'log' }, { name: 'syncloop' }],
     set: (pod) => {
       pods.set(pod.metadata?.uid ?? '', pod);

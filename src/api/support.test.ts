@@ -109,6 +109,8 @@ describe('what is refused', () => {
   });
 
   it('no other annotation', () => {
-    expect(unsupportedFields(podWith({}, { 'example.com/x': 'y', 'roslet.dev/other': 'z' }))).toEqual([]);
+    expect(unsupportedFields(podWith({}, { 'example.com/x': 'y', 'roslet.dev/autostart': 'false' }))).toEqual(
+      [],
+    );
   });
 });

@@ -7,6 +7,7 @@ import type { ConfigMap, Pod, Secret } from './core.gen.ts';
 import { type FieldError, index } from './errors.ts';
 import { FieldErrors } from './field-errors.ts';
 import { configMapKey, dns1123Subdomain } from './names.ts';
+import { annotationErrors } from './validate/annotations.ts';
 import { validateMetadata } from './validate/metadata.ts';
 import { validatePodSpec } from './validate/pod-spec.ts';
 
@@ -20,7 +21,7 @@ export function validatePod(pod: Pod): FieldError[] {
   }
   if (pod.spec === undefined) errors.required('spec', 'say what the pod runs');
   else validatePodSpec(pod.spec, 'spec', errors);
-  return errors.items;
+  return [...errors.items, ...annotationErrors(pod)];
 }
 
 /** 1 MiB: what an object may hold in a cluster's store. */

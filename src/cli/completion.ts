@@ -29,7 +29,15 @@ export async function complete(program: Command, client: Client, words: readonly
 }
 
 /** Commands whose argument is a pod. */
-const takePods: ReadonlySet<string> = new Set(['pods', 'logs', 'exec', 'attach', 'describe', 'delete']);
+const takePods: ReadonlySet<string> = new Set([
+  'pods',
+  'logs',
+  'exec',
+  'attach',
+  'describe',
+  'delete',
+  'lifecycle',
+]);
 
 async function candidatesFor(
   program: Command,

@@ -3,10 +3,11 @@ import type { ContainerState, ContainerStatus, EnvVar, Pod, Probe, Volume } from
 import { humanDuration } from '../apiserver/human-duration.ts';
 import { summarizePod } from '../apiserver/pod-summary.ts';
 import type { AnyContainer } from '../pods/identity.ts';
+import type { PodLifecycleView } from '../server/agent-view.ts';
 import { formatOutline, mapLines, type Outline, type OutlineEntry } from './outline.ts';
 import { statusStyle } from './output.ts';
 
-export function describePod(pod: Pod, nowMs: number): string {
+export function describePod(pod: Pod, lifecycle: PodLifecycleView | undefined, nowMs: number): string {
   const { metadata = {}, spec, status = {} } = pod;
   const summary = summarizePod(pod);
   const style = statusStyle(summary.status);
@@ -16,6 +17,8 @@ export function describePod(pod: Pod, nowMs: number): string {
     ['Status', { text: summary.status, ...(style && { style }) }],
     ['Reason', status.reason],
     ['Message', status.message],
+    ['Lifecycle', lifecycle?.state],
+    ['Waits For', lifecycle?.waitsFor?.replace(/^waits for /, '')],
     ['Ready', `${summary.ready}/${summary.total}`],
     ['Restarts', summary.restarts],
     ['Node', spec?.nodeName],

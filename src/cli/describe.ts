@@ -4,6 +4,7 @@ import { type Client, resourcePath, withQuery } from './client.ts';
 import { describeEvents } from './describe-events.ts';
 import { describeNode } from './describe-node.ts';
 import { describePod } from './describe-pod.ts';
+import { podLifecycle } from './lifecycle.ts';
 import { print } from './output.ts';
 
 export async function describe(client: Client, namespace: string, what: string): Promise<number> {
@@ -19,7 +20,7 @@ export async function describe(client: Client, namespace: string, what: string):
   }
   const name = what.replace(/^pods?\//, '');
   const pod = await client.json<Pod>('GET', resourcePath('pods', namespace, name));
-  print(describePod(pod, nowMs));
+  print(describePod(pod, await podLifecycle(client, namespace, name), nowMs));
   print(describeEvents(await eventsAbout(client, namespace, 'Pod', name), nowMs));
   return 0;
 }

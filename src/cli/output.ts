@@ -40,8 +40,9 @@ export function print(text: string): void {
 
 /** Green for what is well, yellow for what is on its way, red for what needs a look. */
 export function statusStyle(status: string): Style | undefined {
-  if (/^(Running|Completed|Succeeded|Ready|Active)$/.test(status)) return 'green';
-  if (/^(Pending|ContainerCreating|PodInitializing|Terminating|NotReady|Init:\d+\/\d+)$/.test(status))
-    return 'yellow';
+  if (/^(Running|Completed|Succeeded|Ready|Active|Shutdown)$/.test(status)) return 'green';
+  const onTheWay =
+    /^(Pending|ContainerCreating|PodInitializing|Terminating|NotReady|(Init:)?(Unconfigured|Inactive|StartConditionUnmet)|Init:\d+\/\d+)$/;
+  if (onTheWay.test(status)) return 'yellow';
   return status === 'Unknown' || status === '' ? undefined : 'red';
 }

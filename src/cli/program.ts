@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { agentPaths, defaultRootDir } from '../paths.ts';
+import { type LifecycleTransition, lifecycleTransitions } from '../pods/lifecycle.ts';
 import { type Client, createClient } from './client.ts';
 import { complete, completion, type Shell, shells } from './completion.ts';
 import { CliError } from './errors.ts';
@@ -208,6 +209,16 @@ function buildProgram(ros: RosAccess, signal: AbortSignal, exit: (code: number) 
     });
 
   addRosCommands(program.command('ros'), ros, signal, exit);
+
+  inNamespace(program.command('lifecycle'))
+    .argument('<pod>')
+    .addArgument(new Argument('[transition]', 'what to do').choices(lifecycleTransitions))
+    .description("tell or change a pod's state as a managed node of ROS")
+    .addHelpText('after', examples('roslet lifecycle camera', 'roslet lifecycle camera deactivate'))
+    .action(async (pod: string, transition: LifecycleTransition | undefined, _o, command: Command) => {
+      const { lifecycle } = await import('./lifecycle.ts');
+      exit(await lifecycle(client(command), command.opts<NamespaceOptions>().namespace, pod, transition));
+    });
 
   program
     .command('version')

@@ -32,7 +32,7 @@ it('names each control character', () => {
 
 describe('no control character of a pod or event reaches the terminal', () => {
   it('in the description of a pod, whose lines stay below their name', () => {
-    const text = describePod(pod, 0);
+    const text = describePod(pod, undefined, 0);
     expect(text).not.toMatch(rawControl);
     expect(text).toMatch(/^Annotations: +note: first\n +\\x1b]0;owned/m);
   });

@@ -10,7 +10,7 @@ import { ConfigError } from '../config/problems.ts';
 import type { EventLog } from '../events/recorder.ts';
 import type { Logger } from '../log.ts';
 import type { NodeMonitor } from '../node/node.ts';
-import { podUid } from '../pods/identity.ts';
+import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import type { Reviews } from '../server/kubelet-server.ts';
 import type { CertificateKeeper } from '../server/tls-files.ts';
 import type { DesiredState } from '../sources/desired.ts';
@@ -18,7 +18,7 @@ import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/sou
 import type { Store } from '../store/store.ts';
 import { openAccess } from './access.ts';
 import { claimPath } from './claims.ts';
-import { KubeClient } from './client.ts';
+import { apiPath, KubeClient } from './client.ts';
 import { EventWriter } from './event-writer.ts';
 import { KubeconfigError } from './kubeconfig.ts';
 import { keepLease } from './lease.ts';
@@ -60,6 +60,8 @@ export interface Cluster extends ClusterPort {
   isRead(): boolean;
   /** Nothing of the pod is on this machine any more. */
   finalize(podUid: string): void;
+  /** Asks the API server to delete a pod, with its own grace. */
+  deletePod(pod: Pod, signal: AbortSignal): Promise<void>;
   /** What the kubelet API has from the API server. */
   forServer(config: KubeletServerConfig, signal: AbortSignal): ServerParts;
   /** Runs until the signal given to `joinCluster` aborts. */
@@ -144,6 +146,10 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     onNodeChange: (listener) => reporter.onChange(listener),
     isRead: () => source.isRead,
     finalize: (uid) => statuses.finalize(uid),
+    async deletePod(pod, signal) {
+      const path = apiPath({ resource: 'pods', namespace: podNamespace(pod), name: podName(pod) });
+      await client.delete(path, { preconditions: { uid: podUid(pod) } }, signal);
+    },
     token: (pod, wanted, signal) => tokens.token(pod, wanted, signal),
     claimPath: (pod, claim, signal) => claimPath(client, pod, claim, signal),
     serviceEnv: (pod) => services.env(pod),

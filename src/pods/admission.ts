@@ -5,6 +5,7 @@
 import type { Pod, Taint } from '../api/core.gen.ts';
 import { formatFieldError } from '../api/errors.ts';
 import { unsupportedFields } from '../api/support.ts';
+import { afterAnnotation, annotationErrors } from '../api/validate/annotations.ts';
 import { matchesNode, untoleratedTaint } from '../node/placement.ts';
 import { forbiddenSysctl } from '../node/sysctls.ts';
 import { isRosProbe, rosProbeCommand } from '../probes/ros-spec.ts';
@@ -12,6 +13,7 @@ import type { ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass, systemCriticalPriority } from '../resources/qos.ts';
 import { isClusterPod, isStaticPod } from '../sources/source.ts';
 import { isSidecar, podKey, podUid } from './identity.ts';
+import { startCycle } from './start-order.ts';
 
 export type Admission =
   | { admitted: true }
@@ -61,6 +63,7 @@ const checks: readonly Check[] = [
   checkPressure,
   checkSysctls,
   checkOs,
+  checkStartOrder,
   checkRuntimeClass,
   checkResources,
   checkAffinity,
@@ -73,7 +76,7 @@ const checks: readonly Check[] = [
 
 /** Pods of manifests and of our own API were held against it before. */
 function checkSupport(pod: Pod): Refusal | undefined {
-  const unsupported = isClusterPod(pod) ? unsupportedFields(pod, true) : [];
+  const unsupported = isClusterPod(pod) ? [...unsupportedFields(pod, true), ...annotationErrors(pod)] : [];
   if (unsupported.length === 0) return undefined;
   return { reason: 'UnsupportedPodSpec', message: unsupported.map(formatFieldError).join('; ') };
 }
@@ -119,6 +122,16 @@ function checkOs(pod: Pod): Refusal | undefined {
     };
   }
   return undefined;
+}
+
+function checkStartOrder(pod: Pod, others: readonly Pod[], node: NodeAdmissionContext): Refusal | undefined {
+  const cycle = startCycle(pod, others, node.name);
+  if (cycle === undefined) return undefined;
+  const round = [...cycle, cycle[0]].join(' after ');
+  return {
+    reason: 'StartOrderCycle',
+    message: `${afterAnnotation}: these pods would wait for each other: ${round}`,
+  };
 }
 
 function checkRuntimeClass(

@@ -37,6 +37,7 @@ import {
   podReference,
   podUid,
 } from './identity.ts';
+import { startConditionReason } from './lifecycle.ts';
 import type { Action, Waiting } from './plan.ts';
 import { podSandboxConfig } from './sandbox-config.ts';
 import { terminationMessage } from './termination-message.ts';
@@ -104,6 +105,27 @@ export class PodEffects {
         this.#event(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
       }
       return { reason: 'ContainerCreating', message };
+    }
+  }
+
+  /** Returns why the image is not there, when it cannot be had. Host processes have none. */
+  async pullImage(
+    pod: Pod,
+    { name }: Of<'pullImage'>,
+    actual: ActualPod,
+    signal: AbortSignal,
+  ): Promise<StartFailure | undefined> {
+    const { runtime, images } = this.#o;
+    const container = findContainer(pod, name);
+    const sandbox = currentSandbox(actual);
+    if (runtime.images === null || container === undefined || sandbox === undefined) return undefined;
+    try {
+      const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, signal);
+      await images.ensureImage({ pod, container, images: runtime.images, sandboxConfig }, signal);
+      return undefined;
+    } catch (err) {
+      if (signal.aborted) throw err;
+      return startFailure(err);
     }
   }
 
@@ -283,6 +305,10 @@ export class PodEffects {
       instance.reason,
       `Container ${name} was lost: ${instance.message}`,
     );
+  }
+
+  reportStartGate(pod: Pod, waitsFor: string): void {
+    this.#event(pod, 'Normal', startConditionReason, `The pod ${waitsFor}`);
   }
 
   reportWaiting(pod: Pod, name: string, waiting: Waiting): void {

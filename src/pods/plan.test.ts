@@ -15,6 +15,9 @@ interface Case {
   intent?: Intent;
   startedAtMs?: number;
   replaced?: string[];
+  pulled?: string[];
+  restartCounts?: Record<string, number>;
+  prepared?: boolean;
   /** Short forms of the actions, in order. */
   actions: string[];
   end?: Plan['end'];
@@ -31,6 +34,10 @@ const running = (name: string, over = {}) => testContainer(name, 'running', over
 const exited = (name: string, exitCode: number, over = {}) =>
   testContainer(name, 'exited', { exitCode, ...over });
 const delay = (ms: number) => ({ annotations: { [crashLoopBackoffAnnotation]: String(ms) } });
+const gate = { reason: 'StartConditionUnmet', message: 'waits for topic /map (nobody publishes it)' };
+const gated: Intent = { kind: 'run', gate };
+const inactive: Intent = { kind: 'prepare', why: { reason: 'Inactive', message: '' } };
+const unconfigured: Intent = { kind: 'clear', why: { reason: 'Unconfigured', message: '' } };
 const stopAt = (ms: number): Intent => ({ kind: 'stop', graceMs: ms });
 
 const debugged = testPod({ ephemeralContainers: [{ name: 'd', image: 'i' }] });
@@ -453,6 +460,146 @@ const cases: Case[] = [
     actual: testActual([ready], [running('gone')]),
     actions: ['kill gone0 pod'],
   },
+
+  // Start order
+  {
+    name: 'prepares a pod that waits for others, without its containers',
+    intent: gated,
+    actual: testActual([]),
+    actions: ['sandbox 0'],
+  },
+  {
+    name: 'pulls images while it waits',
+    pod: testPod({ containers: two, initContainers: [init('i')] }),
+    intent: gated,
+    pulled: ['a'],
+    actual: testActual([ready]),
+    actions: ['pull i', 'pull b'],
+    waiting: ['a StartConditionUnmet'],
+  },
+  {
+    name: 'then only waits',
+    intent: gated,
+    pulled: ['a'],
+    actual: testActual([ready]),
+    actions: [],
+    waiting: ['a StartConditionUnmet'],
+    prepared: true,
+  },
+  {
+    name: 'asks for no order once a container of the sandbox has had its turn',
+    intent: gated,
+    actual: testActual([ready], [exited('a', 1)]),
+    actions: ['start a app #1 in sb0'],
+    prepared: true,
+  },
+  {
+    name: 'waits again in a new sandbox, and does not forget what ended in the old one',
+    pod: testPod({ restartPolicy: 'OnFailure', containers: two }),
+    intent: gated,
+    pulled: ['a', 'b'],
+    actual: testActual([testSandbox({ id: 'sb1' }), dead], [exited('a', 0), exited('b', 1)]),
+    actions: [],
+    waiting: ['a StartConditionUnmet', 'b StartConditionUnmet'],
+    prepared: true,
+  },
+  {
+    name: 'a pod that waits for others is over its deadline all the same',
+    pod: testPod({ activeDeadlineSeconds: 10 }),
+    intent: gated,
+    startedAtMs: testNowMs - 10_000,
+    actual: testActual([ready]),
+    actions: [],
+    end: {
+      phase: 'Failed',
+      reason: 'DeadlineExceeded',
+      message: 'Pod was active on the node longer than the specified deadline',
+    },
+  },
+
+  // Lifecycle: inactive
+  { name: 'configures: makes a sandbox', intent: inactive, actual: testActual([]), actions: ['sandbox 0'] },
+  {
+    name: 'configures: pulls the images',
+    intent: inactive,
+    actual: testActual([ready]),
+    actions: ['pull a'],
+  },
+  {
+    name: 'is inactive with a sandbox and images',
+    intent: inactive,
+    pulled: ['a'],
+    actual: testActual([ready]),
+    actions: [],
+    waiting: ['a Inactive'],
+    prepared: true,
+  },
+  {
+    name: 'deactivates: everything but sidecars goes first',
+    pod: testPod({ containers: two, initContainers: [sidecar] }),
+    intent: inactive,
+    actual: testActual([ready], [running('a'), running('b'), running('s')]),
+    actions: ['kill a0 deactivated', 'kill b0 deactivated'],
+  },
+  {
+    name: 'deactivates: then the sidecars',
+    pod: testPod({ containers: two, initContainers: [sidecar] }),
+    intent: inactive,
+    actual: testActual([ready], [exited('a', 0), exited('b', 0), running('s')]),
+    actions: ['kill s0 deactivated'],
+  },
+  {
+    name: 'forgets ended containers, so that the next activation begins with the init containers',
+    pod: testPod({ initContainers: [init('i')] }),
+    intent: inactive,
+    pulled: ['a', 'i'],
+    actual: testActual([ready], [exited('i', 0), exited('a', 143)]),
+    actions: ['remove i0', 'remove a0'],
+  },
+  {
+    name: 'goes on counting restarts when it is activated again',
+    restartCounts: { a: 3 },
+    actual: testActual([ready]),
+    actions: ['start a app #3 in sb0'],
+    prepared: true,
+  },
+  {
+    name: 'makes a lost sandbox of an inactive pod anew',
+    intent: inactive,
+    actual: testActual([dead]),
+    actions: ['sandbox 1 for sb0'],
+  },
+  {
+    name: 'a Never pod that is inactive does not end',
+    pod: testPod({ restartPolicy: 'Never' }),
+    intent: inactive,
+    actual: testActual([dead], [exited('a', 0)]),
+    actions: ['remove a0'],
+  },
+
+  // Lifecycle: unconfigured
+  {
+    name: 'has nothing to do for a pod of which nothing is there',
+    intent: unconfigured,
+    actual: testActual([]),
+    actions: [],
+    waiting: ['a Unconfigured'],
+    stopped: true,
+  },
+  {
+    name: 'cleans up: stops the sandbox',
+    intent: unconfigured,
+    actual: testActual([ready]),
+    actions: ['stop sandbox sb0'],
+    waiting: ['a Unconfigured'],
+  },
+  {
+    name: 'cleans up: containers before the sandbox',
+    intent: unconfigured,
+    actual: testActual([ready], [running('a')]),
+    actions: ['kill a0 deactivated'],
+    waiting: ['a Unconfigured'],
+  },
 ];
 
 describe('plan', () => {
@@ -462,6 +609,7 @@ describe('plan', () => {
     expect(result.end).toEqual(c.end);
     expect([...result.waiting].map(([name, { reason }]) => `${name} ${reason}`)).toEqual(c.waiting ?? []);
     expect(result.stopped).toBe(c.stopped ?? false);
+    if (c.prepared !== undefined) expect(result.prepared).toBe(c.prepared);
   });
 
   it('says when the back off ends', () => {
@@ -552,6 +700,20 @@ describe('plan', () => {
     );
   });
 
+  it('starts nothing in a pod that is not to be active, and comes to an end', () => {
+    const done = { inactive, unconfigured };
+    fc.assert(
+      fc.property(anyPod, anyActual, fc.constantFrom(...Object.values(done)), (pod, actual, intent) => {
+        const { actions, prepared, stopped } = run({ pod, actual, intent, pulled: ['a', 'b', 'i', 's'] });
+        expect(actions.some((a) => a.do === 'startContainer')).toBe(false);
+        const isIdle = intent === inactive ? prepared : stopped;
+        // Only a wait for yet another sandbox has neither actions nor an end.
+        if (actual.sandboxes.length === 0 || intent === unconfigured)
+          expect(isIdle).toBe(actions.length === 0);
+      }),
+    );
+  });
+
   it('gives the same plan for the same facts', () => {
     fc.assert(
       fc.property(anyPod, anyActual, (pod, actual) => {
@@ -570,6 +732,8 @@ function run(c: Pick<Case, 'actual'> & Partial<Case>): Plan {
     backoff: defaultBackoff,
     containerHash: () => 'h',
     replaced: new Set(c.replaced),
+    pulled: new Set(c.pulled),
+    restartCounts: new Map(Object.entries(c.restartCounts ?? {})),
     startedAtMs: c.startedAtMs ?? testNowMs,
     nowMs: testNowMs,
   });
@@ -587,5 +751,7 @@ function short(action: Action): string {
       return `kill ${action.containerId} ${action.reason}`;
     case 'removeContainer':
       return `remove ${action.containerId}`;
+    case 'pullImage':
+      return `pull ${action.name}`;
   }
 }

@@ -15,7 +15,12 @@ import { containerHashAnnotation, isSidecar, podKey } from './identity.ts';
 import { shouldRestart } from './restart.ts';
 
 export type Intent =
-  | { kind: 'run' }
+  /** `gate`: why the first container has to wait for others; the pod is prepared meanwhile. */
+  | { kind: 'run'; gate?: Waiting }
+  /** All that containers need is there, none of them runs. */
+  | { kind: 'prepare'; why: Waiting }
+  /** Nothing of the pod is on the machine. */
+  | { kind: 'clear'; why: Waiting }
   /** The pod is to end; this is what is left of its grace. */
   | { kind: 'stop'; graceMs: number };
 
@@ -46,9 +51,11 @@ export type Action =
       /** From now; the container is killed hard then. */
       graceMs: number;
     }
-  | { do: 'removeContainer'; containerId: string };
+  | { do: 'removeContainer'; containerId: string }
+  /** Makes sure that the image of a container is there. */
+  | { do: 'pullImage'; name: string };
 
-export type KillReason = 'pod' | 'changed' | 'liveness' | 'startup' | 'unknown';
+export type KillReason = 'pod' | 'deactivated' | 'changed' | 'liveness' | 'startup' | 'unknown';
 
 export interface Waiting {
   reason: string;
@@ -63,8 +70,10 @@ export interface Plan {
   wakeAtMs?: number;
   /** Set when nothing of this pod will ever run again: it is to be stopped for good. */
   end?: { phase?: 'Failed'; reason?: string; message?: string };
-  /** True when nothing of the pod is alive any more (only with the intent to stop). */
+  /** True when nothing of the pod is alive any more (only with the intents to stop and to clear). */
   stopped: boolean;
+  /** True when containers could start at once: there is a sandbox, and the images that were to be prepared. */
+  prepared: boolean;
 }
 
 export interface PlanInput {
@@ -77,13 +86,27 @@ export interface PlanInput {
   containerHash: (container: Container) => string;
   /** Ids of instances that were killed only to be started again. */
   replaced: ReadonlySet<string>;
+  /** Names of containers whose image was made sure of. */
+  pulled: ReadonlySet<string>;
+  /** Restarts that were counted before the instances that are there now, by container name. */
+  restartCounts: ReadonlyMap<string, number>;
   /** When the pod was first seen, for activeDeadlineSeconds. */
   startedAtMs: number;
   nowMs: number;
 }
 
 export function plan(input: PlanInput): Plan {
-  return input.intent.kind === 'stop' ? planStop(input, input.intent.graceMs) : planRun(input);
+  const { intent } = input;
+  switch (intent.kind) {
+    case 'stop':
+      return planStop(input, intent.graceMs);
+    case 'clear':
+      return planClear(input, intent.why);
+    case 'prepare':
+      return planPrepare(input, intent.why);
+    case 'run':
+      return planRun(input, intent.gate);
+  }
 }
 
 /** Grace of a container that is killed alone because a probe failed; the probe's own beats the pod's. */
@@ -94,9 +117,9 @@ function probeGraceSeconds(pod: Pod, container: Container, kind: ProbeKind): num
 
 export const podGraceSeconds = (pod: Pod): number => pod.spec?.terminationGracePeriodSeconds ?? 30;
 
-function planRun(input: PlanInput): Plan {
+function planRun(input: PlanInput, gate: Waiting | undefined): Plan {
   const { pod, actual, nowMs } = input;
-  const result: Plan = { actions: [], waiting: new Map(), stopped: false };
+  const result = nothingPlanned();
 
   const deadlineSeconds = pod.spec?.activeDeadlineSeconds;
   if (deadlineSeconds !== undefined) {
@@ -120,11 +143,12 @@ function planRun(input: PlanInput): Plan {
     if (stale.state === 'SANDBOX_READY') result.actions.push({ do: 'stopSandbox', podSandboxId: stale.id });
   }
 
-  const named = [
-    ...(pod.spec?.initContainers ?? []),
-    ...(pod.spec?.containers ?? []),
-    ...(pod.spec?.ephemeralContainers ?? []),
-  ].map((c) => c.name);
+  // What has once started in this sandbox has had its turn.
+  if (gate !== undefined && !actual.containers.some((c) => c.podSandboxId === sandbox.id)) {
+    return prepare(input, gate, result);
+  }
+  result.prepared = true;
+  const named = [...containerNames(pod), ...(pod.spec?.ephemeralContainers ?? []).map((c) => c.name)];
   for (const instance of actual.containers) {
     if (isAlive(instance) && !named.includes(instance.metadata.name)) {
       kill(
@@ -171,13 +195,18 @@ function planSandbox(input: PlanInput, result: Plan): Plan {
   }
   // What the lost sandbox left behind must be gone first: its processes may hold ports and locks.
   for (const container of alive) kill(result, input, container, 'pod', 'Pod sandbox changed');
-  if (alive.length > 0) return result;
+  if (alive.length === 0) makeSandbox(input, result);
+  return result;
+}
+
+function makeSandbox({ actual, nowMs }: PlanInput, result: Plan): void {
+  const newest = actual.sandboxes[0];
   // A sandbox that dies as soon as it is made is not made again without end.
   if (newest !== undefined && newest.metadata.attempt >= quickSandboxes) {
     const untilMs = newest.createdAtMs + sandboxBackoffMs;
-    if (newest.createdAtMs <= input.nowMs && input.nowMs < untilMs) {
+    if (newest.createdAtMs <= nowMs && nowMs < untilMs) {
       wakeAt(result, untilMs);
-      return result;
+      return;
     }
   }
   result.actions.push({
@@ -185,7 +214,6 @@ function planSandbox(input: PlanInput, result: Plan): Plan {
     attempt: newest === undefined ? 0 : newest.metadata.attempt + 1,
     replaces: actual.sandboxes.map((s) => s.id),
   });
-  return result;
 }
 
 /** How many sandboxes are made one right after the other, and how old one must be after that. */
@@ -302,7 +330,7 @@ function start(
     kill(result, input, instance, 'unknown', `Container ${container.name} is in an unknown state${why}`);
     return;
   }
-  let restartCount = 0;
+  let restartCount = input.restartCounts.get(container.name) ?? 0;
   // Instances that were made but never ran are no restart. One that is still as wanted is started and not replaced: its
   // start may be under way, begun by an earlier life of the agent, and removing it would end what has just begun to run.
   const created =
@@ -314,7 +342,7 @@ function start(
   const previous = actual.containers.find((c) => c.metadata.name === container.name && hasRun(c));
   let backoffMs = 0;
   if (previous !== undefined) {
-    restartCount = restartCountOf(previous) + 1;
+    restartCount = Math.max(restartCountOf(previous) + 1, restartCount);
     backoffMs = nextBackoff(previous, backoff);
     const changed = isChanged(input, container, previous);
     const delayMs = changed || previous.podSandboxId !== podSandboxId ? 0 : backoffAfter(previous, backoff);
@@ -390,23 +418,41 @@ function isStarted(probes: ProbeResults, containerId: string): boolean {
   return startup === undefined || startup === 'success';
 }
 
-/** On the way down: everything but sidecars at once, then sidecars last to first, then the sandboxes. */
-function planStop(input: PlanInput, graceMs: number): Plan {
-  const { actual, pod } = input;
-  const result: Plan = { actions: [], waiting: new Map(), stopped: false };
-  const sidecars = (pod.spec?.initContainers ?? []).filter(isSidecar).map((c) => c.name);
-  const alive = actual.containers.filter(isAlive);
-  const first = alive.filter((c) => !sidecars.includes(c.metadata.name));
-  if (first.length > 0) {
-    for (const container of first) killBy(result, container, graceMs);
-    return result;
+/** Not active: no container runs, and the next activation begins anew, with the init containers. */
+function planPrepare(input: PlanInput, why: Waiting): Plan {
+  const { actual } = input;
+  const result = nothingPlanned();
+  const graceMs = podGraceSeconds(input.pod) * 1000;
+  if (stopContainers(input, result, { reason: 'deactivated', graceMs })) return result;
+  for (const ended of actual.containers)
+    result.actions.push({ do: 'removeContainer', containerId: ended.id });
+  if (result.actions.length > 0) return result;
+  if (currentSandbox(actual) === undefined) makeSandbox(input, result);
+  else prepare(input, why, result);
+  return result;
+}
+
+/** In a sandbox that is there and before any container. */
+function prepare(input: PlanInput, why: Waiting, result: Plan): Plan {
+  for (const name of containerNames(input.pod)) {
+    // Why an image cannot be had is more than that the pod waits.
+    if (!input.pulled.has(name)) result.actions.push({ do: 'pullImage', name });
+    else result.waiting.set(name, why);
   }
-  const lastSidecar = sidecars.findLast((name) => alive.some((c) => c.metadata.name === name));
-  if (lastSidecar !== undefined) {
-    for (const c of alive) if (c.metadata.name === lastSidecar) killBy(result, c, graceMs);
-    return result;
-  }
-  for (const sandbox of actual.sandboxes) {
+  result.prepared = result.actions.length === 0;
+  return result;
+}
+
+function planClear(input: PlanInput, why: Waiting): Plan {
+  const result = planStop(input, podGraceSeconds(input.pod) * 1000, 'deactivated');
+  for (const name of containerNames(input.pod)) result.waiting.set(name, why);
+  return result;
+}
+
+function planStop(input: PlanInput, graceMs: number, reason: KillReason = 'pod'): Plan {
+  const result = nothingPlanned();
+  if (stopContainers(input, result, { reason, graceMs })) return result;
+  for (const sandbox of input.actual.sandboxes) {
     if (sandbox.state === 'SANDBOX_READY') {
       result.actions.push({ do: 'stopSandbox', podSandboxId: sandbox.id });
     }
@@ -415,16 +461,33 @@ function planStop(input: PlanInput, graceMs: number): Plan {
   return result;
 }
 
-function killBy(result: Plan, container: ContainerStatus, graceMs: number): void {
-  result.actions.push({
-    do: 'killContainer',
-    containerId: container.id,
-    name: container.metadata.name,
-    reason: 'pod',
-    message: `Stopping container ${container.metadata.name}`,
-    graceMs,
-  });
+/** On the way down: everything but sidecars at once, then sidecars last to first. Returns whether anything is alive. */
+function stopContainers(
+  { actual, pod }: PlanInput,
+  result: Plan,
+  how: { reason: KillReason; graceMs: number },
+): boolean {
+  const sidecars = (pod.spec?.initContainers ?? []).filter(isSidecar).map((c) => c.name);
+  const alive = actual.containers.filter(isAlive);
+  const first = alive.filter((c) => !sidecars.includes(c.metadata.name));
+  const lastSidecar = sidecars.findLast((name) => alive.some((c) => c.metadata.name === name));
+  const next = first.length > 0 ? first : alive.filter((c) => c.metadata.name === lastSidecar);
+  for (const container of next) {
+    result.actions.push({
+      do: 'killContainer',
+      containerId: container.id,
+      name: container.metadata.name,
+      message: `Stopping container ${container.metadata.name}`,
+      ...how,
+    });
+  }
+  return alive.length > 0;
 }
+
+const nothingPlanned = (): Plan => ({ actions: [], waiting: new Map(), stopped: false, prepared: false });
+
+const containerNames = (pod: Pod): string[] =>
+  [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].map((c) => c.name);
 
 function kill(
   result: Plan,

@@ -33,7 +33,7 @@ export interface StatusInput {
   hostIps: readonly string[];
   qosClass: string;
   /** Set when the pod was ended for a reason of its own: refused, evicted, over its deadline. */
-  verdict?: { phase?: 'Failed'; reason?: string; message?: string };
+  verdict?: { phase?: 'Failed' | 'Succeeded'; reason?: string; message?: string };
   /** Nothing of the pod will run again. */
   ended: boolean;
   nowMs: number;
@@ -174,6 +174,8 @@ function containerStatus(
       return { ...old, ready: kind === 'init' && old.state.terminated.exitCode === 0 };
     }
     state = { waiting: waitingState(waiting ?? defaultWaiting) };
+    const end = old?.state?.terminated ?? old?.lastState?.terminated;
+    if (end !== undefined) lastState = { terminated: end };
   } else if (isAlive(newest) && newest.startedAtMs > 0) {
     state = { running: { startedAt: time(newest.startedAtMs) } };
     if (before !== undefined) lastState = { terminated: terminated(input, before) };

@@ -18,6 +18,13 @@ import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects, StartFailure } from './effects.ts';
 import { findContainer } from './effects.ts';
 import { podKey, podUid } from './identity.ts';
+import {
+  type LifecycleLevel,
+  type PodLifecycle,
+  reachedLevel,
+  startConditionReason,
+  whyNotActive,
+} from './lifecycle.ts';
 import { type Action, type Intent, type Plan, plan, podGraceSeconds, type Waiting } from './plan.ts';
 import { restartPolicy } from './restart.ts';
 import type { RuntimeKind } from './runtimes.ts';
@@ -42,13 +49,17 @@ export interface PodRecord {
   replaced?: string[];
   /** Ids of instances whose preStop hook was begun: it runs once, also when the agent is killed in it. */
   hooked?: string[];
+  /** How far the pod is to be brought up; undefined: active. */
+  goal?: LifecycleLevel;
+  /** How far it has come; undefined: not at all. */
+  reached?: LifecycleLevel;
   /** Which runtime has the pod. */
   runtime: RuntimeKind;
   status?: PodStatus;
 }
 
 export interface Verdict {
-  phase?: 'Failed';
+  phase?: 'Failed' | 'Succeeded';
   reason?: string;
   message?: string;
 }
@@ -61,6 +72,8 @@ export interface WorkerDeps {
   backoff: BackoffConfig;
   containerHash: (container: Container) => string;
   hostIps: () => readonly string[];
+  /** For what the pod's first container has to wait; undefined when it need not. */
+  startGate(pod: Pod): string | undefined;
   qosClass: (pod: Pod) => string;
   metrics: Metrics;
   log: Logger;
@@ -85,6 +98,8 @@ export class PodWorker {
   /** What failed, by container name ('' is the sandbox): it is not tried again before its time. */
   readonly #failed = new Map<string, Failure>();
   readonly #messages = new Map<string, string>();
+  /** Containers whose image was made sure of. */
+  readonly #pulled = new Set<string>();
   /** By container id; deadlines on the monotonic clock. */
   readonly #kills = new Map<string, { deadlineMs: number; controller: AbortController }>();
   /** End of the grace on the monotonic clock, which no step of the wall clock moves. */
@@ -99,6 +114,9 @@ export class PodWorker {
   #failures = 0;
   #saved = false;
   #published = '';
+  /** With the goal `unconfigured`: all of the pod was taken off the machine. */
+  #isCleared = false;
+  #waitsFor: string | undefined;
 
   constructor(record: PodRecord, deps: WorkerDeps) {
     this.#record = record;
@@ -138,10 +156,38 @@ export class PodWorker {
     return this.#actual;
   }
 
+  /** As of the last sync; undefined before the first of this life of the agent. */
+  get lifecycle(): PodLifecycle | undefined {
+    if (this.#published === '') return undefined;
+    const { ended, goal = 'active', reached = 'unconfigured', stop, status } = this.#record;
+    const problem = this.#problem(status);
+    return {
+      goal,
+      reached,
+      isStopping: stop !== undefined,
+      isEnded: ended,
+      ...(this.#waitsFor === undefined ? {} : { waitsFor: this.#waitsFor }),
+      ...(problem === undefined ? {} : { problem }),
+    };
+  }
+
+  /** How far the pod is to be brought up from now on, also by later lives of the agent. */
+  setGoal(goal: LifecycleLevel): void {
+    const record = this.#record;
+    if (goal === (record.goal ?? 'active')) return;
+    record.goal = goal;
+    this.#saved = false;
+    this.#isCleared = false;
+    this.#failed.clear();
+    this.#sync?.abort(new GoalChanged());
+    this.wake();
+  }
+
   /** A newer version of the same pod is desired; the containers in `changed` must be started again. */
   update(pod: Pod, changed: readonly string[] = []): void {
     const record = this.#record;
     record.pod = pod;
+    this.#pulled.clear();
     for (const name of changed) {
       record.revisions = { ...record.revisions, [name]: (record.revisions?.[name] ?? 0) + 1 };
     }
@@ -180,7 +226,7 @@ export class PodWorker {
     if (options.verdict !== undefined) record.verdict ??= options.verdict;
     this.#saved = false;
     // What is being started must not delay the end.
-    this.#sync?.abort(new StopRequested());
+    this.#sync?.abort(new GoalChanged());
     this.wake();
   }
 
@@ -239,10 +285,7 @@ export class PodWorker {
       this.#changedPod = false;
       await this.#refreshVolumes(signal);
     }
-    const intent: Intent =
-      record.stop === undefined
-        ? { kind: 'run' }
-        : { kind: 'stop', graceMs: Math.max(this.#stopDeadlineMs - performance.now(), 0) };
+    const intent = this.#intent();
     const next = plan({
       pod: record.pod,
       intent,
@@ -251,9 +294,12 @@ export class PodWorker {
       backoff: deps.backoff,
       containerHash: (container) => this.#hash(container),
       replaced: new Set(record.replaced),
+      pulled: this.#pulled,
+      restartCounts: restartCounts(record.status),
       startedAtMs: record.firstSeenMs,
       nowMs: deps.now(),
     });
+    this.#noteGate(intent, next);
     this.#publish(next);
     if (next.end !== undefined && record.stop === undefined) {
       record.verdict ??= next.end;
@@ -261,7 +307,14 @@ export class PodWorker {
       this.#saved = false;
       return 'again';
     }
-    if (next.stopped) return this.#finish(signal);
+    if (next.stopped && record.stop !== undefined) return this.#finish(signal);
+    if (next.stopped && !this.#isCleared) {
+      await deps.effects.remove(record.pod, this.#actual, signal);
+      this.#isCleared = true;
+      this.#pulled.clear();
+      this.#stale = true;
+      return 'again';
+    }
     for (const [name, waiting] of next.waiting) deps.effects.reportWaiting(record.pod, name, waiting);
     const { acted, retryAtMs } = await this.#carryOut(next.actions, signal);
     if (acted) {
@@ -271,6 +324,20 @@ export class PodWorker {
     const retry = retryAtMs === undefined ? undefined : retryAtMs - performance.now();
     const planned = next.wakeAtMs === undefined ? undefined : next.wakeAtMs - deps.now();
     return { wakeInMs: earliest([retry, planned]) };
+  }
+
+  #intent(): Intent {
+    const { goal = 'active', pod, stop } = this.#record;
+    if (stop !== undefined) {
+      return { kind: 'stop', graceMs: Math.max(this.#stopDeadlineMs - performance.now(), 0) };
+    }
+    if (goal === 'unconfigured') return { kind: 'clear', why: whyNotActive.unconfigured };
+    if (goal === 'inactive') return { kind: 'prepare', why: whyNotActive.inactive };
+    const message = this.#deps.startGate(pod);
+    return {
+      kind: 'run',
+      ...(message === undefined ? {} : { gate: { reason: startConditionReason, message } }),
+    };
   }
 
   /** A volume that cannot be rendered anew keeps what it shows; the pod is supervised all the same. */
@@ -337,8 +404,7 @@ export class PodWorker {
     actions: readonly Action[],
     signal: AbortSignal,
   ): Promise<{ acted: boolean; retryAtMs: number | undefined }> {
-    const { effects, runtime } = this.#deps;
-    const { pod } = this.#record;
+    const { runtime } = this.#deps;
     let acted = false;
     let retryAtMs: number | undefined;
     for (const action of actions) {
@@ -347,19 +413,19 @@ export class PodWorker {
         this.#kill(action);
         continue;
       }
-      if (action.do === 'createSandbox' || action.do === 'startContainer') {
-        const subject = action.do === 'startContainer' ? action.name : '';
+      if (action.do === 'createSandbox' || action.do === 'startContainer' || action.do === 'pullImage') {
+        const subject = action.do === 'createSandbox' ? '' : action.name;
         const failure = this.#failed.get(subject);
         if (failure !== undefined && failure.retryAtMs > performance.now()) {
           retryAtMs = earliest([retryAtMs, failure.retryAtMs]);
           continue;
         }
-        const failed =
-          action.do === 'createSandbox'
-            ? await effects.createSandbox(pod, action, signal)
-            : await effects.startContainer(pod, action, this.#actual, signal);
-        if (failed === undefined) this.#failed.delete(subject);
-        else this.#fail(subject, failed);
+        const failed = await this.#try(action, signal);
+        if (failed !== undefined) this.#fail(subject, failed);
+        else {
+          this.#failed.delete(subject);
+          if (action.do === 'pullImage') this.#pulled.add(subject);
+        }
       } else if (action.do === 'stopSandbox') {
         await runtime.stopPodSandbox(action.podSandboxId, signal);
       } else {
@@ -368,6 +434,17 @@ export class PodWorker {
       acted = true;
     }
     return { acted, retryAtMs };
+  }
+
+  #try(
+    action: Extract<Action, { do: 'createSandbox' | 'startContainer' | 'pullImage' }>,
+    signal: AbortSignal,
+  ): Promise<StartFailure | undefined> {
+    const { effects } = this.#deps;
+    const { pod } = this.#record;
+    if (action.do === 'createSandbox') return effects.createSandbox(pod, action, signal);
+    if (action.do === 'pullImage') return effects.pullImage(pod, action, this.#actual, signal);
+    return effects.startContainer(pod, action, this.#actual, signal);
   }
 
   #hash(container: Container): string {
@@ -408,7 +485,8 @@ export class PodWorker {
       const kept = (ids: readonly string[] = []) => ids.filter((id) => there.has(id));
       record.hooked = [...kept(record.hooked), action.containerId];
       const restarts = container !== undefined && restartPolicy(record.pod, container) !== 'Never';
-      if (action.reason === 'changed' || (action.reason !== 'pod' && restarts)) {
+      const isOurs = action.reason === 'changed' || action.reason === 'deactivated';
+      if (isOurs || (action.reason !== 'pod' && restarts)) {
         record.replaced = [...kept(record.replaced), action.containerId];
       }
     }
@@ -450,7 +528,7 @@ export class PodWorker {
       this.#failed.delete(name);
     }
     if (currentSandbox(this.#actual) !== undefined) this.#failed.delete('');
-    const stopping = this.#record.stop !== undefined;
+    const stopping = this.#record.stop !== undefined || (this.#record.goal ?? 'active') !== 'active';
     effects.probe(this.#record.pod, this.#actual, wanted, this.#record.status, stopping);
     const known = new Set(this.#actual.containers.map((c) => c.id));
     for (const id of this.#messages.keys()) if (!known.has(id)) this.#messages.delete(id);
@@ -498,10 +576,50 @@ export class PodWorker {
       deps.metrics.observe('kubelet_pod_start_duration_seconds', seconds, {});
     }
     record.status = status;
-    const text = JSON.stringify(status);
+    this.#noteReached(next, status);
+    const { goal, reached, stop, ended } = record;
+    const text = JSON.stringify([status, goal, reached, stop !== undefined, ended, this.#problem(status)]);
     if (text === this.#published) return;
     this.#published = text;
     deps.onStatus(record.pod, status);
+  }
+
+  #noteGate(intent: Intent, next: Plan): void {
+    const gate = intent.kind === 'run' ? intent.gate : undefined;
+    const before = this.#waitsFor;
+    this.#waitsFor =
+      gate !== undefined && [...next.waiting.values()].includes(gate) ? gate.message : undefined;
+    if (this.#waitsFor !== undefined && this.#waitsFor !== before) {
+      this.#deps.effects.reportStartGate(this.#record.pod, this.#waitsFor);
+    }
+  }
+
+  #noteReached(next: Plan | undefined, status: PodStatus): void {
+    const record = this.#record;
+    if (next === undefined || record.stop !== undefined) return;
+    const before = record.reached ?? 'unconfigured';
+    record.reached = reachedLevel({
+      before,
+      goal: record.goal ?? 'active',
+      plan: next,
+      hasContainers: this.#actual.containers.length > 0,
+      isCleared: this.#isCleared,
+      status,
+    });
+    // That it was active cannot be seen later while it is just not ready.
+    if (record.reached === 'active' && before !== 'active') this.#saved = false;
+  }
+
+  #problem(status: PodStatus | undefined): Waiting | undefined {
+    // The first failure may be a hiccup.
+    const failure = [...this.#failed.values()].find(({ count }) => count > 1);
+    if (failure !== undefined) return failure.waiting;
+    const { containerStatuses = [], initContainerStatuses = [] } = status ?? {};
+    const { reason, message = '' } =
+      [...initContainerStatuses, ...containerStatuses].find(
+        (s) => s.state?.waiting?.reason === 'CrashLoopBackOff',
+      )?.state?.waiting ?? {};
+    return reason === undefined ? undefined : { reason, message };
   }
 
   #waiting(next: Plan | undefined): Map<string, Waiting> {
@@ -573,8 +691,14 @@ function earliest(times: (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
-class StopRequested extends Error {
-  override readonly name = 'StopRequested';
+/** What is under way is not what is wanted any more. */
+class GoalChanged extends Error {
+  override readonly name = 'GoalChanged';
+}
+
+function restartCounts(status: PodStatus | undefined): Map<string, number> {
+  const { containerStatuses = [], initContainerStatuses = [] } = status ?? {};
+  return new Map([...initContainerStatuses, ...containerStatuses].map((s) => [s.name, s.restartCount]));
 }
 
 function containerNames(pod: Pod): string[] {

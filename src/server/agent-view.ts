@@ -4,6 +4,9 @@
  */
 import type { ContainerStats, FilesystemUsage, Runtime } from '../../runtime/runtime.ts';
 import type { Event, Node, Pod } from '../api/core.gen.ts';
+import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle.ts';
+import type { Waiting } from '../pods/plan.ts';
+import type { TransitionResult } from '../pods/transitions.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
 import type { InterfaceUsage } from './stats/network-usage.ts';
 
@@ -40,8 +43,23 @@ export interface AgentView {
   podVolumes(podUid: string): { name: string; path: string }[];
   /** What each probe that runs has found and how long it took. */
   probes(): ProbeSummary[];
+  /** Of every pod that was looked at since the agent started. */
+  lifecycles(): PodLifecycleView[];
+  /** Resolves when the pod is in the state that was asked for, or will not get there. */
+  changeLifecycle(pod: Pod, transition: LifecycleTransition, signal: AbortSignal): Promise<TransitionResult>;
   /** Every check, `error` set on those that fail. */
   health(): HealthCheck[];
+}
+
+export interface PodLifecycleView {
+  namespace: string;
+  name: string;
+  uid: string;
+  state: LifecycleState;
+  /** What the pod waits for before its containers start. */
+  waitsFor?: string;
+  /** Why it does not get further. */
+  problem?: Waiting;
 }
 
 export type PodChange = { type: 'changed' | 'gone'; pod: Pod };

@@ -8,6 +8,7 @@ import type { AgentView } from './agent-view.ts';
 import { healthRoutes } from './health.ts';
 import { type Route, sendJson } from './http.ts';
 import { debuggingRoutes, type KubeletApi, observingRoutes } from './kubelet-routes.ts';
+import { lifecycleRoutes } from './lifecycle-routes.ts';
 import { serveRoutes } from './listener.ts';
 import { closeServer, listen, listenOnSocket } from './socket.ts';
 
@@ -65,6 +66,7 @@ function localRoutes(api: LocalApi): Route[] {
       path: '/refusedManifests',
       handle: ({ res }) => sendJson(res, 200, { items: agent.refusedManifests() }),
     },
+    ...lifecycleRoutes(api.agent),
     ...apiRoutes(api),
   ];
   const paths = routes.map(({ path }) => path);
