@@ -17,7 +17,7 @@ export const afterAnnotation = 'roslet.dev/after';
 /** How long a change of state that is asked for over ROS may take. */
 export const transitionTimeoutAnnotation = 'roslet.dev/transition-timeout';
 /** "true": the lines that the pod's containers write go to /rosout as well. */
-export const rosoutAnnotation = 'roslet.dev/rosout';
+const rosoutAnnotation = 'roslet.dev/rosout';
 
 const prefix = 'roslet.dev/';
 
