@@ -58,6 +58,13 @@ const notes: Partial<Record<string, string>> = {
   'runtime.default':
     'where pods without a runtimeClassName run: `cri`, `process`, or `auto` (cri where its socket is there)',
   nodeName: 'unset: the host name, in lower case',
+  'ros.transport':
+    'the ROS 2 bridge ([ros.md](ros.md)): `cyclone` is built in, `auto` takes what is there, `off` costs nothing',
+  'ros.robotName': 'first part of the names on the ROS graph; unset: the name of the node',
+  'ros.domainId': 'unset: `ROS_DOMAIN_ID` of the environment, else 0',
+  'ros.discoveryRange': 'unset: `ROS_AUTOMATIC_DISCOVERY_RANGE` or `ROS_LOCALHOST_ONLY`, else `subnet`',
+  'ros.staticPeers': 'unset: `ROS_STATIC_PEERS`',
+  'ros.diagnosticsPeriod': 'of `/diagnostics`; 0: none',
   socketGroup: 'may use the API socket; that is as good as being root',
 };
 

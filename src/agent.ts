@@ -221,10 +221,16 @@ export class Agent {
       ?.stop({ remove: false, verdict: { phase: 'Succeeded', reason: 'Shutdown', message } });
   }
 
-  /** Starts every container of a pod anew. */
-  restart(uid: string): void {
+  /** Starts containers of a pod anew: those that are named, or all but init containers. */
+  restart(uid: string, containers?: readonly string[]): { success: boolean; message: string } {
     const worker = this.#workers.get(uid);
-    worker?.update(worker.pod, worker.pod.spec?.containers.map((c) => c.name) ?? []);
+    if (worker === undefined || worker.record.stop !== undefined) {
+      return { success: false, message: 'the pod is going down or gone' };
+    }
+    const { goal = 'active' } = worker.record;
+    if (goal !== 'active') return { success: false, message: `the pod is to be ${goal}: activate it first` };
+    worker.update(worker.pod, containers ?? worker.pod.spec?.containers.map((c) => c.name) ?? []);
+    return { success: true, message: '' };
   }
 
   /** Writes what is still waiting to be written. */
@@ -433,9 +439,9 @@ export class Agent {
     this.nodeChanged();
   }
 
-  #startGate(pod: Pod): string | undefined {
+  #startGate(pod: Pod): string[] {
     // Most pods wait for nobody.
-    if (startConditions(pod).length === 0) return undefined;
+    if (startConditions(pod).length === 0) return [];
     const known = [...this.#workers.values()].flatMap(({ pod, lifecycle }) =>
       lifecycle === undefined ? [] : [{ pod, lifecycle }],
     );
@@ -443,8 +449,7 @@ export class Agent {
   }
 
   #wakeWaiting(): void {
-    for (const worker of this.#workers.values())
-      if (worker.lifecycle?.waitsFor !== undefined) worker.wake(false);
+    for (const worker of this.#workers.values()) if (worker.isWaiting) worker.wake(false);
   }
 
   #finalize(uid: string): void {

@@ -22,13 +22,17 @@ export interface LoggerOptions {
 
 const stderrFd = 2;
 
-/** Writes to standard error, synchronously: the last line before a crash is the one that matters. */
-export function createLogger({ format, level }: LoggerOptions): Logger {
+/**
+ * Writes to standard error, synchronously: the last line before a crash is the one that matters.
+ * @param onLine gets each line as JSON, too
+ */
+export function createLogger({ format, level }: LoggerOptions, onLine?: (json: string) => void): Logger {
   const stderr = destination({ fd: stderrFd, sync: true });
   // A full disk or a closed pipe behind the log must not end what supervises pods; there is nobody left to tell.
   stderr.on('error', () => undefined);
   const asText = format === 'text' || (format === 'auto' && isatty(stderrFd));
-  const stream: DestinationStream = asText ? textStream(stderr, isatty(stderrFd)) : stderr;
+  const shown: DestinationStream = asText ? textStream(stderr, isatty(stderrFd)) : stderr;
+  const stream: DestinationStream = onLine === undefined ? shown : teeStream(shown, onLine);
   return pino(
     {
       level,
@@ -77,6 +81,15 @@ const levelStyles: Readonly<Record<string, Parameters<typeof styleText>[0]>> = {
 
 function textStream(out: DestinationStream, color: boolean): DestinationStream {
   return { write: (json) => out.write(formatLine(json, color)) };
+}
+
+function teeStream(out: DestinationStream, onLine: (json: string) => void): DestinationStream {
+  return {
+    write: (json) => {
+      out.write(json);
+      onLine(json);
+    },
+  };
 }
 
 /** The time of day in the machine's zone: on a terminal one watches what happens now. */

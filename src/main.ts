@@ -6,17 +6,20 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { rosProber } from '../ros/probes/prober.ts';
+import type { BridgeAgent } from '../ros/agent-port.ts';
+import type { Bridge } from '../ros/bridge.ts';
+import { type BridgeProber, rosProber } from '../ros/probes/prober.ts';
 import { TransportError } from '../ros/transport.ts';
 import type { ImageService, Runtime } from '../runtime/runtime.ts';
 import { Agent, loadPodRecords } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import { openObjectStore } from './apiserver/object-store.ts';
+import { bridgeAgent } from './bridge-agent.ts';
 import { CliError } from './cli/errors.ts';
 import { cliMain } from './cli/index.ts';
 import type { RosAccess } from './cli/ros.ts';
 import type { Cluster } from './cluster/index.ts';
-import type { AgentConfig } from './config/agent-config.ts';
+import type { AgentConfig, RosConfig } from './config/agent-config.ts';
 import { runHelp } from './config/help.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
@@ -44,7 +47,6 @@ import { type RotatableLog, runLogRotation } from './pods/log-rotation.ts';
 import { uses } from './pods/references.ts';
 import { RuntimeWatch } from './pods/runtime-watch.ts';
 import { RuntimeSet } from './pods/runtimes.ts';
-import type { RosFacts } from './pods/start-order.ts';
 import { Transitions } from './pods/transitions.ts';
 import type { PodWorker } from './pods/worker.ts';
 import { createProbeManager } from './probes/manager.ts';
@@ -62,11 +64,13 @@ import { isClusterPod, isStaticPod, manifestFileAnnotation, type SourceSnapshot 
 import { acquireLock, LockError } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { systemdNotifier } from './systemd.ts';
-import { kubernetesVersion } from './version.ts';
+import { kubernetesVersion, version } from './version.ts';
 import { agentView } from './view.ts';
 import { volumeManager } from './volumes/manager.ts';
 
 const relistMs = 5000;
+/** Without a listing for that long what is shown of a runtime's pods may not be so any more. */
+const staleAfterMs = 30_000;
 const housekeepingMs = 5000;
 const runtimeCheckMs = 10_000;
 const runtimeAnswerMs = 10_000;
@@ -89,7 +93,10 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
   const ending = new AbortController();
   try {
     const { config, warnings, configz } = await loadConfig(argv);
-    const log = createLogger(config.log);
+    const logLines = new Set<(json: string) => void>();
+    const log = createLogger(config.log, (json) => {
+      for (const listener of logLines) listener(json);
+    });
     for (const warning of warnings) log.warn(warning);
     await mkdir(config.rootDir, { recursive: true, mode: 0o755 });
     // Others than root have no business among pods' volumes and logs; the socket beside them is theirs to use.
@@ -99,7 +106,7 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
     }
     const lock = await acquireLock(agentPaths(config.rootDir).lockPath);
     try {
-      await runAgent(config, configz, log, AbortSignal.any([signal, ending.signal]));
+      await runAgent(config, configz, { log, logLines }, AbortSignal.any([signal, ending.signal]));
     } finally {
       ending.abort();
       await lock.release();
@@ -116,7 +123,7 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
 async function runAgent(
   config: AgentConfig,
   configz: object,
-  log: Logger,
+  { log, logLines }: { log: Logger; logLines: Set<(json: string) => void> },
   signal: AbortSignal,
 ): Promise<void> {
   const { nodeName } = config;
@@ -231,10 +238,13 @@ async function runAgent(
     now,
   });
   const interruptions = new Interruptions();
+  const prober = rosProber(
+    config.ros.transport === 'off' ? 'the ROS 2 bridge is off' : 'the ROS 2 bridge is not up',
+  );
   using probes = createProbeManager({
     log,
     events,
-    ros: rosProber('the ROS 2 bridge is not up'),
+    ros: prober,
     interruptions,
     onResult: (uid) => agent.worker(uid)?.wake(false),
   });
@@ -245,6 +255,33 @@ async function runAgent(
     clusterDns: config.clusterDns,
     clusterDomain: config.clusterDomain,
   });
+  // Asked for when all of it is there.
+  const rosAgent = (): BridgeAgent =>
+    bridgeAgent({
+      agent,
+      view,
+      objects,
+      events,
+      transitions,
+      cgroups,
+      probes: () => probes.summaries(),
+      node: node.node,
+      onNodeChange: node.onChange,
+      nodeName,
+      version,
+      isClusterNode: cluster !== undefined,
+      isStale: (name) => {
+        const { lastRelistMs = 0 } = watches[runtimes.all().findIndex((each) => each.name === name)] ?? {};
+        return lastRelistMs > 0 && now() - lastRelistMs > staleAfterMs;
+      },
+      configuration: configz,
+      onLogLine: (listener) => {
+        logLines.add(listener);
+        return () => logLines.delete(listener);
+      },
+      signal,
+    });
+  const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, log });
   const reader = new ActualReader(ownerLabels);
   let refused: RefusedManifest[] = [];
   let manifestsRead = config.staticPodPath === undefined;
@@ -314,7 +351,10 @@ async function runAgent(
       await objects.finalizeDeletion(uid);
     },
     nodeName,
-    ros: rosOff,
+    ros: {
+      has: (kind, name) => bridge?.has(kind, name) ?? 'it is not known: the ROS 2 bridge is off',
+      onChange: (listener) => bridge?.onGraphChange(listener) ?? (() => undefined),
+    },
   });
   const transitions = new Transitions({
     lifecycle: (uid) => agent.worker(uid)?.lifecycle,
@@ -390,6 +430,7 @@ async function runAgent(
     configz: () => configz,
     probes: () => probes.summaries(),
     transitions,
+    rosNode: (uid) => bridge?.nodeName(uid),
     health: () => [
       { name: 'ping' },
       {
@@ -448,6 +489,7 @@ async function runAgent(
       signal,
     ),
     ...(cluster === undefined ? [] : [cluster.run(agent)]),
+    ...(bridge === undefined ? [] : [bridge.run(signal)]),
     ...watches.map((watch) => watch.run(signal)),
     health.run(signal),
     node.run(signal),
@@ -509,6 +551,43 @@ async function runAgent(
   await kubeletServer?.close();
   await agent.flush();
   log.info('roslet ends; pods go on');
+}
+
+/** Undefined, and nothing is loaded, where the bridge is off. */
+async function rosBridge(
+  config: RosConfig,
+  o: { agent(): BridgeAgent; prober: BridgeProber; events: EventRecorder; nodeName: string; log: Logger },
+): Promise<Bridge | undefined> {
+  if (config.transport === 'off') return undefined;
+  const { createBridge } = await import('../ros/bridge.ts');
+  const { cycloneTransport } = await import('../ros/cyclone/index.ts');
+  const { discoveryFromEnvironment } = await import('../ros/discovery.ts');
+  const { watchOn } = await import('../ros/probes/kinds.ts');
+  const { log } = o;
+  const { domainId, discoveryRange, staticPeers } = config;
+  const addonPath = program('roslet-dds.node');
+  return createBridge({
+    agent: o.agent,
+    robotName: config.robotName,
+    diagnosticsPeriodMs: config.diagnosticsPeriodMs,
+    openTransport: () => {
+      const discovery = {
+        ...discoveryFromEnvironment(
+          domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
+        ),
+        ...(discoveryRange === undefined ? {} : { range: discoveryRange }),
+        ...(staticPeers === undefined ? {} : { staticPeers }),
+      };
+      return cycloneTransport({ addonPath, discovery, log });
+    },
+    onTransport: (transport, node) => o.prober.attach(watchOn({ transport, node, log })),
+    onProblem: (message) => {
+      const about = { kind: 'Node' as const, namespace: '', name: o.nodeName, uid: o.nodeName };
+      o.events.event(about, 'Warning', 'RosBridgeUnavailable', message);
+      o.prober.detach(message);
+    },
+    log,
+  });
 }
 
 async function openRuntimes(
@@ -601,12 +680,6 @@ function program(name: string): string {
   const candidates = [`./${name}`, `../dist/${name}`].map((p) => fileURLToPath(new URL(p, import.meta.url)));
   return candidates.find((p) => existsSync(p)) ?? candidates[0]!;
 }
-
-/** Pods that start after something in the ROS graph wait, and say why. */
-const rosOff: RosFacts = {
-  has: () => 'it is not known: the ROS 2 bridge is off',
-  onChange: () => () => undefined,
-};
 
 /** Whether the pod's class needs no answer of a container runtime. */
 const isRuntimeKnown = (pod: Pod): boolean =>

@@ -27,6 +27,8 @@ export interface ViewOptions {
   health(): HealthCheck[];
   probes(): ProbeSummary[];
   transitions: Transitions;
+  /** Of the managed node of a pod. */
+  rosNode(uid: string): string | undefined;
 }
 
 export function agentView(options: ViewOptions): AgentView {
@@ -49,10 +51,8 @@ export function agentView(options: ViewOptions): AgentView {
         const state = options.transitions.state(uid);
         if (lifecycle === undefined || state === undefined) return [];
         const { problem, waitsFor } = lifecycle;
-        const found = {
-          ...(waitsFor === undefined ? {} : { waitsFor }),
-          ...(problem === undefined ? {} : { problem }),
-        };
+        const rosNode = options.rosNode(uid);
+        const found = { ...(rosNode && { rosNode }), ...(problem && { problem }), waitsFor };
         return [{ namespace: podNamespace(pod), name: podName(pod), uid, state, ...found }];
       }),
     changeLifecycle: (pod, transition, signal) => options.transitions.change(pod, transition, signal),

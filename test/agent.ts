@@ -26,6 +26,8 @@ export interface TestAgentOptions {
   env?: Record<string, string>;
   /** What the agent is started through, such as a network namespace; it must become the agent. */
   through?: string[];
+  /** The `ros` section, as flow YAML; off unless given, so that no test talks to the network of the machine. */
+  ros?: string;
 }
 
 export class TestAgent {
@@ -68,6 +70,7 @@ apiVersion: roslet.dev/v1alpha1
 kind: RosletConfiguration
 nodeName: ${nodeName}
 runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
+ros: ${this.#options.ros ?? '{transport: "off"}'}
 `,
     );
   }

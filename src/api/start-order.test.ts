@@ -68,7 +68,6 @@ describe('annotations of ours are refused', () => {
     ['roslet.dev/after', 'pod/X', 'has the pod "X", whose name must have only lower case letters'],
     ['roslet.dev/after', 'pod/a/b/c', 'must be pod/NAME or pod/NAMESPACE/NAME'],
     ['roslet.dev/autostart', 'no', 'must be "true" or "false": "no"'],
-    ['roslet.dev/rosout', 'yes', 'must be "true" or "false"'],
     ['roslet.dev/transition-timeout', '5', 'must be a duration above 0'],
     ['roslet.dev/transition-timeout', '0s', 'must be a duration above 0'],
     ['roslet.dev/autostrat', 'false', "is no annotation of roslet's; did you mean roslet.dev/autostart?"],
@@ -83,7 +82,6 @@ describe('annotations of ours are refused', () => {
       problems({
         'roslet.dev/after': 'pod/x',
         'roslet.dev/autostart': 'false',
-        'roslet.dev/rosout': 'true',
         'roslet.dev/transition-timeout': '1m30s',
         'roslet.dev/manifest-file': '/etc/x.yaml',
         'example.com/roslet.dev': 'x',

@@ -34,9 +34,9 @@ export async function podLifecycle(
 }
 
 function lifecycleNotes(found: PodLifecycleView | undefined): string[] {
-  const { problem, waitsFor } = found ?? {};
+  const { problem, waitsFor = [] } = found ?? {};
   return [
-    ...(waitsFor === undefined ? [] : [waitsFor]),
+    ...waitsFor.map((each) => `waits for ${each}`),
     ...(problem === undefined ? [] : [`${problem.reason}: ${problem.message}`]),
   ];
 }

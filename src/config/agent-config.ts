@@ -11,7 +11,7 @@ import { parseThresholds, type Threshold } from '../node/thresholds.ts';
 import { defaultRootDir } from '../paths.ts';
 import type { TlsVersionName } from '../server/ciphers.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
-import type { RosletValues, runtimeChoices } from './roslet-fields.ts';
+import type { discoveryRanges, RosletValues, rosTransportChoices, runtimeChoices } from './roslet-fields.ts';
 
 export type RuntimeChoice = (typeof runtimeChoices)[number];
 
@@ -28,6 +28,7 @@ export interface AgentConfig {
   log: { format: LogFormat; level: LogLevel };
   /** Group that may use the API socket. */
   socketGroup: string;
+  ros: RosConfig;
 
   staticPodPath?: string;
   fileCheckFrequencyMs: number;
@@ -112,6 +113,18 @@ export interface ClusterConfig {
   statusReportMs: number;
 }
 
+export interface RosConfig {
+  /** `auto`: cyclone where it was built. */
+  transport: (typeof rosTransportChoices)[number];
+  robotName: string;
+  /** What is not configured is as the environment says. */
+  domainId?: number;
+  discoveryRange?: (typeof discoveryRanges)[number];
+  staticPeers?: string[];
+  /** 0: none. */
+  diagnosticsPeriodMs: number;
+}
+
 export interface EvictionConfig {
   thresholds: readonly Threshold[];
   pressureTransitionPeriodMs: number;
@@ -162,6 +175,14 @@ export function agentConfig(
       level: logLevel(kubelet['logging.verbosity']),
     },
     socketGroup: roslet.socketGroup,
+    ros: {
+      transport: roslet['ros.transport'] as RosConfig['transport'],
+      robotName: roslet['ros.robotName'] || identity.nodeName,
+      domainId: roslet['ros.domainId'],
+      discoveryRange: roslet['ros.discoveryRange'] as RosConfig['discoveryRange'],
+      staticPeers: roslet['ros.staticPeers'],
+      diagnosticsPeriodMs: roslet['ros.diagnosticsPeriod'],
+    },
 
     staticPodPath: kubelet.staticPodPath || undefined,
     fileCheckFrequencyMs: kubelet.fileCheckFrequency,

@@ -16,7 +16,9 @@ const pod = (
   goal,
   reached,
   isStopping: false,
+  isUnwanted: false,
   isEnded: false,
+  waitsFor: [],
   ...over,
 });
 const request = (transition: LifecycleRequest['transition'], isFailing = false) => ({
@@ -38,11 +40,11 @@ describe('the state that is shown', () => {
     ['deactivating', pod('inactive', 'active'), undefined],
     ['cleaningup', pod('unconfigured', 'inactive'), undefined],
     // Nobody works at it: it is as far as it is.
-    ['inactive', pod('active', 'inactive', { waitsFor: 'waits for topic /map' }), undefined],
+    ['inactive', pod('active', 'inactive', { waitsFor: ['topic /map'] }), undefined],
     ['inactive', pod('active', 'inactive', { problem }), undefined],
     ['unconfigured', pod('active', 'unconfigured', { problem }), undefined],
     // Somebody asked and waits.
-    ['activating', pod('active', 'inactive', { waitsFor: 'waits for topic /map' }), request('activate')],
+    ['activating', pod('active', 'inactive', { waitsFor: ['topic /map'] }), request('activate')],
     ['configuring', pod('inactive', 'unconfigured', { problem }), request('configure')],
     ['errorprocessing', pod('unconfigured', 'inactive'), request('activate', true)],
     ['errorprocessing', pod('unconfigured', 'unconfigured'), request('configure', true)],

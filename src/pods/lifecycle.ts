@@ -17,10 +17,12 @@ export interface PodLifecycle {
   reached: LifecycleLevel;
   /** It is going down for good. */
   isStopping: boolean;
+  /** Nobody wants it any more. */
+  isUnwanted: boolean;
   /** Nothing of it will run again. */
   isEnded: boolean;
   /** For what it waits before its containers start. */
-  waitsFor?: string;
+  waitsFor: readonly string[];
   /** Why it does not get further by itself soon. */
   problem?: Waiting;
 }
@@ -36,6 +38,8 @@ export const whyNotActive: Readonly<Record<Exclude<LifecycleLevel, 'active'>, Wa
     message: 'the pod is prepared and its containers start when it is activated',
   },
 };
+
+export const waitingMessage = (unmet: readonly string[]): string => `waits for ${unmet.join(', ')}`;
 
 /** Reason of containers that wait for other pods or for parts of the ROS graph. */
 export const startConditionReason = 'StartConditionUnmet';
@@ -101,7 +105,7 @@ export function lifecycleState(pod: PodLifecycle, request: LifecycleRequest | un
   if (isEnded) return 'finalized';
   if (isStopping || request?.transition === 'shutdown') return 'shuttingdown';
   if (request?.isFailing) return 'errorprocessing';
-  const isIdle = request === undefined && (problem !== undefined || waitsFor !== undefined);
+  const isIdle = request === undefined && (problem !== undefined || waitsFor.length > 0);
   switch (reached) {
     case 'unconfigured':
       return goal === 'unconfigured' || isIdle ? 'unconfigured' : 'configuring';

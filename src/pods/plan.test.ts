@@ -34,7 +34,7 @@ const running = (name: string, over = {}) => testContainer(name, 'running', over
 const exited = (name: string, exitCode: number, over = {}) =>
   testContainer(name, 'exited', { exitCode, ...over });
 const delay = (ms: number) => ({ annotations: { [crashLoopBackoffAnnotation]: String(ms) } });
-const gate = { reason: 'StartConditionUnmet', message: 'waits for topic /map (nobody publishes it)' };
+const gate = { reason: 'StartConditionUnmet', message: '', unmet: ['topic /map (nobody publishes it)'] };
 const gated: Intent = { kind: 'run', gate };
 const inactive: Intent = { kind: 'prepare', why: { reason: 'Inactive', message: '' } };
 const unconfigured: Intent = { kind: 'clear', why: { reason: 'Unconfigured', message: '' } };

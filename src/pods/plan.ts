@@ -16,7 +16,7 @@ import { shouldRestart } from './restart.ts';
 
 export type Intent =
   /** `gate`: why the first container has to wait for others; the pod is prepared meanwhile. */
-  | { kind: 'run'; gate?: Waiting }
+  | { kind: 'run'; gate?: Waiting & { unmet: readonly string[] } }
   /** All that containers need is there, none of them runs. */
   | { kind: 'prepare'; why: Waiting }
   /** Nothing of the pod is on the machine. */

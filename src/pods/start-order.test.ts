@@ -17,7 +17,15 @@ const named = (name: string, after?: string, namespace = 'default'): Pod =>
 
 const at = (pod: Pod, reached: LifecycleLevel, over: Partial<PodLifecycle> = {}) => ({
   pod,
-  lifecycle: { goal: 'active' as const, reached, isStopping: false, isEnded: false, ...over },
+  lifecycle: {
+    goal: 'active' as const,
+    reached,
+    isStopping: false,
+    isUnwanted: false,
+    isEnded: false,
+    waitsFor: [],
+    ...over,
+  },
 });
 
 const ros = (there: string[]): RosFacts => ({
@@ -26,79 +34,67 @@ const ros = (there: string[]): RosFacts => ({
 });
 
 describe('what a pod waits for', () => {
-  it.each<[string, string, ReturnType<typeof at>[], string[], string | undefined]>([
-    ['nothing', 'topic /map', [], ['topic /map'], undefined],
-    ['a topic', 'topic /map', [], ['node /map'], 'waits for topic /map (nobody publishes it)'],
-    ['a node', 'node /a/b', [], [], 'waits for node /a/b (it is not in the ROS graph)'],
-    ['a service', 'service /s', [], [], 'waits for service /s (nobody offers it)'],
-    ['an active pod', 'pod/x', [at(named('x'), 'active')], [], undefined],
-    [
-      'a pod that is not there',
-      'pod/x',
-      [],
-      [],
-      'waits for pod/x active (there is no such pod on this node)',
-    ],
+  it.each<[string, string, ReturnType<typeof at>[], string[], string[]]>([
+    ['nothing', 'topic /map', [], ['topic /map'], []],
+    ['a topic', 'topic /map', [], ['node /map'], ['topic /map (nobody publishes it)']],
+    ['a node', 'node /a/b', [], [], ['node /a/b (it is not in the ROS graph)']],
+    ['a service', 'service /s', [], [], ['service /s (nobody offers it)']],
+    ['an active pod', 'pod/x', [at(named('x'), 'active')], [], []],
+    ['a pod that is not there', 'pod/x', [], [], ['pod/x active (there is no such pod on this node)']],
     [
       'a pod that is not so far',
       'pod/x',
       [at(named('x'), 'inactive')],
       [],
-      'waits for pod/x active (it is inactive)',
+      ['pod/x active (it is inactive)'],
     ],
-    ['an active pod, inactive would do', 'pod/x inactive', [at(named('x'), 'active')], [], undefined],
+    ['an active pod, inactive would do', 'pod/x inactive', [at(named('x'), 'active')], [], []],
     [
       'a pod on its way down',
       'pod/x',
       [at(named('x'), 'active', { isStopping: true })],
       [],
-      'waits for pod/x active (it is shutting down)',
+      ['pod/x active (it is shutting down)'],
     ],
     [
       'a pod that ended',
       'pod/x',
       [at(named('x'), 'active', { isStopping: true, isEnded: true })],
       [],
-      'waits for pod/x active (it is finalized)',
+      ['pod/x active (it is finalized)'],
     ],
     [
       'the end of a pod',
       'pod/x finalized',
       [at(named('x'), 'active', { isStopping: true, isEnded: true })],
       [],
-      undefined,
+      [],
     ],
-    ['a static pod, by the name in its manifest', 'pod/x', [at(named('x-robot'), 'active')], [], undefined],
+    ['a static pod, by the name in its manifest', 'pod/x', [at(named('x-robot'), 'active')], [], []],
     [
       'a pod of another namespace',
       'pod/x',
       [at(named('x', undefined, 'other'), 'active')],
       [],
-      'waits for pod/x active (there is no such pod on this node)',
+      ['pod/x active (there is no such pod on this node)'],
     ],
-    [
-      'a pod of a named namespace',
-      'pod/other/x',
-      [at(named('x', undefined, 'other'), 'active')],
-      [],
-      undefined,
-    ],
+    ['a pod of a named namespace', 'pod/other/x', [at(named('x', undefined, 'other'), 'active')], [], []],
     [
       'several, and says which are missing',
       'pod/x, topic /map, node /n',
       [at(named('x'), 'active')],
       ['topic /map'],
-      'waits for node /n (it is not in the ROS graph)',
+      ['node /n (it is not in the ROS graph)'],
     ],
   ])('%s', (_, after, pods, there, expected) => {
-    expect(unmetConditions(named('me', after), 'Robot', pods, ros(there))).toBe(expected);
+    expect(unmetConditions(named('me', after), 'Robot', pods, ros(there))).toEqual(expected);
   });
 
   it('says why the graph is not known', () => {
     const off: RosFacts = { has: () => 'the bridge is off', onChange: () => () => undefined };
-    expect(unmetConditions(named('me', 'topic /map'), 'robot', [], off)).toBe(
-      'waits for topic /map (the bridge is off)',
-    );
+    expect(unmetConditions(named('me', 'topic /map'), 'robot', [], off)).toEqual([
+      'topic /map (the bridge is off)',
+    ]);
   });
 });
 

@@ -31,18 +31,17 @@ export function startConditions(pod: Pod): StartCondition[] {
   return text === undefined ? [] : parseStartOrder(text);
 }
 
-/** Undefined when the pod's containers may start; else for what they wait, in words. */
+/** For what the pod's containers wait, with the reason; nothing when they may start. */
 export function unmetConditions(
   pod: Pod,
   nodeName: string,
   pods: readonly KnownPod[],
   ros: RosFacts,
-): string | undefined {
-  const unmet = startConditions(pod).flatMap((condition) => {
+): string[] {
+  return startConditions(pod).flatMap((condition) => {
     const why = problemOf(condition, pod, nodeName, pods, ros);
     return why === undefined ? [] : [`${formatCondition(condition)} (${why})`];
   });
-  return unmet.length === 0 ? undefined : `waits for ${unmet.join(', ')}`;
 }
 
 function problemOf(

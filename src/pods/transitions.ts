@@ -17,6 +17,7 @@ import {
   lifecycleState,
   type PodLifecycle,
   possibleTransitions,
+  waitingMessage,
 } from './lifecycle.ts';
 
 export interface TransitionsOptions {
@@ -131,8 +132,9 @@ export class Transitions {
   }
 
   #problem(uid: string, afterMs?: number): TransitionResult {
-    const { problem, waitsFor } = this.#o.lifecycle(uid) ?? {};
-    const why = problem === undefined ? waitsFor : `${problem.reason}: ${problem.message}`;
+    const { problem, waitsFor = [] } = this.#o.lifecycle(uid) ?? {};
+    const waits = waitsFor.length === 0 ? undefined : waitingMessage(waitsFor);
+    const why = problem === undefined ? waits : `${problem.reason}: ${problem.message}`;
     if (afterMs === undefined) return failed(why ?? '');
     return failed(`not done after ${afterMs / 1000} s${why === undefined ? '' : `: ${why}`}`);
   }

@@ -23,6 +23,7 @@ import {
   type PodLifecycle,
   reachedLevel,
   startConditionReason,
+  waitingMessage,
   whyNotActive,
 } from './lifecycle.ts';
 import { type Action, type Intent, type Plan, plan, podGraceSeconds, type Waiting } from './plan.ts';
@@ -72,8 +73,8 @@ export interface WorkerDeps {
   backoff: BackoffConfig;
   containerHash: (container: Container) => string;
   hostIps: () => readonly string[];
-  /** For what the pod's first container has to wait; undefined when it need not. */
-  startGate(pod: Pod): string | undefined;
+  /** For what the pod's first container has to wait. */
+  startGate(pod: Pod): readonly string[];
   qosClass: (pod: Pod) => string;
   metrics: Metrics;
   log: Logger;
@@ -116,7 +117,7 @@ export class PodWorker {
   #published = '';
   /** With the goal `unconfigured`: all of the pod was taken off the machine. */
   #isCleared = false;
-  #waitsFor: string | undefined;
+  #waitsFor: readonly string[] = [];
 
   constructor(record: PodRecord, deps: WorkerDeps) {
     this.#record = record;
@@ -159,16 +160,22 @@ export class PodWorker {
   /** As of the last sync; undefined before the first of this life of the agent. */
   get lifecycle(): PodLifecycle | undefined {
     if (this.#published === '') return undefined;
-    const { ended, goal = 'active', reached = 'unconfigured', stop, status } = this.#record;
+    const { ended, goal = 'active', reached = 'unconfigured', removing, stop, status } = this.#record;
     const problem = this.#problem(status);
     return {
       goal,
       reached,
       isStopping: stop !== undefined,
+      isUnwanted: removing,
       isEnded: ended,
-      ...(this.#waitsFor === undefined ? {} : { waitsFor: this.#waitsFor }),
+      waitsFor: this.#waitsFor,
       ...(problem === undefined ? {} : { problem }),
     };
+  }
+
+  /** For other pods or for parts of the ROS graph. */
+  get isWaiting(): boolean {
+    return this.#waitsFor.length > 0;
   }
 
   /** How far the pod is to be brought up from now on, also by later lives of the agent. */
@@ -333,11 +340,9 @@ export class PodWorker {
     }
     if (goal === 'unconfigured') return { kind: 'clear', why: whyNotActive.unconfigured };
     if (goal === 'inactive') return { kind: 'prepare', why: whyNotActive.inactive };
-    const message = this.#deps.startGate(pod);
-    return {
-      kind: 'run',
-      ...(message === undefined ? {} : { gate: { reason: startConditionReason, message } }),
-    };
+    const unmet = this.#deps.startGate(pod);
+    if (unmet.length === 0) return { kind: 'run' };
+    return { kind: 'run', gate: { reason: startConditionReason, message: waitingMessage(unmet), unmet } };
   }
 
   /** A volume that cannot be rendered anew keeps what it shows; the pod is supervised all the same. */
@@ -586,11 +591,10 @@ export class PodWorker {
 
   #noteGate(intent: Intent, next: Plan): void {
     const gate = intent.kind === 'run' ? intent.gate : undefined;
-    const before = this.#waitsFor;
-    this.#waitsFor =
-      gate !== undefined && [...next.waiting.values()].includes(gate) ? gate.message : undefined;
-    if (this.#waitsFor !== undefined && this.#waitsFor !== before) {
-      this.#deps.effects.reportStartGate(this.#record.pod, this.#waitsFor);
+    const before = this.#waitsFor.join();
+    this.#waitsFor = gate !== undefined && [...next.waiting.values()].includes(gate) ? gate.unmet : [];
+    if (gate !== undefined && this.#waitsFor.length > 0 && this.#waitsFor.join() !== before) {
+      this.#deps.effects.reportStartGate(this.#record.pod, gate.message);
     }
   }
 

@@ -57,7 +57,9 @@ export interface PodLifecycleView {
   uid: string;
   state: LifecycleState;
   /** What the pod waits for before its containers start. */
-  waitsFor?: string;
+  waitsFor: readonly string[];
+  /** Of its managed node, while it is on the ROS graph. */
+  rosNode?: string;
   /** Why it does not get further. */
   problem?: Waiting;
 }

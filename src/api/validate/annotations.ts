@@ -16,8 +16,6 @@ export const autostartAnnotation = 'roslet.dev/autostart';
 export const afterAnnotation = 'roslet.dev/after';
 /** How long a change of state that is asked for over ROS may take. */
 export const transitionTimeoutAnnotation = 'roslet.dev/transition-timeout';
-/** "true": the lines that the pod's containers write go to /rosout as well. */
-const rosoutAnnotation = 'roslet.dev/rosout';
 
 const prefix = 'roslet.dev/';
 
@@ -26,7 +24,6 @@ const isBoolean: NameRule = (value) =>
 
 const rules: Readonly<Record<string, NameRule>> = {
   [autostartAnnotation]: isBoolean,
-  [rosoutAnnotation]: isBoolean,
   [afterAnnotation]: (value) => {
     try {
       parseStartOrder(value);

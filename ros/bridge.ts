@@ -1,0 +1,112 @@
+/**
+ * The ROS 2 bridge: pods and the node on the ROS graph. It is a guest of the agent: without a transport it says why and tries
+ * again, and nothing of it holds up a pod.
+ */
+import type { Logger } from '../src/log.ts';
+import type { BridgeAgent } from './agent-port.ts';
+import { isOnGraph } from './bridge/graph-facts.ts';
+import { nameToken } from './bridge/names.ts';
+import { type Session, startSession } from './bridge/session.ts';
+import { type RosNode, type RosTransport, TransportError } from './transport.ts';
+
+export interface BridgeOptions {
+  /** Asked for when the bridge runs. */
+  agent(): BridgeAgent;
+  /** As configured, or the node's name. */
+  robotName: string;
+  diagnosticsPeriodMs: number;
+  /** @throws TransportError */
+  openTransport(): RosTransport;
+  /** The bridge is there; `node` is the agent's. */
+  onTransport(transport: RosTransport, node: RosNode): void;
+  /** Why the bridge is not there, once for each reason. */
+  onProblem(message: string): void;
+  log: Logger;
+}
+
+export interface Bridge {
+  /** Whether something is on the ROS graph; a text says why that is not known. */
+  has(kind: 'topic' | 'node' | 'service', name: string): boolean | string;
+  /** Of the managed node of a pod. */
+  nodeName(uid: string): string | undefined;
+  /** Called when what is on the graph has changed, and when the transport came. */
+  onGraphChange(listener: () => void): () => void;
+  /** Runs until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const firstRetryMs = 1000;
+const maxRetryMs = 60_000;
+
+export function createBridge(options: BridgeOptions): Bridge {
+  const { log } = options;
+  const robot = nameToken(options.robotName);
+  const listeners = new Set<() => void>();
+  let transport: RosTransport | undefined;
+  let session: Session | undefined;
+  let problem = 'the ROS 2 bridge has not started yet';
+
+  /** Returns whether another try can help. */
+  const connect = (): boolean => {
+    let opened: RosTransport | undefined;
+    try {
+      opened = options.openTransport();
+      session = startSession({ ...options, agent: options.agent(), transport: opened, robot });
+    } catch (err) {
+      void opened?.close();
+      const { message } = err as Error;
+      if (message !== problem) {
+        log.warn(`no ROS 2 bridge: ${message}`);
+        options.onProblem(message);
+      }
+      problem = message;
+      return !(err instanceof TransportError) || err.isTransient;
+    }
+    transport = opened;
+    options.onTransport(opened, session.node);
+    log.info({ robot, domainId: transport.domainId }, `on the ROS 2 graph by ${transport.description}`);
+    transport.graph.onChange(tell);
+    tell();
+    return false;
+  };
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+
+  return {
+    has: (kind, name) =>
+      transport === undefined ? `it is not known: ${problem}` : isOnGraph(transport.graph, kind, name),
+    nodeName: (uid) => session?.nodeName(uid),
+    onGraphChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async run(signal) {
+      let delayMs = firstRetryMs;
+      while (!signal.aborted && connect()) {
+        await pause(delayMs * (0.8 + Math.random() * 0.4), signal);
+        delayMs = Math.min(delayMs * 2, maxRetryMs);
+      }
+      await aborted(signal);
+      await session?.close();
+    },
+  };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

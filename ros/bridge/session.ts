@@ -1,0 +1,188 @@
+/**
+ * The agent on one transport: its node with topics and services, and a managed node for each pod. What comes at once is told
+ * once, a few milliseconds later; steps of lifecycle states are told one by one.
+ */
+import type { Logger } from '../../src/log.ts';
+import { podUid } from '../../src/pods/identity.ts';
+import type { BridgeAgent, BridgedPod } from '../agent-port.ts';
+import { DiagnosticArray } from '../messages/gen/diagnostic_msgs.ts';
+import { Log } from '../messages/gen/rcl_interfaces.ts';
+import { Event, NodeStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
+import type { RosNode, RosTransport } from '../transport.ts';
+import { serveAgent } from './agent-node.ts';
+import { diagnosticsMessage } from './diagnostics.ts';
+import { fullName, type PodNodeName, podNodeNames } from './names.ts';
+import { nodeStatusMessage } from './node-status.ts';
+import { serveParameters } from './parameters.ts';
+import { PodNode } from './pod-node.ts';
+import { eventMessage, podStatusMessage } from './pod-status.ts';
+import { defaultQos, eventsQos, latchedQos, rosoutQos } from './qos.ts';
+import { RosoutWriter } from './rosout.ts';
+import { timeOf } from './time.ts';
+
+export interface SessionOptions {
+  transport: RosTransport;
+  agent: BridgeAgent;
+  robot: string;
+  /** 0: none. */
+  diagnosticsPeriodMs: number;
+  log: Logger;
+}
+
+/** Changes that come together make one message. */
+const coalesceMs = 5;
+
+/** How long the node of a pod that is gone stays, so that whoever asked for that gets the answer. */
+const farewellMs = 1000;
+
+export interface Session {
+  /** The agent's. */
+  readonly node: RosNode;
+  nodeName(uid: string): string | undefined;
+  close(): Promise<void>;
+}
+
+export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log }: SessionOptions): Session {
+  const prefix = `/${robot}/roslet`;
+  const node = transport.createNode('roslet', `/${robot}`);
+  const nodeStatus = node.createPublisher(`${prefix}/node_status`, NodeStatus, latchedQos);
+  const podArray = node.createPublisher(`${prefix}/pods`, PodStatusArray, latchedQos);
+  const events = node.createPublisher(`${prefix}/events`, Event, eventsQos);
+  const diagnostics = node.createPublisher('/diagnostics', DiagnosticArray, defaultQos);
+  const rosout = new RosoutWriter(node.createPublisher('/rosout', Log, rosoutQos), `${robot}.roslet`);
+  let names: ReadonlyMap<string, PodNodeName> = new Map();
+  const podNodes = new Map<string, PodNode>();
+  const changed = new Set<string>();
+  const timers = new Set<NodeJS.Timeout>();
+  let isNodeChanged = true;
+  let flushTimer: NodeJS.Timeout | undefined;
+
+  const rosNameOf = (uid: string): string | undefined => {
+    const name = names.get(uid);
+    return name === undefined || !podNodes.has(uid) ? undefined : fullName(name);
+  };
+  const statusOf = (pod: BridgedPod) =>
+    podStatusMessage(pod, { robot, rosNode: rosNameOf(podUid(pod.pod)) ?? '', nowMs: Date.now() });
+  const nodeStatusNow = () =>
+    nodeStatusMessage(agent, {
+      robot,
+      transport: transport.description,
+      domainId: transport.domainId,
+      nowMs: Date.now(),
+    });
+
+  const showPod = (uid: string): void => {
+    const bridged = agent.pod(uid);
+    const state = bridged?.lifecycle?.state;
+    const shown = podNodes.get(uid);
+    if (bridged === undefined) {
+      if (shown !== undefined) sayFarewell(uid, shown);
+    } else if (state !== undefined) {
+      if (shown !== undefined) shown.show(state, bridged.lifecycle?.hasFailed ?? false, Date.now());
+      else addPod(uid, bridged, state);
+    }
+  };
+  const addPod = (
+    uid: string,
+    { pod }: BridgedPod,
+    state: NonNullable<BridgedPod['lifecycle']>['state'],
+  ): void => {
+    names = podNodeNames(
+      robot,
+      agent.pods().map((each) => each.pod),
+      names,
+    );
+    const name = names.get(uid);
+    if (name === undefined) return;
+    const change = async (transition: Parameters<BridgeAgent['changeLifecycle']>[1]) => {
+      const answer = await agent.changeLifecycle(agent.pod(uid)?.pod ?? pod, transition);
+      if (!answer.success)
+        log.warn({ podUid: uid, rosNode: fullName(name) }, `${transition}: ${answer.message}`);
+      return answer;
+    };
+    podNodes.set(uid, new PodNode(transport, name, state, change));
+  };
+  const sayFarewell = (uid: string, gone: PodNode): void => {
+    podNodes.delete(uid);
+    gone.show('finalized', false, Date.now());
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      gone.close();
+    }, farewellMs);
+    timers.add(timer);
+  };
+
+  const flush = (): void => {
+    flushTimer = undefined;
+    if (changed.size > 0) {
+      const pods = agent.pods().sort((a, b) => order(a, b));
+      const messages = pods.map((pod) => ({ uid: podUid(pod.pod), status: statusOf(pod) }));
+      for (const { status, uid } of messages) if (changed.has(uid)) podNodes.get(uid)?.publish(status);
+      podArray.publish(
+        PodStatusArray.create({
+          stamp: timeOf(Date.now()),
+          robot,
+          pods: messages.map(({ status }) => status),
+        }),
+      );
+      changed.clear();
+      isNodeChanged = true;
+    }
+    if (isNodeChanged) nodeStatus.publish(nodeStatusNow());
+    isNodeChanged = false;
+  };
+  const flushSoon = (): void => {
+    flushTimer ??= setTimeout(flush, coalesceMs);
+  };
+
+  const tellDiagnostics = (): void => {
+    // Nobody looks, nothing is measured.
+    if (diagnostics.subscriptions === 0) return;
+    agent.measure().then(
+      () => diagnostics.publish(diagnosticsMessage(robot, nodeStatusNow(), agent.pods(), Date.now())),
+      (err: unknown) => log.debug({ err }, 'what pods use could not be measured'),
+    );
+  };
+
+  serveAgent(node, prefix, agent, statusOf);
+  serveParameters(node, prefix, agent.configuration());
+  for (const { pod } of agent.pods()) {
+    showPod(podUid(pod));
+    changed.add(podUid(pod));
+  }
+  for (const event of agent.events()) events.publish(eventMessage(event, robot));
+  if (changed.size === 0)
+    podArray.publish(PodStatusArray.create({ stamp: timeOf(Date.now()), robot, pods: [] }));
+  flush();
+  const ends = [
+    agent.onPodChange((uid) => {
+      showPod(uid);
+      changed.add(uid);
+      flushSoon();
+    }),
+    agent.onNodeChange(() => {
+      isNodeChanged = true;
+      flushSoon();
+    }),
+    agent.onEvent((event) => events.publish(eventMessage(event, robot))),
+    agent.onLog((line) => rosout.write(line)),
+  ];
+  const ticking = diagnosticsPeriodMs > 0 ? setInterval(tellDiagnostics, diagnosticsPeriodMs) : undefined;
+
+  return {
+    node,
+    nodeName: rosNameOf,
+    async close() {
+      for (const end of ends) end();
+      clearInterval(ticking);
+      clearTimeout(flushTimer);
+      for (const timer of timers) clearTimeout(timer);
+      await transport.close();
+    },
+  };
+}
+
+const order = (a: BridgedPod, b: BridgedPod): number => {
+  const key = ({ pod }: BridgedPod) => `${pod.metadata?.namespace}/${pod.metadata?.name}`;
+  return key(a) < key(b) ? -1 : 1;
+};
