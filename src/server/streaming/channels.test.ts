@@ -11,7 +11,9 @@ let client: WebSocket;
 let channels: Channels;
 let stop: AbortController;
 
-beforeEach(async () => {
+beforeEach(() => connect('v5.channel.k8s.io'));
+
+async function connect(protocol: string): Promise<void> {
   // The process is real, only the time between pings is not waited for.
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   stop = new AbortController();
@@ -24,16 +26,18 @@ beforeEach(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, 'v5.channel.k8s.io');
+  client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, protocol);
   await once(client, 'open');
   channels = await accepted.promise;
-});
-afterEach(() => {
+}
+afterEach(disconnect);
+
+function disconnect(): void {
   vi.useRealTimers();
   client.terminate();
   stop.abort();
   server.close();
-});
+}
 
 const message = (channel: number, payload: Buffer): Buffer =>
   Buffer.concat([Buffer.from([channel]), payload]);
@@ -57,5 +61,18 @@ describe('the channels of a WebSocket', () => {
     client.send(Buffer.from([255, 9]));
     client.send(Buffer.from([255, 0]));
     expect(Buffer.concat(await stdin.toArray()).toString()).toBe('hello');
+  });
+
+  it('tell an error in plain text, and nothing of a success, to a client of the first protocol', async () => {
+    disconnect();
+    await connect('channel.k8s.io');
+    const messages: string[] = [];
+    client.on('message', (data) => messages.push(String(data)));
+    await channels.send('error', JSON.stringify({ status: 'Success' }));
+    await channels.send('stdout', 'out');
+    await channels.send('error', JSON.stringify({ status: 'Failure', message: 'command terminated' }));
+    channels.close();
+    await once(client, 'close');
+    expect(messages).toEqual(['\u0001out', '\u0003command terminated']);
   });
 });

@@ -1,9 +1,11 @@
 /**
- * Kubernetes' streaming over one WebSocket, subprotocols `v4.channel.k8s.io` and `v5.channel.k8s.io`: the first byte of
- * each binary message names the channel; v5 adds message 255, which closes the channel in its second byte.
+ * Kubernetes' streaming over one WebSocket, subprotocols `channel.k8s.io`, `v4.channel.k8s.io` and `v5.channel.k8s.io`: the
+ * first byte of each binary message names the channel; v5 adds message 255, which closes the channel in its second byte. The
+ * oldest tells an error in plain text, and nothing of a success.
  */
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
+import type { Status } from '../../api/core.gen.ts';
 import { badRequest } from '../errors.ts';
 import type { UpgradeExchange } from '../http.ts';
 import { idleLimit } from './idle.ts';
@@ -34,13 +36,13 @@ const maxMessageBytes = 16 * 1024 * 1024;
 const pingMs = 10_000;
 
 /** Newest first. */
-const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
+const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'channel.k8s.io'];
 
 /** @throws ApiError BadRequest when the request is no WebSocket's, or of none of these subprotocols */
 export async function acceptChannels(exchange: UpgradeExchange, idleMs: number): Promise<Channels> {
   const protocol = chooseSubprotocol(exchange);
   const socket = await acceptWebSocket(exchange, protocol);
-  return channelsOf(socket, idleMs);
+  return channelsOf(socket, idleMs, protocol);
 }
 
 function chooseSubprotocol({ req }: UpgradeExchange): string {
@@ -78,7 +80,7 @@ async function acceptWebSocket(
   });
 }
 
-function channelsOf(socket: WebSocket, idleMs: number): Channels {
+function channelsOf(socket: WebSocket, idleMs: number, protocol: string): Channels {
   const closed = new AbortController();
   const streams = new Map<number, PassThrough>();
   const listeners = new Map<number, (payload: Buffer) => void>();
@@ -104,7 +106,12 @@ function channelsOf(socket: WebSocket, idleMs: number): Channels {
   const send = (name: ChannelName, payload: Buffer | string): Promise<void> =>
     new Promise((resolve, reject) => {
       idle.touch();
-      const message = Buffer.concat([Buffer.from([channelNumbers[name]]), Buffer.from(payload)]);
+      const text = name === 'error' && protocol === 'channel.k8s.io' ? plainError(payload) : payload;
+      if (text.length === 0 && payload.length > 0) {
+        resolve();
+        return;
+      }
+      const message = Buffer.concat([Buffer.from([channelNumbers[name]]), Buffer.from(text)]);
       socket.send(message, { binary: true }, (err) => (err ? reject(err) : resolve()));
     });
 
@@ -152,6 +159,12 @@ function channelsOf(socket: WebSocket, idleMs: number): Channels {
     },
     closed: closed.signal,
   };
+}
+
+/** Of a Status; empty when it tells of no error. */
+function plainError(status: Buffer | string): string {
+  const { status: outcome, message = '' } = JSON.parse(String(status)) as Status;
+  return outcome === 'Success' ? '' : message;
 }
 
 function asBuffer(data: RawData): Buffer {
