@@ -194,7 +194,7 @@ export class Agent {
    * How far a pod is to be brought up from now on. It belongs to the pod of this uid, whatever its manifest says later,
    * and ends with it; that the pod is to go always comes first.
    */
-  setLifecycleGoal(uid: string, goal: LifecycleLevel): GoalAnswer {
+  async setLifecycleGoal(uid: string, goal: LifecycleLevel): Promise<GoalAnswer> {
     const worker = this.#workers.get(uid);
     if (worker === undefined || worker.record.stop !== undefined) {
       return { accepted: false, message: 'the pod is going down or gone' };
@@ -209,7 +209,7 @@ export class Agent {
         return { accepted: false, message: `${admission.reason}: ${admission.message}` };
       }
     }
-    worker.setGoal(goal);
+    await worker.setGoal(goal);
     return { accepted: true };
   }
 

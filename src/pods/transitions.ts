@@ -23,7 +23,10 @@ import {
 export interface TransitionsOptions {
   /** Undefined when the pod is gone, or not seen yet. */
   lifecycle(uid: string): PodLifecycle | undefined;
-  setGoal(uid: string, goal: LifecycleLevel): { accepted: true } | { accepted: false; message: string };
+  setGoal(
+    uid: string,
+    goal: LifecycleLevel,
+  ): Promise<{ accepted: true } | { accepted: false; message: string }>;
   /** Begins to take the pod down for good. */
   shutDown(pod: Pod): Promise<void>;
   /** Called after every change of a pod. Returns the function that ends the subscription. */
@@ -75,13 +78,16 @@ export class Transitions {
     if (!possible.includes(transition)) {
       return failed(`${transition} is not possible: the pod is ${state ?? 'not known yet'}`);
     }
+    // While its goal is being kept the state is still the one before.
+    if (this.#requests.has(uid)) return failed('another change is under way');
     const wasGoal = this.#o.lifecycle(uid)?.goal;
-    if (transition !== 'shutdown') {
-      const answer = this.#o.setGoal(uid, goals[transition]);
-      if (!answer.accepted) return failed(answer.message);
-    }
-    this.#put(uid, { transition, isFailing: false });
+    this.#requests.set(uid, { transition, isFailing: false });
     try {
+      if (transition !== 'shutdown') {
+        const answer = await this.#o.setGoal(uid, goals[transition]);
+        if (!answer.accepted) return failed(answer.message);
+      }
+      this.#tell(uid);
       if (transition === 'shutdown') return await this.#shutDown(pod, signal);
       // What stood in the way before somebody asked again is no answer.
       const bringsUp =
@@ -121,7 +127,7 @@ export class Transitions {
     signal.throwIfAborted();
     const outcome = result ?? this.#problem(uid, timeoutMs(pod));
     const stillOurs = this.#o.lifecycle(uid)?.goal === goal;
-    if (!outcome.success && isUp && stillOurs && this.#o.setGoal(uid, 'unconfigured').accepted) {
+    if (!outcome.success && isUp && stillOurs && (await this.#o.setGoal(uid, 'unconfigured')).accepted) {
       this.#put(uid, { transition, isFailing: true });
       await this.#until(signal, () => {
         const now = this.#o.lifecycle(uid);

@@ -178,10 +178,18 @@ export class PodWorker {
     return this.#waitsFor.length > 0;
   }
 
-  /** How far the pod is to be brought up from now on, also by later lives of the agent. */
-  setGoal(goal: LifecycleLevel): void {
+  /** How far the pod is to be brought up from now on. Later lives of the agent know it before anybody sees it. */
+  async setGoal(goal: LifecycleLevel): Promise<void> {
     const record = this.#record;
     if (goal === (record.goal ?? 'active')) return;
+    try {
+      await this.#deps.save({ ...record, goal });
+    } catch (err) {
+      this.#log.error(
+        { err, goal },
+        'the goal of the pod cannot be kept; a restart of the agent may not know of it',
+      );
+    }
     record.goal = goal;
     this.#saved = false;
     this.#isCleared = false;
