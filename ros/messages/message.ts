@@ -2,9 +2,11 @@
  * Message and service types: a name, a type hash and a codec. A message is a plain object with the field names of its
  * definition; 64-bit integers are bigint, arrays of numbers typed arrays.
  */
+
+import type { MessageType, ServiceType } from '../transport.ts';
 import { decodeMessage, defaultsOf, encodeMessage, type MessageField, minSizeOf } from './codec.ts';
 
-export class RosMessage<T extends object> {
+export class RosMessage<T extends object> implements MessageType<T> {
   /** `package/msg/Name` */
   readonly name: string;
   /** `RIHS01_…` */
@@ -35,7 +37,9 @@ export class RosMessage<T extends object> {
   }
 }
 
-export class RosService<Request extends object, Response extends object> {
+export class RosService<Request extends object, Response extends object>
+  implements ServiceType<Request, Response>
+{
   /** `package/srv/Name` */
   readonly name: string;
   readonly typeHash: string;

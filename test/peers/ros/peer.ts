@@ -100,6 +100,7 @@ export async function startRosPeer(kind: RosPeerKind, options: RosPeerOptions): 
       PATH: process.env.PATH,
       ROS_LOG_DIR: logs,
       ROS_DOMAIN_ID: String(options.domainId),
+      PYTHONDONTWRITEBYTECODE: '1',
       ...program.env,
       ...options.env,
     },
