@@ -5,17 +5,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { cacheDir } from '../cache.ts';
 
-/** `rclpy`: ROS 2 Jazzy on Fast DDS. `cyclonedds`: Cyclone DDS 11 without ROS 2. */
-export type RosPeerKind = 'rclpy' | 'cyclonedds';
-
-export const rosPeerKinds: readonly RosPeerKind[] = ['rclpy', 'cyclonedds'];
+/** `rclpy`: ROS 2 Jazzy on Fast DDS. The others have no ROS 2: Cyclone DDS 11, and ros2-client on RustDDS. */
+export type RosPeerKind = keyof typeof programs;
 
 export interface RosPeerOptions {
   domainId: number;
@@ -58,7 +56,6 @@ type Names = Record<string, string[]>;
 export interface RosPeer {
   readonly pid: number;
   subscribe(topic: string, type: string, qos?: PeerQos): Promise<void>;
-  unsubscribe(topic: string): Promise<void>;
   /** Once, or from now on every period. */
   publish(topic: string, type: string, sample?: object, qos?: PeerQos, periodMs?: number): Promise<void>;
   /** Falls silent, but keeps the publisher. */
@@ -91,8 +88,19 @@ export interface RosPeer {
 const here = import.meta.dirname;
 const root = join(here, '..', '..', '..');
 
+const programs = { rclpy: rclpyProgram, cyclonedds: cycloneProgram, rustdds: rustProgram };
+
+export const rosPeerKinds = Object.keys(programs) as RosPeerKind[];
+
+/** Why it cannot run on this machine, if so. */
+export function missingForPeer(kind: RosPeerKind): string | undefined {
+  const folders = process.env.PATH?.split(':') ?? [];
+  if (kind !== 'rustdds' || folders.some((folder) => existsSync(join(folder, 'cargo')))) return undefined;
+  return 'there is no cargo to build RustDDS with (1.85 or newer: older ones, such as Debian 12 has, do not know its edition)';
+}
+
 export async function startRosPeer(kind: RosPeerKind, options: RosPeerOptions): Promise<RosPeer> {
-  const program = kind === 'rclpy' ? await rclpyProgram() : await cycloneProgram();
+  const program = await programs[kind]();
   const [command, ...args] = [...(options.prefix ?? []), ...program.command];
   const logs = mkdtempSync(join(tmpdir(), 'roslet-ros-log-'));
   const child = spawn(command!, [...args, options.name, options.namespace ?? '/'], {
@@ -112,15 +120,15 @@ export async function startRosPeer(kind: RosPeerKind, options: RosPeerOptions): 
 
 /** ROS 2 Jazzy in the cache: where it is, and where the roslet_msgs are that were built with it. */
 export async function installJazzy(): Promise<{ jazzy: string; messages: string }> {
-  const jazzy = await install('jazzy', [join(here, 'jazzy.txt'), join(here, 'install')]);
+  const jazzy = await install('jazzy', [join(here, 'jazzy.txt')]);
   const sources = readdirSync(join(root, 'msgs'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
-  const messages = await install('messages', [...sources.sort(), join(here, 'install')], jazzy);
+  const messages = await install('messages', [...sources.sort(), join(here, 'jazzy.txt')], jazzy);
   return { jazzy, messages: join(messages, 'install') };
 }
 
-/** Installed anew when one of these files has changed. */
+/** Into the cache, anew when one of these files has changed. */
 async function install(peer: string, inputs: string[], ...args: string[]): Promise<string> {
   const hash = createHash('sha256');
   for (const path of inputs) hash.update(path.slice(root.length)).update(readFileSync(path));
@@ -150,7 +158,7 @@ async function rclpyProgram(): Promise<Program> {
 }
 
 async function cycloneProgram(): Promise<Program> {
-  const dir = await install('cyclonedds', [join(here, 'install')]);
+  const dir = await install('cyclonedds', [join(here, 'cyclonedds.txt')]);
   return {
     command: [join(dir, 'bin', 'python'), join(here, 'cyclone_peer.py')],
     // What rmw_cyclonedds makes of the range LOCALHOST.
@@ -160,6 +168,16 @@ async function cycloneProgram(): Promise<Program> {
         <Peers><Peer address="localhost"/></Peers></Discovery></Domain></CycloneDDS>`,
     },
   };
+}
+
+async function rustProgram(): Promise<Program> {
+  const folder = join(here, 'rustdds');
+  const sources = ['Cargo.lock', 'Cargo.toml', 'src/main.rs', 'src/messages.rs'];
+  const dir = await install(
+    'rustdds',
+    sources.map((name) => join(folder, name)),
+  );
+  return { command: [join(dir, 'debug', 'rustdds-peer')], env: {} };
 }
 
 async function connect(kind: RosPeerKind, child: ChildProcess): Promise<RosPeer> {
@@ -205,7 +223,6 @@ async function connect(kind: RosPeerKind, child: ChildProcess): Promise<RosPeer>
   return {
     pid: child.pid!,
     subscribe: (topic, type, qos) => send('subscribe', { topic, type, qos }),
-    unsubscribe: (topic) => send('unsubscribe', { topic }),
     publish: (topic, type, sample, qos, periodMs) =>
       send('publish', { topic, type, sample, qos, period_ms: periodMs }),
     pause: (topic) => send('pause', { topic }),

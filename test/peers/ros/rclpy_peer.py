@@ -99,9 +99,6 @@ class Peer:
 
         self.subscriptions[topic] = self.node.create_subscription(import_type(type), topic, heard, to_qos(qos))
 
-    def unsubscribe(self, topic):
-        self.node.destroy_subscription(self.subscriptions.pop(topic))
-
     def publish(self, topic, type, sample={}, qos={}, period_ms=None):
         """Once, or from now on every period."""
         message = to_message(import_type(type)(), sample)
@@ -186,7 +183,7 @@ class Peer:
 
 
 COMMANDS = (
-    'subscribe', 'unsubscribe', 'publish', 'pause', 'unpublish', 'serve', 'call',
+    'subscribe', 'publish', 'pause', 'unpublish', 'serve', 'call',
     'graph', 'node_info', 'endpoints', 'serialize', 'deserialize',
 )
 
