@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event, Pod } from '../src/api/core.gen.ts';
+import { freePort } from './ports.ts';
 import { slowness } from './slowness.ts';
 
 /** The launcher, as users start it. */
@@ -55,7 +56,8 @@ export class TestAgent {
   }
 
   async configure(config: string): Promise<void> {
-    const { criEndpoint } = this.#options;
+    const { criEndpoint, args = [] } = this.#options;
+    const isNode = args.some((arg) => arg.startsWith('--kubeconfig'));
     await writeFile(
       join(this.dir, 'config.yaml'),
       `apiVersion: kubelet.config.k8s.io/v1beta1
@@ -63,7 +65,8 @@ kind: KubeletConfiguration
 staticPodPath: ${this.manifests}
 cgroupRoot: ${this.cgroup}
 healthzPort: 0
-evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
+address: 127.0.0.1
+${isNode && !/^port:/m.test(config) ? `port: ${await freePort()}\n` : ''}evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
 ${criEndpoint === undefined ? '' : `containerRuntimeEndpoint: ${criEndpoint}\n`}${config}
 ---
 apiVersion: roslet.dev/v1alpha1

@@ -1,5 +1,5 @@
 /** The kubelet API over real TLS, looked at alone: the agent behind it says what a test wants. */
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { Agent, get, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,24 +13,31 @@ import { type Reviews, startKubeletServer } from '../src/server/kubelet-server.t
 import { createMetrics } from '../src/server/metrics.ts';
 import type { CertificateKeeper } from '../src/server/tls-files.ts';
 import { until } from './agent.ts';
-import { authority, type Signed } from './peers/pki.ts';
+import { CertificateAuthority, type CertificateRequest, type Signed } from './peers/certificates.ts';
 import { freePort } from './ports.ts';
 import { testAgent } from './server-agent.ts';
 
 const log = silentLogger();
 let pki: string;
-let ca: Awaited<ReturnType<typeof authority>>;
-let otherCa: typeof ca;
+let ca: CertificateAuthority;
+let otherCa: CertificateAuthority;
 let admin: Signed;
 
 beforeAll(async () => {
   pki = await mkdtemp(join(tmpdir(), 'roslet-pki-'));
-  [ca, otherCa] = await Promise.all([authority(pki, 'ca'), authority(pki, 'other-ca')]);
-  admin = await ca.sign({ subject: '/O=system:masters/CN=admin' });
+  ca = await CertificateAuthority.create(pki, 'ca');
+  otherCa = await CertificateAuthority.create(pki, 'other-ca');
+  admin = await sign(ca, { subject: '/O=system:masters/CN=admin' });
 });
 afterAll(async () => {
   await rm(pki, { recursive: true });
 });
+
+let signed = 0;
+const sign = (authority: CertificateAuthority, request: Partial<CertificateRequest>): Promise<Signed> => {
+  signed += 1;
+  return authority.sign(`leaf-${signed}`, { subject: '/CN=admin', usage: 'clientAuth', ...request });
+};
 
 let dir: string;
 let port: number;
@@ -119,18 +126,12 @@ describe('who is let in', () => {
       'nobody with a token that there is no one to ask about',
       async () => ({ headers: { authorization: 'Bearer x' } }),
     ],
-    [
-      'nobody with a certificate of another authority',
-      async () => as(await otherCa.sign({ subject: '/CN=admin' })),
-    ],
-    ['nobody with an expired certificate', async () => as(await ca.sign({ subject: '/CN=admin', days: -1 }))],
-    [
-      "nobody with a server's certificate",
-      async () => as(await ca.sign({ subject: '/CN=admin', usage: 'serverAuth' })),
-    ],
+    ['nobody with a certificate of another authority', async () => as(await sign(otherCa, {}))],
+    ['nobody with an expired certificate', async () => as(await sign(ca, { days: -1 }))],
+    ["nobody with a server's certificate", async () => as(await sign(ca, { usage: 'serverAuth' }))],
     [
       'nobody with a certificate without a common name',
-      async () => as(await ca.sign({ subject: '/O=admins' })),
+      async () => as(await sign(ca, { subject: '/O=admins' })),
     ],
   ])('is %s', async (_, credential) => {
     const options = await credential();
@@ -143,7 +144,7 @@ describe('who is let in', () => {
   it('is anyone where anonymous requests are allowed, but not with a wrong certificate', async () => {
     await start({ anonymous: true });
     expect((await ask('/healthz')).code).toBe(200);
-    const wrong = as(await otherCa.sign({ subject: '/CN=admin' }));
+    const wrong = as(await sign(otherCa, {}));
     expect((await ask('/healthz', wrong)).code).toBe(401);
   });
 
@@ -159,17 +160,17 @@ describe('who is let in', () => {
 
   it('is looked at anew on a connection that outlives the client CA', async () => {
     const clientCaFile = join(dir, 'ca.crt');
-    await writeFile(clientCaFile, ca.cert);
+    await copyFile(ca.certFile, clientCaFile);
     await start({ clientCaFile });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     expect((await ask('/healthz', { agent, ...as(admin) })).code).toBe(200);
-    await writeFile(clientCaFile, otherCa.cert);
+    await copyFile(otherCa.certFile, clientCaFile);
     await until('the old CA counts no more', async () => {
       // The one connection may just be closed by the server.
       const { code } = await ask('/healthz', { agent, ...as(admin) }).catch(() => ({ code: 0 }));
       return code === 401;
     });
-    expect((await ask('/healthz', as(await otherCa.sign({ subject: '/CN=admin' })))).code).toBe(200);
+    expect((await ask('/healthz', as(await sign(otherCa, {})))).code).toBe(200);
     agent.destroy();
   });
 });
@@ -250,8 +251,8 @@ describe('TLS', () => {
 
   it('has the configured certificate, and its successor without a restart', async () => {
     const [first, second] = [
-      await ca.sign({ subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }),
-      await ca.sign({ subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }),
+      await sign(ca, { subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }),
+      await sign(ca, { subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }),
     ];
     const [certFile, keyFile] = [join(dir, 'tls.crt'), join(dir, 'tls.key')];
     await writeFile(certFile, first.cert);
@@ -265,8 +266,14 @@ describe('TLS', () => {
     await writeFile(keyFile, second.key);
     await until('the new certificate is served', async () => (await certificateSerial()) !== before);
     expect(
-      (await ask('/healthz', { ca: ca.cert, rejectUnauthorized: true, servername: 'robot', ...as(admin) }))
-        .code,
+      (
+        await ask('/healthz', {
+          ca: await readFile(ca.certFile),
+          rejectUnauthorized: true,
+          servername: 'robot',
+          ...as(admin),
+        })
+      ).code,
     ).toBe(200);
   });
 
@@ -276,8 +283,13 @@ describe('TLS', () => {
       requestCertificate: async (onCertificate) => onCertificate(await issued.promise),
     });
     await expect(handshake()).rejects.toThrow(/handshake failure/);
-    issued.resolve(await ca.sign({ subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }));
-    const trusting = { ca: ca.cert, rejectUnauthorized: true, servername: 'robot', ...as(admin) };
+    issued.resolve(await sign(ca, { subject: '/CN=robot', usage: 'serverAuth', names: 'DNS:robot' }));
+    const trusting = {
+      ca: await readFile(ca.certFile),
+      rejectUnauthorized: true,
+      servername: 'robot',
+      ...as(admin),
+    };
     await until('it is served', async () => (await ask('/healthz', trusting)).code === 200);
   });
 

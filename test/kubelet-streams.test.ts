@@ -11,7 +11,7 @@ import { buffer, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SpdySession, spdySession } from '../runtime/cri/spdy.ts';
 import { TestAgent, until } from './agent.ts';
-import { authority, type Signed } from './peers/pki.ts';
+import { CertificateAuthority, type Signed } from './peers/certificates.ts';
 import { freePort } from './ports.ts';
 
 const port = await freePort();
@@ -21,14 +21,13 @@ let admin: Signed;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'roslet-pki-'));
-  const ca = await authority(dir, 'ca');
-  admin = await ca.sign({ subject: '/CN=admin' });
+  const ca = await CertificateAuthority.create(dir, 'ca');
+  admin = await ca.sign('admin', { subject: '/CN=admin', usage: 'clientAuth' });
   agent = await TestAgent.create({
-    config: `address: 127.0.0.1
-port: ${port}
+    config: `port: ${port}
 authentication: {x509: {clientCAFile: ${ca.certFile}}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
-streamingConnectionIdleTimeout: 3s
+streamingConnectionIdleTimeout: 5s
 `,
   });
   await agent.start();
@@ -242,8 +241,8 @@ describe('exec', () => {
   });
 
   it('goes on for longer than the idle time while something is said', async () => {
-    const { stdout, status } = await exec(['sh', '-c', 'for i in 1 2 3 4 5; do sleep 1; echo $i; done']);
-    expect(await text(stdout)).toBe('1\n2\n3\n4\n5\n');
+    const { stdout, status } = await exec(['sh', '-c', 'for i in 1 2 3 4 5 6 7; do sleep 1; echo $i; done']);
+    expect(await text(stdout)).toBe('1\n2\n3\n4\n5\n6\n7\n');
     expect(await status).toMatchObject({ status: 'Success' });
   });
 

@@ -1,6 +1,6 @@
 /** A certificate authority and what it signs, made by openssl. */
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -10,6 +10,16 @@ export interface CertificateRequest {
   usage: 'clientAuth' | 'serverAuth';
   /** `DNS:localhost,IP:127.0.0.1` */
   names?: string;
+  /** Negative: it has run out. */
+  days?: number;
+}
+
+/** Paths, and what is there in PEM. */
+export interface Signed {
+  certFile: string;
+  keyFile: string;
+  cert: string;
+  key: string;
 }
 
 const openssl = async (...args: string[]): Promise<void> => {
@@ -43,8 +53,7 @@ export class CertificateAuthority {
     return authority;
   }
 
-  /** Returns the paths of certificate and key. */
-  async sign(name: string, request: CertificateRequest): Promise<{ certFile: string; keyFile: string }> {
+  async sign(name: string, request: CertificateRequest): Promise<Signed> {
     const file = (suffix: string) => join(this.#dir, `${name}.${suffix}`);
     await makeKey(file('key'));
     await openssl('req', '-new', '-key', file('key'), '-subj', request.subject, '-out', file('csr'));
@@ -66,9 +75,10 @@ ${request.names === undefined ? '' : `subjectAltName=${request.names}\n`}`,
         this.keyFile,
         '-CAcreateserial',
       ],
-      ...['-days', '2', '-out', file('crt'), '-extfile', file('ext')],
+      ...['-days', String(request.days ?? 2), '-out', file('crt'), '-extfile', file('ext')],
     );
-    return { certFile: file('crt'), keyFile: file('key') };
+    const [cert, key] = await Promise.all(['crt', 'key'].map((suffix) => readFile(file(suffix), 'utf8')));
+    return { certFile: file('crt'), keyFile: file('key'), cert: cert!, key: key! };
   }
 }
 
