@@ -57,6 +57,7 @@ import { runtimeHealth } from './runtime-health.ts';
 import type { KubeletApi } from './server/kubelet-routes.ts';
 import { createMetrics, type Metrics } from './server/metrics.ts';
 import { type RunningServer, startServer } from './server/server.ts';
+import { ListenError } from './server/socket.ts';
 import { diskUsageReader } from './server/stats/disk-usage.ts';
 import { DesiredState } from './sources/desired.ts';
 import { manifestSource, type RefusedManifest } from './sources/manifests.ts';
@@ -113,7 +114,7 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
     }
     return 0;
   } catch (err) {
-    if (!(err instanceof ConfigError || err instanceof LockError)) throw err;
+    if (!(err instanceof ConfigError || err instanceof LockError || err instanceof ListenError)) throw err;
     console.error(`roslet: ${err.message}`);
     return 1;
   }

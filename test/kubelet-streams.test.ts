@@ -1,5 +1,7 @@
 /** Exec, attach and port-forward as the API server speaks them to a node: SPDY/3.1 over TLS, on a real agent. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -10,10 +12,11 @@ import { Duplex, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SpdySession, spdySession } from '../runtime/cri/spdy.ts';
-import { TestAgent, until } from './agent.ts';
+import { cgroupsBelow, TestAgent, until } from './agent.ts';
 import { CertificateAuthority, type Signed } from './peers/certificates.ts';
 import { freePort } from './ports.ts';
 
+const program = new URL('../bin/roslet', import.meta.url).pathname;
 const port = await freePort();
 let dir: string;
 let agent: TestAgent;
@@ -397,4 +400,22 @@ it('SPDY is spoken on the socket too, for older clients of the API', async () =>
   const stdout = session.open({ streamType: 'stdout' });
   expect(await text(stdout)).toBe('hi\n');
   expect(JSON.parse(await text(error))).toMatchObject({ status: 'Success' });
+});
+
+it.each([
+  [
+    'a port that is in use',
+    [],
+    /^roslet: cannot listen on 127\.0\.0\.1:\d+: it is in use by another process: .*\n$/,
+  ],
+  ['a certificate that is not there', ['--client-ca-file=/none'], /^roslet: cannot read \/none: ENOENT.*\n$/],
+])('%s is told in one line', async (_, flags, line) => {
+  const config = join(agent.dir, 'config.yaml');
+  const [root, cgroup] = [join(dir, 'other'), `/roslet-test-${process.pid}`];
+  const args = ['run', `--config=${config}`, `--root-dir=${root}`, `--cgroup-root=${cgroup}`, ...flags];
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const [output, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  for (const path of cgroupsBelow(cgroup)) rmdirSync(path);
+  const said = output.split('\n').filter((each) => !each.startsWith('{'));
+  expect({ code, said: said.join('\n') }).toEqual({ code: 1, said: expect.stringMatching(line) });
 });

@@ -4,7 +4,9 @@
  */
 import type { Server } from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import { CertificateError } from '../certificates/files.ts';
 import type { KubeletServerConfig } from '../config/agent-config.ts';
+import { ConfigError } from '../config/problems.ts';
 import { authenticator, type TokenReviewer } from './auth/authenticate.ts';
 import { type AccessReviewSpec, type Authorizer, alwaysAllow, webhookAuthorizer } from './auth/authorize.ts';
 import { clientCertificates } from './auth/client-certificates.ts';
@@ -39,7 +41,7 @@ const keepAliveMs = 90_000;
 /** Streams at once. Each is a process or a connection of its own. */
 const maxUpgrades = 1000;
 
-/** @throws ListenError, CertificateError */
+/** @throws ListenError; ConfigError when a certificate cannot be used */
 export async function startKubeletServer(
   options: KubeletServerOptions,
   signal: AbortSignal,
@@ -66,7 +68,8 @@ export async function startKubeletServer(
       await listen(readOnly, { host: config.address, port: config.readOnlyPort });
   } catch (err) {
     await close();
-    throw err;
+    if (!(err instanceof CertificateError)) throw err;
+    throw new ConfigError([{ source: '', path: '', message: err.message }]);
   }
   signal.addEventListener('abort', () => void close(), { once: true });
   return { close };
