@@ -127,13 +127,24 @@ async function fetchSource(work: string): Promise<string> {
       { origin: 'Ubuntu', releases: [codename], components: 'universe' },
     ],
   });
-  apt('apt-get', ['update', '-q']);
-  const packages = apt('apt-cache', ['showsrc', 'cyclonedds']).matchAll(/^Version: (\S+)/gm);
-  const versions = [...new Set(Array.from(packages, ([, version]) => version!))]
+  const reasons: string[] = [];
+  let packages = '';
+  try {
+    // Without that option a network that is not there counts as success.
+    apt('apt-get', ['update', '-q', '-o', 'APT::Update::Error-Mode=any']);
+  } catch (error) {
+    // One of the releases may have been read all the same.
+    reasons.push(firstLine(error));
+  }
+  try {
+    packages = apt('apt-cache', ['showsrc', 'cyclonedds']);
+  } catch (error) {
+    reasons.push(firstLine(error));
+  }
+  const versions = [...new Set(Array.from(packages.matchAll(/^Version: (\S+)/gm), ([, version]) => version!))]
     .filter((version) => line.test(version))
     .sort()
     .reverse();
-  const reasons: string[] = [];
   for (const version of versions) {
     try {
       apt('apt-get', ['source', '-q', '--download-only', '--tar-only', `cyclonedds=${version}`]);
