@@ -24,6 +24,8 @@ export default defineConfig({
           testTimeout: 120_000 * slowness,
           hookTimeout: 180_000 * slowness,
           fileParallelism: false,
+          // Whatever a test starts without saying where: nothing of it is for the network of the machine.
+          env: { ROS_AUTOMATIC_DISCOVERY_RANGE: 'LOCALHOST' },
           // What is waited for happens soon, but on a busy machine not within the second that is the default.
           expect: { poll: { timeout: 30_000 * slowness } },
         },

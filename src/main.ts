@@ -340,7 +340,7 @@ async function runAgent(
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,
-      hasRosBridge: false,
+      hasRosBridge: config.ros.transport !== 'off',
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),

@@ -47,6 +47,8 @@ describe.each(containerdLines)('without containerd %s', (line) => {
   const stateOf = async (container: string) => (await runtime.containerStatus(container)).state;
 
   test('calls fail as Unavailable while it is away and work when it is back', async () => {
+    // Whoever has never answered is asked for its name before anything else.
+    await runtime.version();
     await containerd.kill9();
     await expect(runtime.version()).rejects.toMatchObject({ code: 'Unavailable' });
     await expect(runtime.listContainers()).rejects.toThrow(

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import { link, writeFile } from 'node:fs/promises';
+import { link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -42,5 +42,28 @@ describe('diskUsageReader', () => {
     ]);
     expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'ENAMETOOLONG' } });
     expect(good).toMatchObject({ status: 'fulfilled', value: { inodesUsed: 1 } });
+  });
+
+  it('measures a tree again after a while, and not before', async () => {
+    let nowMs = 0;
+    const disk = diskUsageReader(() => nowMs, 1000);
+    const empty = await disk.of(dir, signal);
+    await writeFile(join(dir, 'file'), Buffer.alloc(1 << 16, 1));
+    nowMs = 999;
+    expect(await disk.of(dir, signal)).toEqual(empty);
+    nowMs = 1000;
+    expect((await disk.of(dir, signal)).usedBytes).toBeGreaterThanOrEqual(empty.usedBytes + (1 << 16));
+  });
+
+  it('does not take a tree that was made anew under the same path for the one before', async () => {
+    const disk = diskUsageReader(() => 0, 1000);
+    const tree = join(dir, 'tree');
+    await mkdir(tree);
+    await writeFile(join(tree, 'file'), Buffer.alloc(1 << 16, 1));
+    const full = await disk.of(tree, signal);
+    await rm(tree, { recursive: true });
+    expect((await disk.of(tree, signal)).usedBytes).toBe(0);
+    await mkdir(tree);
+    expect((await disk.of(tree, signal)).usedBytes).toBeLessThanOrEqual(full.usedBytes - (1 << 16));
   });
 });

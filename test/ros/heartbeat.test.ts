@@ -1,0 +1,94 @@
+/** A pod that is held to its heartbeat on the ROS graph, as its user sees it: the real agent, a real publisher in the pod. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Pod } from '../../src/api/core.gen.ts';
+import { isReady, TestAgent, until } from '../agent.ts';
+
+const roslet = join(import.meta.dirname, '..', '..', 'bin', 'roslet');
+
+let agent: TestAgent | undefined;
+afterEach(async () => {
+  const left = await agent?.remove();
+  agent = undefined;
+  expect(left ?? []).toEqual([]);
+});
+
+async function start(
+  ros = '{transport: cyclone, domainId: 97, discoveryRange: localhost}',
+): Promise<TestAgent> {
+  agent = await TestAgent.create({ ros });
+  await agent.start();
+  return agent;
+}
+
+const publish = (options: string) =>
+  `env ROS_DOMAIN_ID=97 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ${roslet} ros pub /driver/heartbeat --type std_msgs/msg/Empty --rate 20 ${options}`;
+
+const driver = (command: string, deadline = '1s') => `apiVersion: v1
+kind: Pod
+metadata: {name: driver}
+spec:
+  runtimeClassName: host-process
+  hostNetwork: true
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: none
+    command: [sh, -c, ${JSON.stringify(command)}]
+    startupProbe:
+      exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
+      periodSeconds: 1
+      failureThreshold: 60
+    livenessProbe:
+      exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
+      failureThreshold: 1
+    readinessProbe:
+      exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
+      failureThreshold: 1
+`;
+
+const restarts = (pod: Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? -1;
+
+describe('a heartbeat on the ROS graph', () => {
+  it('makes the pod ready, and when it stops the container is started anew with the reason', async () => {
+    const a = await start();
+    await a.apply('driver.yaml', driver(`${publish('--times 100')}; exec sleep 1000`));
+    await a.ready('driver');
+    await until('it was restarted', async () => restarts((await a.pod('driver'))!) > 0, 60_000);
+    const events = await a.cli('events');
+    expect(events).toMatch(
+      /Liveness probe failed: no heartbeat on \/driver\/heartbeat for .*, deadline 1 s, the last came at \d\d:\d\d/,
+    );
+    await a.ready('driver');
+  });
+
+  it('is not needed while the agent is away, and its absence kills nothing when the agent comes back', async () => {
+    const a = await start();
+    await a.apply('driver.yaml', driver(`exec ${publish('')}`, '5s'));
+    const before = await a.ready('driver');
+    for (let life = 0; life < 3; life++) {
+      // What an agent knew of readiness is on disk a second later.
+      await sleep(1500);
+      await a.stop('SIGKILL');
+      await a.start();
+      const after = (await a.pod('driver'))!;
+      expect(isReady(after)).toBe(true);
+      expect(restarts(after)).toBe(0);
+    }
+    const after = await a.ready('driver');
+    expect(after.status?.containerStatuses?.[0]?.containerID).toBe(
+      before.status?.containerStatuses?.[0]?.containerID,
+    );
+  });
+
+  it('cannot be had where the bridge is off: the pod is refused aloud', async () => {
+    const a = await start('{transport: "off"}');
+    await a.apply('driver.yaml', driver('exec sleep 1000'));
+    await until('it is refused', async () => (await a.pod('driver'))?.status?.phase === 'Failed');
+    expect((await a.pod('driver'))?.status).toMatchObject({
+      reason: 'RosProbeNotSupported',
+      message: expect.stringContaining('ros.transport: off'),
+    });
+  });
+});
