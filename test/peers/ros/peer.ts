@@ -172,7 +172,7 @@ async function cycloneProgram(): Promise<Program> {
 
 async function rustProgram(): Promise<Program> {
   const folder = join(here, 'rustdds');
-  const sources = ['Cargo.lock', 'Cargo.toml', 'src/main.rs', 'src/messages.rs'];
+  const sources = ['Cargo.toml', 'src/main.rs', 'src/messages.rs'];
   const dir = await install(
     'rustdds',
     sources.map((name) => join(folder, name)),
