@@ -301,4 +301,27 @@ describe('what else it tells', () => {
     expect(code).toBe(1);
     expect(output).toMatch(/no agent answers at .*nothing\/roslet\.sock\n.*roslet run/);
   });
+
+  it.each(['SIGKILL', 'SIGTERM'] as const)(
+    'says in one sentence that the agent has gone: %s',
+    async (signal) => {
+      // A name of its own: only a pod that this agent started has events.
+      const name = `voice-${signal.toLowerCase()}`;
+      await agent.apply('voice.yaml', pod(name, 'while echo voice; do sleep 0.1; done'));
+      await agent.ready(name);
+      const following = [
+        start('pods', '-w'),
+        start('events', '-w', '--for', `pod/${name}-${nodeName}`),
+        start('logs', '-f', `${name}-${nodeName}`),
+      ];
+      await until('all follow', async () => following.every(({ output }) => output.text.includes('voice')));
+      await agent.stop(signal);
+      for (const { output, exit } of following) {
+        expect(await exit).toBe(1);
+        expect(output.text).toMatch(/^roslet: the agent at .*roslet\.sock went away/m);
+      }
+      await agent.start();
+      await agent.unapply('voice.yaml');
+    },
+  );
 });

@@ -1,16 +1,16 @@
 /** Requests to the agent over its socket: JSON answers, streams, and its refusals as errors. */
 import { type IncomingMessage, request } from 'node:http';
-import { createInterface } from 'node:readline';
+import { text as readText } from 'node:stream/consumers';
 import type { ObjectMeta, Status } from '../api/core.gen.ts';
-import { ApiRefusal, CliError, connectError } from './errors.ts';
+import { ApiRefusal, CliError, connectError, goneError } from './errors.ts';
 import { visible } from './visible.ts';
 
 export interface Client {
   readonly socketPath: string;
   /** The JSON answer. @throws ApiRefusal, CliError */
   json<T>(method: string, path: string, body?: unknown, contentType?: string): Promise<T>;
-  /** The answer's body as it comes. */
-  stream(path: string): Promise<IncomingMessage>;
+  /** The answer's body as it comes. Reading it throws a CliError when the agent goes away. */
+  stream(path: string): Promise<AsyncIterable<Buffer>>;
   /** Lists, then follows the changes for ever; lists anew when the past is not known any more. */
   watch<T extends { metadata?: ObjectMeta }>(
     path: string,
@@ -43,14 +43,23 @@ export function createClient(socketPath: string, signal: AbortSignal): Client {
       sent.end(text);
     });
     if ((response.statusCode ?? 500) >= 400)
-      throw refusal(await readText(response), response.statusCode ?? 500);
+      throw refusal(await readText(bodyOf(response)), response.statusCode ?? 500);
     return response;
+  }
+
+  /** An agent that is stopped or killed cuts what it was telling. */
+  async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer> {
+    try {
+      for await (const chunk of response) yield chunk as Buffer;
+    } catch (err) {
+      throw signal.aborted ? err : goneError(socketPath, err);
+    }
   }
 
   async function json<T>(method: string, path: string, body?: unknown, contentType?: string): Promise<T> {
     const response = await send(method, path, body, contentType);
     for (const text of warningsOf(response)) process.stderr.write(visible(`Warning: ${text}\n`));
-    return JSON.parse(await readText(response)) as T;
+    return JSON.parse(await readText(bodyOf(response))) as T;
   }
 
   async function* changes<T>(path: string, query: Record<string, string>): AsyncGenerator<RawEvent<T>> {
@@ -58,13 +67,7 @@ export function createClient(socketPath: string, signal: AbortSignal): Client {
       'GET',
       withQuery(path, { ...query, watch: 'true', allowWatchBookmarks: 'true' }),
     );
-    try {
-      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-        yield JSON.parse(line) as RawEvent<T>;
-      }
-    } finally {
-      response.destroy();
-    }
+    for await (const line of linesOf(bodyOf(response))) yield JSON.parse(line) as RawEvent<T>;
   }
 
   async function* watch<T extends { metadata?: ObjectMeta }>(
@@ -92,7 +95,7 @@ export function createClient(socketPath: string, signal: AbortSignal): Client {
     socketPath,
     json,
     watch,
-    stream: (path) => send('GET', path),
+    stream: async (path) => bodyOf(await send('GET', path)),
   };
 }
 
@@ -117,10 +120,14 @@ export function resourcePath(resource: string, namespace?: string, name?: string
   return `/api/v1/${parts.map(encodeURIComponent).join('/')}`;
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
 }
 
 export function refusal(text: string, code: number): ApiRefusal {

@@ -40,7 +40,15 @@ export function connectError(socketPath: string, cause: unknown): CliError {
         1,
         { cause },
       );
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return goneError(socketPath, cause);
     default:
       return new CliError(`cannot talk to the agent at ${socketPath}: ${String(cause)}`, 1, { cause });
   }
+}
+
+/** The connection ended before the answer did. */
+export function goneError(socketPath: string, cause: unknown): CliError {
+  return new CliError(`the agent at ${socketPath} went away; pods go on without it`, 1, { cause });
 }
