@@ -1,0 +1,56 @@
+/** The node that the agent is: what the machine has, and how its runtimes are. */
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { Logger } from '../log.ts';
+import { createNodeMonitor, type NodeMonitor } from '../node/node.ts';
+import type { RuntimeSet } from '../pods/runtimes.ts';
+import { type RuntimeHealth, runtimeHealth } from '../runtime-health.ts';
+import { kubernetesVersion } from '../version.ts';
+
+const runtimeCheckMs = 10_000;
+const runtimeAnswerMs = 10_000;
+
+export async function nodeMonitor(
+  config: AgentConfig,
+  { hostIps, log }: { hostIps(): string[]; log: Logger },
+): Promise<NodeMonitor> {
+  return createNodeMonitor({
+    nodeName: config.nodeName,
+    labels: config.nodeLabels,
+    taints: [],
+    addresses: () => [
+      ...hostIps().map((address) => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: config.nodeName },
+    ],
+    kubeletPort: config.kubeletServer?.port ?? 0,
+    agentVersion: kubernetesVersion,
+    rootDir: config.rootDir,
+    maxPods: config.maxPods,
+    reservations: config.reservations,
+    thresholds: config.eviction.thresholds,
+    periodMs: config.nodeStatusUpdateFrequencyMs,
+    log,
+    now: Date.now,
+  });
+}
+
+/** What the runtimes tell is told on by the node. */
+export function healthOf(
+  runtimes: RuntimeSet,
+  { node, log, onChange }: { node: NodeMonitor; log: Logger; onChange(): void },
+): RuntimeHealth {
+  const health = runtimeHealth({
+    runtimes: runtimes.all(),
+    periodMs: runtimeCheckMs,
+    timeoutMs: runtimeAnswerMs,
+    log,
+    onProblem: (runtime, message) => node.setProblem(`runtime ${runtime.name}`, message),
+    onChange: () => {
+      node.setRuntimes({
+        version: health.version(runtimes.default),
+        handlers: health.handlers().map(({ name, ...features }) => ({ name, features })),
+      });
+      onChange();
+    },
+  });
+  return health;
+}

@@ -1,0 +1,71 @@
+/** The ROS 2 side: the bridge of an agent, and what the command line sees of the graph. Loaded only where it is used. */
+import type { BridgeAgent } from '../../ros/agent-port.ts';
+import type { Bridge } from '../../ros/bridge.ts';
+import type { BridgeProber } from '../../ros/probes/prober.ts';
+import { TransportError } from '../../ros/transport.ts';
+import { CliError } from '../cli/errors.ts';
+import type { RosAccess } from '../cli/ros.ts';
+import type { RosConfig } from '../config/agent-config.ts';
+import type { EventRecorder } from '../events.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { program } from './programs.ts';
+
+/** Undefined, and nothing is loaded, where the bridge is off. */
+export async function rosBridge(
+  config: RosConfig,
+  o: { agent(): BridgeAgent; prober: BridgeProber; events: EventRecorder; nodeName: string; log: Logger },
+): Promise<Bridge | undefined> {
+  if (config.transport === 'off') return undefined;
+  const { createBridge } = await import('../../ros/bridge.ts');
+  const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
+  const { discoveryFromEnvironment } = await import('../../ros/discovery.ts');
+  const { watchOn } = await import('../../ros/probes/kinds.ts');
+  const { log } = o;
+  const { domainId, discoveryRange, staticPeers } = config;
+  const addonPath = program('roslet-dds.node');
+  return createBridge({
+    agent: o.agent,
+    robotName: config.robotName,
+    diagnosticsPeriodMs: config.diagnosticsPeriodMs,
+    openTransport: () => {
+      const discovery = {
+        ...discoveryFromEnvironment(
+          domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
+        ),
+        ...(discoveryRange === undefined ? {} : { range: discoveryRange }),
+        ...(staticPeers === undefined ? {} : { staticPeers }),
+      };
+      return cycloneTransport({ addonPath, discovery, log });
+    },
+    onTransport: (transport, node) => o.prober.attach(watchOn({ transport, node, log })),
+    onProblem: (message) => {
+      const about = { kind: 'Node' as const, namespace: '', name: o.nodeName, uid: o.nodeName };
+      o.events.event(about, 'Warning', 'RosBridgeUnavailable', message);
+      o.prober.detach(message);
+    },
+    log,
+  });
+}
+
+/** For the command line, which takes part in the ROS graph as a process of its own. */
+export const ros: RosAccess = {
+  async open() {
+    const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
+    const { discoveryFromEnvironment } = await import('../../ros/discovery.ts');
+    const log = createLogger({ format: 'auto', level: 'info' });
+    try {
+      const discovery = discoveryFromEnvironment(process.env);
+      return cycloneTransport({ addonPath: program('roslet-dds.node'), discovery, log });
+    } catch (err) {
+      throw err instanceof TransportError ? new CliError(err.message) : err;
+    }
+  },
+  async messageType(name) {
+    const { findMessageType, UnknownTypeError } = await import('../../ros/messages/installed.ts');
+    try {
+      return await findMessageType(name, (process.env.AMENT_PREFIX_PATH ?? '').split(':').filter(Boolean));
+    } catch (err) {
+      throw err instanceof UnknownTypeError ? new CliError(err.message) : err;
+    }
+  },
+};

@@ -1,0 +1,353 @@
+/** One life of the agent: its parts put together in the order in which they need each other, and run. */
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BridgeAgent } from '../../ros/agent-port.ts';
+import { rosProber } from '../../ros/probes/prober.ts';
+import { Agent, loadPodRecords } from '../agent.ts';
+import type { Pod } from '../api/core.gen.ts';
+import { openObjectStore } from '../apiserver/object-store.ts';
+import { bridgeAgent } from '../bridge-agent.ts';
+import type { Cluster, ClusterOptions } from '../cluster/index.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { createEventLog } from '../events/recorder.ts';
+import type { Logger } from '../log.ts';
+import { machineAddresses } from '../node/addresses.ts';
+import { Interruptions } from '../node/interruptions.ts';
+import { agentPaths } from '../paths.ts';
+import { hostProcessRuntimeClass, podName, podNamespace, podUid } from '../pods/identity.ts';
+import { uses } from '../pods/references.ts';
+import { RuntimeWatch } from '../pods/runtime-watch.ts';
+import { Transitions } from '../pods/transitions.ts';
+import { createProbeManager } from '../probes/manager.ts';
+import { createCgroupManager } from '../resources/cgroups.ts';
+import { detectResourceContext } from '../resources/context.ts';
+import { qosClass } from '../resources/qos.ts';
+import { createMetrics } from '../server/metrics.ts';
+import { DesiredState } from '../sources/desired.ts';
+import { manifestSource, type RefusedManifest } from '../sources/manifests.ts';
+import { isClusterPod, isStaticPod, manifestFileAnnotation, type SourceSnapshot } from '../sources/source.ts';
+import { openStore } from '../store/store.ts';
+import { systemdNotifier } from '../systemd.ts';
+import { kubernetesVersion, version } from '../version.ts';
+import { agentView } from '../view.ts';
+import { volumeManager } from '../volumes/manager.ts';
+import { healthOf, nodeMonitor } from './node.ts';
+import { rosBridge } from './ros.ts';
+import { openRuntimes } from './runtimes.ts';
+import { startServers } from './servers.ts';
+import { runUpkeep } from './upkeep.ts';
+import { workerDeps } from './workers.ts';
+
+const relistMs = 5000;
+/** Without a listing for that long what is shown of a runtime's pods may not be so any more. */
+const staleAfterMs = 30_000;
+/** What a start waits for the runtimes; the answers of slower ones are taken when they come. */
+const firstRuntimeAnswerMs = 1000;
+/** A listing of a runtime that does not answer ends by its own time limit, and another is begun. */
+const stuckAfterMs = 180_000;
+
+export interface RunOptions {
+  /** As `/configz` shows it. */
+  configz: object;
+  log: Logger;
+  /** Every line of the log, as JSON. Returns the function that ends the subscription. */
+  onLogLine(listener: (json: string) => void): () => void;
+}
+
+/**
+ * Runs until the signal aborts. Pods go on without the agent.
+ * @throws ConfigError, ListenError
+ */
+export async function runAgent(
+  config: AgentConfig,
+  { configz, log, onLogLine }: RunOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { nodeName } = config;
+  const now = Date.now;
+  const paths = agentPaths(config.rootDir, config.podLogsDir);
+  // Asked for every time: a robot may boot before its network does.
+  const hostIps = () => (config.nodeIps.length > 0 ? config.nodeIps : machineAddresses());
+  const ownerLabels = { 'roslet.dev/agent': await ownerOf(config.rootDir) };
+
+  const store = await openStore(paths.storeDir, log);
+  const events = createEventLog({
+    // By this name tools look for the events of a node.
+    component: config.cluster === undefined ? 'roslet' : 'kubelet',
+    nodeName,
+    nowMs: now,
+    monotonicMs: () => performance.now(),
+  });
+  const metrics = createMetrics();
+  const desired = new DesiredState();
+  const records = await loadPodRecords(store);
+  const usedCri = records.some(({ value }) => value.runtime === 'cri');
+  const runtimes = await openRuntimes(config, { usedCri, paths, metrics, log }, signal);
+
+  const node = await nodeMonitor(config, { hostIps, log });
+  const health = healthOf(runtimes, { node, log, onChange: () => agent.nodeChanged() });
+  const cluster = await joinCluster(
+    config,
+    { store, desired, local: node, events, runtimes: runtimes.all(), log },
+    signal,
+  );
+  const podObjects = cluster?.objects ?? desired;
+
+  const resources = await detectResourceContext({
+    cpuCfsQuota: config.cpuCfsQuota,
+    cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
+    singleProcessOomKill: false,
+  });
+  const cgroups = await createCgroupManager({
+    cgroupRoot: config.cgroupRoot,
+    cgroupsPerQos: config.cgroupsPerQos,
+    podPidsLimit: config.podPidsLimit ?? -1,
+    context: resources,
+    log,
+  });
+  await cgroups.ensureNode(config.enforceNodeAllocatable.includes('pods') ? node.unreserved() : undefined);
+
+  const volumes = volumeManager({
+    podsDir: paths.podsDir,
+    objects: podObjects,
+    ...(cluster === undefined ? {} : { cluster }),
+    allocatable: node.allocatable,
+  });
+  const interruptions = new Interruptions();
+  const prober = rosProber(
+    config.ros.transport === 'off' ? 'the ROS 2 bridge is off' : 'the ROS 2 bridge is not up',
+  );
+  using probes = createProbeManager({
+    log,
+    events,
+    ros: prober,
+    interruptions,
+    onResult: (uid) => agent.worker(uid)?.wake(false),
+  });
+
+  // Asked for when all of it is there.
+  const rosAgent = (): BridgeAgent =>
+    bridgeAgent({
+      agent,
+      view,
+      objects,
+      events,
+      transitions,
+      cgroups,
+      probes: () => probes.summaries(),
+      node: node.node,
+      onNodeChange: node.onChange,
+      nodeName,
+      version,
+      isClusterNode: cluster !== undefined,
+      isStale: (name) => {
+        const { lastRelistMs = 0 } = watches[runtimes.all().findIndex((each) => each.name === name)] ?? {};
+        return lastRelistMs > 0 && now() - lastRelistMs > staleAfterMs;
+      },
+      configuration: configz,
+      onLogLine,
+      signal,
+    });
+  const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, log });
+  let refused: RefusedManifest[] = [];
+  let manifestsRead = config.staticPodPath === undefined;
+  const agent = new Agent({
+    store,
+    events,
+    log,
+    now,
+    qosClass,
+    workerDeps: workerDeps(config, {
+      runtimes,
+      health,
+      node,
+      hostIps,
+      cluster,
+      objects: podObjects,
+      paths,
+      cgroups,
+      resources,
+      volumes,
+      probes,
+      events,
+      metrics,
+      ownerLabels,
+      log,
+    }),
+    admissionContext: () => ({
+      name: nodeName,
+      labels: (cluster?.node() ?? node.node()).metadata?.labels ?? {},
+      taints: cluster?.node()?.spec?.taints ?? [],
+      allocatable: node.allocatable(),
+      runtimeClasses: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
+      allowedUnsafeSysctls: config.allowedUnsafeSysctls,
+      pressures: node.pressures(),
+      shuttingDown: false,
+      hasRosBridge: config.ros.transport !== 'off',
+    }),
+    isSourceRead: (pod) =>
+      isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
+    canJudge: (pod) =>
+      (health.isKnown() || isRuntimeKnown(pod)) &&
+      (!isClusterPod(pod) || cluster === undefined || cluster.node() !== undefined),
+    finalize: async (uid) => {
+      cluster?.finalize(uid);
+      await objects.finalizeDeletion(uid);
+    },
+    nodeName,
+    ros: {
+      has: (kind, name) => bridge?.has(kind, name) ?? 'it is not known: the ROS 2 bridge is off',
+      onChange: (listener) => bridge?.onGraphChange(listener) ?? (() => undefined),
+    },
+  });
+  const transitions = new Transitions({
+    lifecycle: (uid) => agent.worker(uid)?.lifecycle,
+    setGoal: (uid, goal) => agent.setLifecycleGoal(uid, goal),
+    shutDown: async (pod) => {
+      const [namespace, name, uid] = [podNamespace(pod), podName(pod), podUid(pod)];
+      // Nobody but a person can take a manifest away: its pod ends, and stays desired.
+      if (isStaticPod(pod)) agent.finalizePod(uid);
+      else if (isClusterPod(pod)) await cluster?.deletePod(pod, signal);
+      else await objects.delete('pods', namespace, name, { preconditions: { uid } });
+    },
+    onPodChange: (listener) => agent.onPodChange(listener),
+  });
+
+  const manifestFile = (uid: string) =>
+    agent.worker(uid)?.pod.metadata?.annotations?.[manifestFileAnnotation];
+  const objects = await openObjectStore({
+    store,
+    nodeName,
+    ...(cluster === undefined ? {} : { clusterServer: cluster.client.server }),
+    manifestFile,
+    log,
+  });
+  const watches = runtimes.all().map(
+    (runtime) =>
+      new RuntimeWatch({
+        runtime,
+        ownerLabels,
+        metrics,
+        relistMs,
+        log,
+        onPodChange: (uid) => agent.worker(uid)?.wake(),
+        onHealth: (error) => {
+          if (error !== undefined)
+            node.setProblem(`runtime ${runtime.name}`, `container runtime is down: ${error.message}`);
+        },
+      }),
+  );
+
+  // What ran before is taken up before anything new is desired.
+  await Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
+  await agent.start(signal);
+
+  const reconcile = () => {
+    agent.reconcile(desired.pods());
+  };
+  desired.onPodsChange(reconcile);
+  podObjects.onObjectChange((ref) => {
+    for (const worker of agent.workers()) if (uses(worker.pod, ref)) worker.retry();
+  });
+  desired.set('api', objects.snapshot());
+  objects.onChange(() => desired.set('api', objects.snapshot()));
+  node.onChange(() => agent.nodeChanged());
+  cluster?.onNodeChange(() => agent.nodeChanged());
+  reconcile();
+
+  const isSettled = () =>
+    manifestsRead && (cluster?.isRead() ?? true) && watches.every((w) => w.lastRelistMs > 0);
+  const isAlive = () => watches.every((w) => performance.now() - w.lastAttemptMs < stuckAfterMs);
+  const view = agentView({
+    agent,
+    nodeName,
+    runtimes: runtimes.all(),
+    ownerLabels,
+    cgroups,
+    volumes,
+    events,
+    node: node.node,
+    onNodeChange: node.onChange,
+    refusedManifests: () =>
+      refused.map(({ file, line, path, message }) => ({ file, line, field: path, message })),
+    manifestFile,
+    configz: () => configz,
+    probes: () => probes.summaries(),
+    transitions,
+    rosNode: (uid) => bridge?.nodeName(uid),
+    health: () => [
+      { name: 'ping' },
+      {
+        name: 'syncloop',
+        ...(isAlive() ? {} : { error: 'no listing of the runtimes was begun for a while' }),
+      },
+    ],
+  });
+  const api = { agent: view, metrics, rootDir: config.rootDir, streamIdleMs: config.streamIdleMs, log };
+  const servers = await startServers(config, { api, objects, socketPath: paths.socketPath, cluster }, signal);
+  using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
+
+  const upkeep = { agent, node, runtimes, watches, paths, cgroups, volumes, events, isSettled, log };
+  const onRound = () => {
+    interruptions.observe();
+    probes.review();
+  };
+  const loops: Promise<void>[] = [
+    runUpkeep(config, { ...upkeep, onRound }, signal),
+    ...(cluster === undefined ? [] : [cluster.run(agent)]),
+    ...(bridge === undefined ? [] : [bridge.run(signal)]),
+    ...watches.map((watch) => watch.run(signal)),
+    health.run(signal),
+    node.run(signal),
+  ];
+  if (config.staticPodPath !== undefined) {
+    const sink = {
+      set: (source: 'file', snapshot: SourceSnapshot) => {
+        manifestsRead = true;
+        desired.set(source, snapshot);
+        reconcile();
+      },
+      refused: (items: RefusedManifest[]) => {
+        refused = items;
+      },
+    };
+    const { staticPodPath: dir, fileCheckFrequencyMs: recheckMs } = config;
+    loops.push(manifestSource({ dir, nodeName, recheckMs, log, events, store }).run(sink, signal));
+  }
+  await systemd.ready();
+  log.info(
+    { nodeName, rootDir: config.rootDir, runtimes: runtimes.all().map((r) => r.name) },
+    'roslet is up',
+  );
+
+  await Promise.all(loops);
+  await systemd.stopping();
+  await servers.close();
+  await agent.flush();
+  log.info('roslet ends; pods go on');
+}
+
+/** Undefined, and nothing is loaded, without a kubeconfig. */
+async function joinCluster(
+  { cluster, nodeName, nodeIps, certDir, nodeStatusUpdateFrequencyMs: statusUpdateMs }: AgentConfig,
+  parts: Pick<ClusterOptions, 'store' | 'desired' | 'local' | 'events' | 'runtimes' | 'log'>,
+  signal: AbortSignal,
+): Promise<Cluster | undefined> {
+  if (cluster === undefined) return undefined;
+  const { joinCluster: join } = await import('../cluster/index.ts');
+  const identity = { nodeName, nodeIps, certDir, agentVersion: kubernetesVersion };
+  return join({ config: cluster, ...identity, statusUpdateMs, now: Date.now, ...parts }, signal);
+}
+
+/** Whether the pod's class needs no answer of a container runtime. */
+const isRuntimeKnown = (pod: Pod): boolean =>
+  ['', hostProcessRuntimeClass].includes(pod.spec?.runtimeClassName ?? '');
+
+/** The same for every life of an agent of this root directory, also when its store was lost. */
+async function ownerOf(rootDir: string): Promise<string> {
+  return createHash('sha256')
+    .update(await realpath(rootDir))
+    .digest('hex')
+    .slice(0, 16);
+}

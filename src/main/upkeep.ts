@@ -1,0 +1,183 @@
+/** What goes on beside the pods' own workers for as long as the agent lives: room, pressure, leftovers, logs. */
+import { statfs } from 'node:fs/promises';
+import type { ImageService, Runtime } from '../../runtime/runtime.ts';
+import type { Agent } from '../agent.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { EventLog } from '../events/recorder.ts';
+import { runHousekeeping } from '../housekeeping.ts';
+import { createImageCollector, type ImageCollector } from '../images/gc.ts';
+import type { Logger } from '../log.ts';
+import { runEviction } from '../node/eviction-manager.ts';
+import { hasDedicatedImageFs, observeMachine } from '../node/machine-stats.ts';
+import type { NodeMonitor } from '../node/node.ts';
+import type { Paths } from '../paths.ts';
+import { podUsages } from '../pod-usage.ts';
+import { podReference, podUid } from '../pods/identity.ts';
+import { type RotatableLog, runLogRotation } from '../pods/log-rotation.ts';
+import type { RuntimeWatch } from '../pods/runtime-watch.ts';
+import type { RuntimeSet } from '../pods/runtimes.ts';
+import type { PodWorker } from '../pods/worker.ts';
+import type { CgroupManager } from '../resources/cgroups.ts';
+import { diskUsageReader } from '../server/stats/disk-usage.ts';
+import type { VolumeManager } from '../volumes/manager.ts';
+
+const housekeepingMs = 5000;
+const evictionMs = 10_000;
+const imageGcMs = 300_000;
+const diskUsageMaxAgeMs = 60_000;
+
+export interface UpkeepParts {
+  agent: Agent;
+  node: NodeMonitor;
+  runtimes: RuntimeSet;
+  watches: readonly RuntimeWatch[];
+  paths: Paths;
+  cgroups: CgroupManager;
+  volumes: VolumeManager;
+  events: EventLog;
+  /** Every source of pods has spoken and every runtime has been listed. */
+  isSettled(): boolean;
+  /** Before each round of housekeeping. */
+  onRound(): void;
+  log: Logger;
+}
+
+/** Until the signal aborts. */
+export async function runUpkeep(config: AgentConfig, o: UpkeepParts, signal: AbortSignal): Promise<void> {
+  const collectors = o.runtimes
+    .all()
+    .flatMap((runtime) =>
+      runtime.images === null ? [] : [imageCollector(config, runtime, runtime.images, o)],
+    );
+  await Promise.all([
+    ...collectors.map((collector) => collector.run(signal)),
+    evict(config, o, collectors, signal),
+    housekeep(o, signal),
+    rotateLogs(config, o, signal),
+  ]);
+}
+
+async function evict(
+  config: AgentConfig,
+  { agent, node, runtimes, cgroups, volumes, events, log }: UpkeepParts,
+  collectors: readonly ImageCollector[],
+  signal: AbortSignal,
+): Promise<void> {
+  const disk = diskUsageReader(Date.now, diskUsageMaxAgeMs);
+  await runEviction(
+    {
+      thresholds: config.eviction.thresholds,
+      transitionPeriodMs: config.eviction.pressureTransitionPeriodMs,
+      maxPodGracePeriodSeconds: config.eviction.maxPodGracePeriodSeconds,
+      periodMs: evictionMs,
+      observe: async (abort) => {
+        const dirs = await imageDirs(runtimes, abort);
+        return {
+          observations: await observeMachine(config.rootDir, dirs),
+          dedicatedImageFs: await hasDedicatedImageFs(config.rootDir, dirs),
+        };
+      },
+      pods: (abort, matters) => podUsages({ agent, cgroups, volumes, disk, log }, abort, matters),
+      reclaim: async (abort) => {
+        for (const collector of collectors) await collector.removeUnused(abort);
+      },
+      evict: async ({ pod, message, gracePeriodSeconds }) => {
+        events.event(podReference(pod), 'Warning', 'Evicted', message);
+        const verdict = { phase: 'Failed' as const, reason: 'Evicted', message };
+        await agent.evict(podUid(pod), verdict, gracePeriodSeconds, signal);
+      },
+      onPressures: node.setPressures,
+      log,
+    },
+    signal,
+  );
+}
+
+async function housekeep(
+  { agent, watches, paths, cgroups, volumes, isSettled, onRound, log }: UpkeepParts,
+  signal: AbortSignal,
+): Promise<void> {
+  await runHousekeeping(
+    {
+      paths,
+      cgroups,
+      volumes,
+      periodMs: housekeepingMs,
+      log,
+      onRound: () => {
+        onRound();
+        // Only when everything desired and everything there is known is it known what nobody answers for.
+        if (isSettled()) agent.claimOrphans(watches.flatMap((w) => [...w.seen()]));
+      },
+      isSettled,
+      // What a runtime still holds is taken down by a worker first, with its grace.
+      isOwned: (uid) => agent.owns(uid) || watches.some((w) => w.holds(uid)),
+      pods: () => [...agent.workers()].filter((w) => !w.record.ended).map((w) => w.pod),
+    },
+    signal,
+  );
+}
+
+async function rotateLogs(
+  config: AgentConfig,
+  { agent, log }: UpkeepParts,
+  signal: AbortSignal,
+): Promise<void> {
+  await runLogRotation(
+    {
+      maxSizeBytes: config.containerLogMaxSizeBytes,
+      maxFiles: config.containerLogMaxFiles,
+      periodMs: config.containerLogMonitorIntervalMs,
+      logs: async () => [...agent.workers()].flatMap(runningLogs),
+      now: Date.now,
+      log,
+    },
+    signal,
+  );
+}
+
+function runningLogs(worker: PodWorker): RotatableLog[] {
+  return worker.actual.containers
+    .filter((c) => c.state === 'CONTAINER_RUNNING' && c.logPath !== '')
+    .map((c) => ({
+      containerId: c.id,
+      path: c.logPath,
+      reopen: (signal) => worker.runtime.reopenContainerLog(c.id, signal),
+    }));
+}
+
+function imageCollector(
+  config: AgentConfig,
+  runtime: Runtime,
+  images: ImageService,
+  { events, log }: UpkeepParts,
+): ImageCollector {
+  return createImageCollector({
+    policy: {
+      highThresholdPercent: config.imageGcHighThresholdPercent,
+      lowThresholdPercent: config.imageGcLowThresholdPercent,
+      minAgeMs: config.imageMinimumGcAgeMs,
+      maxAgeMs: config.imageMaximumGcAgeMs,
+      offlineProtection: config.keepAllImages,
+    },
+    periodMs: imageGcMs,
+    images,
+    disk: async (signal) => {
+      const [filesystem] = await images.imageFsInfo(signal);
+      const { blocks, bavail, bsize } = await statfs(filesystem?.mountpoint ?? config.rootDir);
+      return { capacityBytes: blocks * bsize, availableBytes: bavail * bsize };
+    },
+    // Also of containers that are not ours: an image that another agent's pod needs is in use.
+    imagesInUse: async (signal) => (await runtime.listContainers(undefined, signal)).map((c) => c.imageRef),
+    node: { kind: 'Node', namespace: '', name: config.nodeName, uid: config.nodeName },
+    events,
+    log,
+    now: Date.now,
+  });
+}
+
+/** Where the runtimes keep images; one that does not answer is left out, its own condition tells. */
+async function imageDirs(runtimes: RuntimeSet, signal: AbortSignal): Promise<string[]> {
+  const infos = await Promise.allSettled(runtimes.all().map((r) => r.images?.imageFsInfo(signal) ?? []));
+  return infos.flatMap((i) => (i.status === 'fulfilled' ? i.value.map((fs) => fs.mountpoint) : []));
+}

@@ -1,0 +1,120 @@
+/** What the worker of a pod works with, chosen by the runtime that the pod runs in. */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { AgentOptions } from '../agent.ts';
+import type { Cluster } from '../cluster/index.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { EventLog } from '../events/recorder.ts';
+import { createCredentialSource, dockerConfigPaths } from '../images/credentials.ts';
+import { createImageManager, defaultImageBackoff } from '../images/manager.ts';
+import type { Logger } from '../log.ts';
+import type { NodeMonitor } from '../node/node.ts';
+import type { Paths } from '../paths.ts';
+import { ActualReader } from '../pods/actual-reader.ts';
+import { containerHash } from '../pods/container-config.ts';
+import { parseResolvConf } from '../pods/dns.ts';
+import { PodEffects } from '../pods/effects.ts';
+import type { RuntimeSet } from '../pods/runtimes.ts';
+import type { ProbeManager } from '../probes/manager.ts';
+import type { CgroupManager } from '../resources/cgroups.ts';
+import type { ResourceContext } from '../resources/container.ts';
+import { qosClass } from '../resources/qos.ts';
+import type { RuntimeHealth } from '../runtime-health.ts';
+import type { Metrics } from '../server/metrics.ts';
+import type { ObjectReader } from '../sources/source.ts';
+import type { VolumeManager } from '../volumes/manager.ts';
+
+export interface WorkerParts {
+  runtimes: RuntimeSet;
+  health: RuntimeHealth;
+  node: NodeMonitor;
+  hostIps(): string[];
+  cluster: Cluster | undefined;
+  /** Config maps and secrets that pods use. */
+  objects: ObjectReader;
+  paths: Paths;
+  cgroups: CgroupManager;
+  resources: ResourceContext;
+  volumes: VolumeManager;
+  probes: ProbeManager;
+  events: EventLog;
+  metrics: Metrics;
+  ownerLabels: Readonly<Record<string, string>>;
+  log: Logger;
+}
+
+export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['workerDeps'] {
+  const { runtimes, health, node, hostIps, objects, paths, volumes, probes, events, metrics, ownerLabels } =
+    o;
+  const cluster = o.cluster === undefined ? {} : { cluster: o.cluster };
+  const images = createImageManager({
+    log: o.log,
+    events,
+    credentials: createCredentialSource({
+      objects,
+      configPaths: dockerConfigPaths(config.rootDir, { HOME: homedir(), ...process.env }),
+    }),
+    serializeImagePulls: config.maxParallelImagePulls === 1,
+    maxParallelImagePulls: config.maxParallelImagePulls,
+    registryPullQps: config.registryPullQps,
+    registryBurst: config.registryBurst,
+    backoff: defaultImageBackoff,
+    now: Date.now,
+  });
+  const containers = {
+    paths,
+    volumes,
+    objects,
+    ...cluster,
+    node: () => ({ nodeName: config.nodeName, hostIps: hostIps(), allocatable: node.allocatable() }),
+    clusterDomain: config.clusterDomain,
+    seccompRoot: join(config.rootDir, 'seccomp'),
+    seccompDefault: config.seccompDefault,
+  };
+  // Read for every sandbox: a robot that changes its network changes its name servers.
+  const dns = () => ({
+    host: parseResolvConf(hostResolvConf(config.resolvConf)),
+    clusterDns: config.clusterDns,
+    clusterDomain: config.clusterDomain,
+  });
+  const reader = new ActualReader(ownerLabels);
+  const backoff = { initialMs: config.crashLoopInitialMs, maxMs: config.maxContainerRestartPeriodMs };
+  const { cgroups, resources } = o;
+
+  return (pod, recorded) => {
+    const { runtime, kind, handler } = runtimes.forPod(pod, recorded);
+    return {
+      kind,
+      runtime,
+      reader,
+      metrics,
+      probes,
+      qosClass,
+      hostIps,
+      containerHash,
+      resyncMs: config.syncFrequencyMs,
+      backoff,
+      effects: new PodEffects({
+        runtime,
+        handler: () => health.handler(runtime, handler),
+        paths,
+        cgroups,
+        volumes,
+        images,
+        probes,
+        events,
+        metrics,
+        ownerLabels,
+        resources,
+        dns,
+        containers,
+      }),
+    };
+  };
+}
+
+/** A machine without the file has no name servers to give. */
+function hostResolvConf(path: string): string {
+  return path !== '' && existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
