@@ -34,7 +34,18 @@ export interface PodUsage {
 export interface PodProbe {
   container: string;
   kind: 'startup' | 'liveness' | 'readiness';
-  /** Of all answers so far. */
+  /** For people. */
+  description: string;
+  result: 'success' | 'failure' | 'unknown';
+  /** The last answer and how many like it came in a row; undefined before the first. */
+  last?: { isGood: boolean; inARow: number };
+  /** Epoch; of a heartbeat when the last beat came. */
+  lastSuccessMs?: number;
+  lastFailureMs?: number;
+  /** What the last failure said; '' when there was none. */
+  lastFailureMessage: string;
+  /** Of all answers so far; of a heartbeat the times between beats. */
+  p50Ms?: number;
   p99Ms?: number;
 }
 
@@ -71,6 +82,8 @@ export interface BridgeAgent {
   onPodChange(listener: (uid: string) => void): () => void;
   /** Measures what pods use, for the next `pods()`. */
   measure(): Promise<void>;
+  /** CPUs of the machine in use since it was asked last; undefined when it was not asked before. */
+  measureMachine(): Promise<number | undefined>;
   /** Oldest first. */
   events(): Event[];
   onEvent(listener: (event: Event) => void): () => void;
@@ -93,6 +106,17 @@ export interface BridgeAgent {
   configuration(): object;
   /** Called with each line of the agent's log. */
   onLog(listener: (line: LogLine) => void): () => void;
+  /** Called with each line that a container of a pod writes from now on whose annotation wants it on /rosout. */
+  onPodLog(listener: (line: PodLogLine) => void): () => void;
+}
+
+export interface PodLogLine {
+  uid: string;
+  container: string;
+  stream: 'stdout' | 'stderr';
+  /** Epoch. */
+  stampMs: number;
+  text: string;
 }
 
 export interface LogLine {

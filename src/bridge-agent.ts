@@ -5,25 +5,32 @@ import type {
   BridgedPod,
   LogAnswer,
   LogLine,
+  PodProbe,
   PodUsage,
 } from '../ros/agent-port.ts';
 import type { Agent } from './agent.ts';
 import type { Node, Pod } from './api/core.gen.ts';
 import { type DecodedObject, decodeManifest, formatManifestError } from './api/decode.ts';
+import { rosoutAnnotation } from './api/validate/annotations.ts';
 import { decodeBody } from './apiserver/decode-body.ts';
 import type { ObjectStore } from './apiserver/object-store.ts';
 import { keyOf, type WritableName } from './apiserver/resources.ts';
 import { labelSelector } from './apiserver/selectors.ts';
 import { resourceOfKind } from './cli/manifests.ts';
 import type { EventLog } from './events/recorder.ts';
+import type { Logger } from './log.ts';
+import { followPodLogs } from './logs/pod-logs.ts';
 import { readLog } from './logs/read.ts';
 import { podUid } from './pods/identity.ts';
 import type { Transitions } from './pods/transitions.ts';
 import type { ProbeSummary } from './probes/manager.ts';
+import { probeSubject } from './probes/subject.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView } from './server/agent-view.ts';
 import { ApiError } from './server/errors.ts';
 import { checkContainer, defaultContainer, findPod } from './server/pod-lookup.ts';
+import { nodeUsage } from './server/stats/node-usage.ts';
+import { cpuRates } from './server/stats/rates.ts';
 
 export interface BridgeAgentOptions {
   agent: Agent;
@@ -42,6 +49,7 @@ export interface BridgeAgentOptions {
   isStale(runtimeName: string): boolean;
   configuration: object;
   onLogLine(listener: (json: string) => void): () => void;
+  log: Logger;
   signal: AbortSignal;
 }
 
@@ -49,6 +57,7 @@ export interface BridgeAgentOptions {
 const maxLogBytes = 1024 * 1024;
 
 export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
+  const machineRates = cpuRates();
   const usages = new Map<string, PodUsage & { atMs: number; cpuNanoSeconds: bigint }>();
 
   const bridged = (pod: Pod, probes: readonly ProbeSummary[]): BridgedPod => {
@@ -71,13 +80,7 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
           }),
       runtime: worker?.runtime.name ?? '',
       usage: usages.get(uid) ?? {},
-      probes: probes
-        .filter((probe) => podUid(probe.pod) === uid)
-        .map(({ container, kind, latencies }) => ({
-          container,
-          kind,
-          ...(latencies.count === 0 ? {} : { p99Ms: latencies.p99Ms }),
-        })),
+      probes: probes.filter((probe) => podUid(probe.pod) === uid).map(bridgedProbe),
       isStale: worker !== undefined && o.isStale(worker.runtime.name),
     };
   };
@@ -148,6 +151,11 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
       }
       for (const uid of usages.keys()) if (o.agent.worker(uid) === undefined) usages.delete(uid);
     },
+    async measureMachine() {
+      const { cpuUsageCoreNanoSeconds, timestampMs } = await nodeUsage(performance.now());
+      const nanoCores = machineRates.nanoCores('', timestampMs, cpuUsageCoreNanoSeconds);
+      return nanoCores === undefined ? undefined : Number(nanoCores) / 1e9;
+    },
     events: () => o.events.list(),
     onEvent: (listener) => o.events.watch(listener),
     changeLifecycle: (pod, transition) => o.transitions.change(pod, transition, o.signal),
@@ -209,6 +217,33 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
     },
     configuration: () => o.configuration,
     onLog: (listener) => o.onLogLine((json) => listener(logLine(json))),
+    onPodLog: (listener) =>
+      followPodLogs({
+        workers: () => o.agent.workers(),
+        worker: (uid) => o.agent.worker(uid),
+        onPodChange: (listen) => o.agent.onPodChange(({ pod }) => listen(podUid(pod))),
+        isWanted: ({ pod }) => pod.metadata?.annotations?.[rosoutAnnotation] === 'true',
+        sinceMs: Date.now(),
+        onLine: (uid, container, { stampMs, stream, text }) =>
+          listener({ uid, container, stream, stampMs, text }),
+        log: o.log,
+      }),
+  };
+}
+
+function bridgedProbe({ container, kind, latencies, message, probe, result, tally }: ProbeSummary): PodProbe {
+  const sinceEpochMs = Date.now() - performance.now();
+  const { inARow, last, lastFailureMs, lastSuccessMs } = tally;
+  return {
+    container,
+    kind,
+    description: probeSubject(probe),
+    result,
+    ...(last === undefined ? {} : { last: { isGood: last === 'success', inARow } }),
+    ...(lastSuccessMs === undefined ? {} : { lastSuccessMs: sinceEpochMs + lastSuccessMs }),
+    ...(lastFailureMs === undefined ? {} : { lastFailureMs: sinceEpochMs + lastFailureMs }),
+    lastFailureMessage: message,
+    ...(latencies.count === 0 ? {} : { p50Ms: latencies.p50Ms, p99Ms: latencies.p99Ms }),
   };
 }
 

@@ -26,7 +26,16 @@ const bridged = (status: PodStatus, lifecycle?: PodState, isStale = false): Brid
   ...(lifecycle === undefined ? {} : { lifecycle }),
   runtime: 'process',
   usage: { cpuCores: 0.5, memoryBytes: 1000 },
-  probes: [{ container: 'a', kind: 'liveness', p99Ms: 12.34 }],
+  probes: [
+    {
+      container: 'a',
+      kind: 'liveness',
+      description: 'tcp :80',
+      result: 'success',
+      lastFailureMessage: '',
+      p99Ms: 12.34,
+    },
+  ],
   isStale,
 });
 

@@ -10,11 +10,13 @@ export interface NodeStatusContext {
   robot: string;
   transport: string;
   domainId: number;
+  /** CPUs in use; undefined when not measured yet. */
+  cpuCores: number | undefined;
   nowMs: number;
 }
 
 export function nodeStatusMessage(agent: BridgeAgent, context: NodeStatusContext): NodeStatus {
-  const { domainId, nowMs, robot, transport } = context;
+  const { cpuCores, domainId, nowMs, robot, transport } = context;
   const { status = {} } = agent.node();
   const pods = agent.pods();
   const amount = (from: Record<string, string> | undefined, name: string) =>
@@ -52,7 +54,7 @@ export function nodeStatusMessage(agent: BridgeAgent, context: NodeStatusContext
     agent_start_time: timeOf(agent.startedAtMs),
     cpu_capacity_cores: amount(status.capacity, 'cpu'),
     cpu_allocatable_cores: amount(status.allocatable, 'cpu'),
-    cpu_usage_cores: Number.NaN,
+    cpu_usage_cores: cpuCores ?? Number.NaN,
     memory_capacity_bytes: BigInt(Math.round(amount(status.capacity, 'memory'))),
     memory_allocatable_bytes: BigInt(Math.round(amount(status.allocatable, 'memory'))),
     memory_usage_bytes: BigInt(totalmem() - freemem()),

@@ -1,8 +1,8 @@
 /** A pod as roslet_msgs/PodStatus: what Kubernetes' status says, in words of ROS. Pure. */
 import type * as core from '../../src/api/core.gen.ts';
 import { isSidecar, podName, podNamespace, podUid } from '../../src/pods/identity.ts';
-import type { BridgedPod } from '../agent-port.ts';
-import { ContainerStatus, Event, PodStatus } from '../messages/gen/roslet_msgs.ts';
+import type { BridgedPod, PodProbe } from '../agent-port.ts';
+import { ContainerStatus, Event, PodStatus, ProbeStatus } from '../messages/gen/roslet_msgs.ts';
 import { stateMessage } from './lifecycle.ts';
 import { timeOf } from './time.ts';
 
@@ -14,11 +14,11 @@ export interface PodStatusContext {
 }
 
 export function podStatusMessage(
-  { lifecycle, pod, runtime, usage }: BridgedPod,
+  { lifecycle, pod, probes, runtime, usage }: BridgedPod,
   { nowMs, robot, rosNode }: PodStatusContext,
 ): PodStatus {
   const { spec, status = {} } = pod;
-  const containers = containerMessages(pod);
+  const containers = containerMessages(pod, probes);
   const problem = lifecycle?.problem;
   return PodStatus.create({
     stamp: timeOf(nowMs),
@@ -54,12 +54,13 @@ const phases: Readonly<Record<string, number>> = {
   Failed: PodStatus.PHASE_FAILED,
 };
 
-function containerMessages({ spec, status }: core.Pod): ContainerStatus[] {
+function containerMessages({ spec, status }: core.Pod, probes: readonly PodProbe[]): ContainerStatus[] {
   const one = (container: core.Container, kind: number, all: core.ContainerStatus[] | undefined) =>
     containerMessage(
       container,
       kind,
       all?.find(({ name }) => name === container.name),
+      probes.filter((probe) => probe.container === container.name),
     );
   return [
     ...(spec?.initContainers ?? []).map((c) =>
@@ -77,6 +78,7 @@ function containerMessage(
   { image = '', name }: core.Container,
   kind: number,
   status: core.ContainerStatus | undefined,
+  probes: readonly PodProbe[],
 ): ContainerStatus {
   const { running, terminated, waiting } = status?.state ?? {};
   const last = status?.lastState?.terminated;
@@ -105,8 +107,35 @@ function containerMessage(
     last_exit_code: last?.exitCode ?? 0,
     last_reason: last?.reason ?? '',
     last_message: last?.message ?? '',
+    probes: probes.map(probeMessage),
   });
 }
+
+const probeMessage = (probe: PodProbe): ProbeStatus =>
+  ProbeStatus.create({
+    kind: probeKinds[probe.kind],
+    result: probeResults[probe.result],
+    description: probe.description,
+    consecutive_successes: probe.last?.isGood ? probe.last.inARow : 0,
+    consecutive_failures: probe.last?.isGood === false ? probe.last.inARow : 0,
+    last_success: timeOf(probe.lastSuccessMs),
+    last_failure: timeOf(probe.lastFailureMs),
+    last_failure_message: probe.lastFailureMessage,
+    latency_p50: (probe.p50Ms ?? Number.NaN) / 1000,
+    latency_p99: (probe.p99Ms ?? Number.NaN) / 1000,
+  });
+
+const probeKinds: Readonly<Record<PodProbe['kind'], number>> = {
+  startup: ProbeStatus.KIND_STARTUP,
+  liveness: ProbeStatus.KIND_LIVENESS,
+  readiness: ProbeStatus.KIND_READINESS,
+};
+
+const probeResults: Readonly<Record<PodProbe['result'], number>> = {
+  success: ProbeStatus.RESULT_OK,
+  failure: ProbeStatus.RESULT_FAILED,
+  unknown: ProbeStatus.RESULT_UNKNOWN,
+};
 
 /** As its containers are told by their own environment. */
 function domainOf(containers: readonly core.Container[]): number {

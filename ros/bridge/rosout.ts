@@ -1,4 +1,4 @@
-/** The agent's log on /rosout. Bounded in rate: a log that runs wild must not take the robot's network with it. */
+/** A log on /rosout. Bounded in rate: one that runs wild must not take the robot's network with it. */
 
 import type { LogLine } from '../agent-port.ts';
 import { Log } from '../messages/gen/rcl_interfaces.ts';
@@ -7,6 +7,9 @@ import { timeOf } from './time.ts';
 
 /** Lines a second, after as many at once. */
 const maxRateHz = 100;
+
+/** What was dropped is told so long after the first of it. */
+const tellDroppedMs = 1000;
 
 const levels: Readonly<Record<LogLine['level'], number>> = {
   trace: Log.DEBUG,
@@ -23,6 +26,7 @@ export class RosoutWriter {
   #tokens = maxRateHz;
   #filledAtMs = performance.now();
   #dropped = 0;
+  #telling: NodeJS.Timeout | undefined;
   #isWriting = false;
 
   /** @param name of the logger: the node's, with dots. */
@@ -31,7 +35,8 @@ export class RosoutWriter {
     this.#name = name;
   }
 
-  write({ level, message, timeMs }: LogLine): void {
+  /** @param file what stands for the source file: of a pod the container. */
+  write(line: LogLine, file = ''): void {
     // What publishing has to say of itself must not be published.
     if (this.#isWriting) return;
     const nowMs = performance.now();
@@ -39,20 +44,29 @@ export class RosoutWriter {
     this.#filledAtMs = nowMs;
     if (this.#tokens < 1) {
       this.#dropped += 1;
+      this.#telling ??= setTimeout(() => this.#tellDropped(), tellDroppedMs);
       return;
     }
     this.#tokens -= 1;
-    const dropped = this.#dropped === 0 ? '' : ` (${this.#dropped} lines before it were dropped)`;
+    this.#publish(line, file);
+  }
+
+  close(): void {
+    clearTimeout(this.#telling);
+  }
+
+  #tellDropped(): void {
+    this.#telling = undefined;
+    const message = `${this.#dropped} lines were dropped: more than ${maxRateHz} a second are not passed on`;
     this.#dropped = 0;
+    this.#publish({ level: 'warn', message, timeMs: Date.now() }, '');
+  }
+
+  #publish({ level, message, timeMs }: LogLine, file: string): void {
     this.#isWriting = true;
     try {
       this.#publisher.publish(
-        Log.create({
-          stamp: timeOf(timeMs),
-          level: levels[level],
-          name: this.#name,
-          msg: `${message}${dropped}`,
-        }),
+        Log.create({ stamp: timeOf(timeMs), level: levels[level], name: this.#name, msg: message, file }),
       );
     } finally {
       this.#isWriting = false;

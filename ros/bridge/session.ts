@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../../src/log.ts';
 import { podUid } from '../../src/pods/identity.ts';
-import type { BridgeAgent, BridgedPod } from '../agent-port.ts';
+import type { BridgeAgent, BridgedPod, PodLogLine } from '../agent-port.ts';
 import { DiagnosticArray } from '../messages/gen/diagnostic_msgs.ts';
 import { Log } from '../messages/gen/rcl_interfaces.ts';
 import { Event, NodeStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
@@ -15,6 +15,7 @@ import { fullName, type PodNodeName, podNodeNames } from './names.ts';
 import { nodeStatusMessage } from './node-status.ts';
 import { serveParameters } from './parameters.ts';
 import { PodNode } from './pod-node.ts';
+import { podLogLine } from './pod-rosout.ts';
 import { eventMessage, podStatusMessage } from './pod-status.ts';
 import { defaultQos, eventsQos, latchedQos, rosoutQos } from './qos.ts';
 import { RosoutWriter } from './rosout.ts';
@@ -31,6 +32,9 @@ export interface SessionOptions {
 
 /** Changes that come together make one message. */
 const coalesceMs = 5;
+
+/** How often the CPUs in use are measured and told. */
+const machinePeriodMs = 5000;
 
 /** How long the node of a pod that is gone stays, so that whoever asked for that gets the answer. */
 const farewellMs = 1000;
@@ -49,7 +53,10 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
   const podArray = node.createPublisher(`${prefix}/pods`, PodStatusArray, latchedQos);
   const events = node.createPublisher(`${prefix}/events`, Event, eventsQos);
   const diagnostics = node.createPublisher('/diagnostics', DiagnosticArray, defaultQos);
-  const rosout = new RosoutWriter(node.createPublisher('/rosout', Log, rosoutQos), `${robot}.roslet`);
+  const rosoutPublisher = node.createPublisher('/rosout', Log, rosoutQos);
+  const rosout = new RosoutWriter(rosoutPublisher, `${robot}.roslet`);
+  const podRosouts = new Map<string, RosoutWriter>();
+  let cpuCores: number | undefined;
   let names: ReadonlyMap<string, PodNodeName> = new Map();
   const podNodes = new Map<string, PodNode>();
   const changed = new Set<string>();
@@ -68,6 +75,7 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
       robot,
       transport: transport.description,
       domainId: transport.domainId,
+      cpuCores,
       nowMs: Date.now(),
     });
 
@@ -104,12 +112,25 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
   };
   const sayFarewell = (uid: string, gone: PodNode): void => {
     podNodes.delete(uid);
+    podRosouts.get(uid)?.close();
+    podRosouts.delete(uid);
     gone.show('finalized', false, Date.now());
     const timer = setTimeout(() => {
       timers.delete(timer);
       gone.close();
     }, farewellMs);
     timers.add(timer);
+  };
+
+  const tellPodLog = (line: PodLogLine): void => {
+    const name = rosNameOf(line.uid);
+    if (name === undefined) return;
+    let writer = podRosouts.get(line.uid);
+    if (writer === undefined) {
+      writer = new RosoutWriter(rosoutPublisher, name.slice(1).replaceAll('/', '.'));
+      podRosouts.set(line.uid, writer);
+    }
+    writer.write(podLogLine(line), line.container);
   };
 
   const flush = (): void => {
@@ -144,6 +165,18 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
     );
   };
 
+  const measureMachine = (): void => {
+    agent.measureMachine().then(
+      (measured) => {
+        if (measured === undefined) return;
+        cpuCores = measured;
+        isNodeChanged = true;
+        flushSoon();
+      },
+      (err: unknown) => log.debug({ err }, 'what the machine uses could not be measured'),
+    );
+  };
+
   serveAgent(node, prefix, agent, statusOf);
   serveParameters(node, prefix, agent.configuration());
   for (const { pod } of agent.pods()) {
@@ -164,9 +197,19 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
       isNodeChanged = true;
       flushSoon();
     }),
-    agent.onEvent((event) => events.publish(eventMessage(event, robot))),
+    agent.onEvent((event) => {
+      events.publish(eventMessage(event, robot));
+      const { kind, uid } = event.involvedObject;
+      // A check that fails is told at once, and not only when that has consequences.
+      if (kind !== 'Pod' || uid === undefined || event.type !== 'Warning') return;
+      changed.add(uid);
+      flushSoon();
+    }),
     agent.onLog((line) => rosout.write(line)),
+    agent.onPodLog(tellPodLog),
   ];
+  measureMachine();
+  const measuring = setInterval(measureMachine, machinePeriodMs);
   const ticking = diagnosticsPeriodMs > 0 ? setInterval(tellDiagnostics, diagnosticsPeriodMs) : undefined;
 
   return {
@@ -175,6 +218,8 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
     async close() {
       for (const end of ends) end();
       clearInterval(ticking);
+      clearInterval(measuring);
+      for (const writer of [rosout, ...podRosouts.values()]) writer.close();
       clearTimeout(flushTimer);
       for (const timer of timers) clearTimeout(timer);
       await transport.close();

@@ -51,7 +51,7 @@ export const annotationSupport: readonly { prefix: string; reason: string }[] = 
     prefix: 'container.seccomp.security.alpha.kubernetes.io/',
     reason: 'is not supported: use securityContext.seccompProfile instead',
   },
-  ...['dds.', 'sched.', 'memlock.', 'rosout', 'rt-millicpu'].map((name) => ({
+  ...['dds.', 'sched.', 'memlock.', 'rt-millicpu'].map((name) => ({
     prefix: `roslet.dev/${name}`,
     reason: 'is not supported by this version of roslet yet',
   })),

@@ -3,6 +3,7 @@ import type { ContainerState, ContainerStatus, EnvVar, Pod, Probe, Volume } from
 import { humanDuration } from '../apiserver/human-duration.ts';
 import { summarizePod } from '../apiserver/pod-summary.ts';
 import type { AnyContainer } from '../pods/identity.ts';
+import { probeSubject } from '../probes/subject.ts';
 import type { PodLifecycleView } from '../server/agent-view.ts';
 import { formatOutline, mapLines, type Outline, type OutlineEntry } from './outline.ts';
 import { statusStyle } from './output.ts';
@@ -133,14 +134,6 @@ const shellWords = (words: readonly string[] | undefined): string | readonly str
 
 function probeText(probe: Probe | undefined): string {
   if (!probe) return '';
-  const { exec, httpGet, tcpSocket, grpc } = probe;
-  const what =
-    (exec && `exec ${exec.command?.join(' ')}`) ??
-    (httpGet &&
-      `${(httpGet.scheme ?? 'HTTP').toLowerCase()}://${httpGet.host ?? ''}:${httpGet.port}${httpGet.path ?? '/'}`) ??
-    (tcpSocket && `tcp ${tcpSocket.host ?? ''}:${tcpSocket.port}`) ??
-    (grpc && `grpc :${grpc.port} ${grpc.service ?? ''}`) ??
-    '';
   const {
     initialDelaySeconds = 0,
     periodSeconds = 10,
@@ -149,7 +142,7 @@ function probeText(probe: Probe | undefined): string {
     failureThreshold = 3,
   } = probe;
   return (
-    `${what.trim()}, every ${periodSeconds}s after ${initialDelaySeconds}s, timeout ${timeoutSeconds}s, ` +
+    `${probeSubject(probe)}, every ${periodSeconds}s after ${initialDelaySeconds}s, timeout ${timeoutSeconds}s, ` +
     `succeeds after ${successThreshold}, fails after ${failureThreshold}`
   );
 }

@@ -8,14 +8,14 @@ import { inodeOf } from './start.ts';
 import { watchDirectory } from './watch-directory.ts';
 
 /** Takes over `current` and closes it. Ends when `until` has aborted and all was read. */
-export async function* follow(
+export async function* follow<T>(
   path: string,
   current: FileHandle | undefined,
   offset: number,
-  out: Printer,
+  out: Printer<T>,
   until: AbortSignal,
   signal: AbortSignal,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<T> {
   const watch = watchDirectory(dirname(path));
   let handle = current;
   let file = handle && plainFile(handle, offset);

@@ -2,11 +2,11 @@
 import { parseCriLine } from './cri-line.ts';
 import { pieceJoiner } from './join-pieces.ts';
 
-export interface Printer {
-  /** The text to show for these lines; empty when there is none. `skip` lines more are left out first. */
-  print(lines: readonly Buffer[]): Buffer;
+export interface Printer<T = Buffer> {
+  /** What to show for these lines; may be empty. `skip` lines more are left out first. */
+  print(lines: readonly Buffer[]): T;
   /** Nothing more is there for now: what was held back for the sake of whole lines. */
-  pause(): Buffer;
+  pause(): T;
   skip(lines: number): void;
 }
 

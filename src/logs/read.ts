@@ -20,8 +20,17 @@ export interface LogOptions {
 }
 
 /** A log that is not there is empty. */
-export async function* readLog(path: string, o: LogOptions, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const out = printer(o);
+export function readLog(path: string, o: LogOptions, signal: AbortSignal): AsyncGenerator<Buffer> {
+  return readLogAs(printer(o), path, o, signal);
+}
+
+/** The same in whatever shape the printer gives it. */
+export async function* readLogAs<T>(
+  out: Printer<T>,
+  path: string,
+  o: Omit<LogOptions, 'timestamps'>,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
   const { older, current, offset } = await findStart(path, o, signal);
   try {
     for (const file of older) yield* readOlder(file, out, signal);
@@ -48,11 +57,11 @@ export async function* limited(chunks: AsyncIterable<Buffer>, limitBytes: number
   }
 }
 
-async function* readOlder(
+async function* readOlder<T>(
   { path, offset, skipLines }: OlderFile,
-  out: Printer,
+  out: Printer<T>,
   signal: AbortSignal,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<T> {
   out.skip(skipLines);
   if (isCompressed(path)) {
     for await (const lines of compressedLines(path, signal)) yield out.print(lines);

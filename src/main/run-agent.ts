@@ -147,6 +147,7 @@ export async function runAgent(
       },
       configuration: configz,
       onLogLine,
+      log,
       signal,
     });
   const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, log });

@@ -10,6 +10,17 @@ import type { ProbeResult } from './results.ts';
 /** `unknown`: nothing could be found out, or the failure was excused. */
 export type AttemptCounts = Readonly<Record<'successful' | 'failed' | 'unknown', number>>;
 
+/** How the last outcomes that counted went. */
+export interface ProbeTally {
+  /** The kind of the last one; undefined before the first. */
+  last: 'success' | 'failure' | undefined;
+  /** How many of that kind came in a row. */
+  inARow: number;
+  /** When the last of each kind came, on the monotonic clock. */
+  lastSuccessMs?: number;
+  lastFailureMs?: number;
+}
+
 export interface OutcomeCounter {
   readonly result: ProbeResult;
   /** What the last failure that counted said; '' when there was none. */
@@ -17,6 +28,7 @@ export interface OutcomeCounter {
   /** The kind of the last outcome that counted; undefined before the first. */
   readonly last: 'success' | 'failure' | undefined;
   attempts(): AttemptCounts;
+  tally(): ProbeTally;
   /** Whether one more failure may be excused. */
   mayExcuse(): boolean;
   add(outcome: ProbeOutcome): void;
@@ -47,6 +59,7 @@ export function outcomeCounter(options: OutcomeCounterOptions): OutcomeCounter {
   let message = '';
   let last: 'success' | 'failure' | undefined;
   let inARow = 0;
+  const lastMs: Pick<ProbeTally, 'lastSuccessMs' | 'lastFailureMs'> = {};
   let excused = 0;
 
   return {
@@ -60,12 +73,14 @@ export function outcomeCounter(options: OutcomeCounterOptions): OutcomeCounter {
       return last;
     },
     attempts: () => ({ ...attempts }),
+    tally: () => ({ last, inARow, ...lastMs }),
     mayExcuse: () => excused < thresholds.failure,
     add(outcome) {
       const counted = outcome.result === 'failure' ? 'failure' : 'success';
       attempts[counted === 'success' ? 'successful' : 'failed'] += 1;
       if (counted === 'failure') message = outcome.output;
       else excused = 0;
+      lastMs[counted === 'success' ? 'lastSuccessMs' : 'lastFailureMs'] = performance.now();
       onOutcome(outcome);
       inARow = counted === last ? inARow + 1 : 1;
       last = counted;

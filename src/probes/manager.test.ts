@@ -426,6 +426,10 @@ test('what every probe has come to is summed up', async () => {
       kind: 'startup',
       attempts: { successful: 1, failed: 0, unknown: 0 },
       latencies: expect.objectContaining({ count: 1 }),
+      probe: expect.objectContaining({ exec: { command: ['startup'] } }),
+      result: 'success',
+      tally: { last: 'success', inARow: 1, lastSuccessMs: expect.any(Number) },
+      message: '',
     },
     {
       pod,
@@ -434,6 +438,15 @@ test('what every probe has come to is summed up', async () => {
       kind: 'readiness',
       attempts: { successful: 2, failed: 3, unknown: 2 },
       latencies: expect.objectContaining({ count: 5 }),
+      probe: expect.objectContaining({ exec: { command: ['readiness'] } }),
+      result: 'success',
+      tally: {
+        last: 'failure',
+        inARow: 2,
+        lastSuccessMs: expect.any(Number),
+        lastFailureMs: expect.any(Number),
+      },
+      message: expect.any(String),
     },
   ]);
   manager.untrack('c2');

@@ -17,7 +17,7 @@ import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
 import type { Interruptions } from '../node/interruptions.ts';
 import { type AnyContainer, podKey, podUid } from '../pods/identity.ts';
-import type { AttemptCounts } from './counter.ts';
+import type { AttemptCounts, ProbeTally } from './counter.ts';
 import { attemptProbe, type ProbeOutcome, type ProbeTarget } from './handler.ts';
 import type { LatencySummary } from './latencies.ts';
 import type { ProbeKind, ProbeResult, ProbeResults } from './results.ts';
@@ -51,6 +51,11 @@ export interface ProbeSummary {
   kind: ProbeKind;
   attempts: AttemptCounts;
   latencies: LatencySummary;
+  probe: Probe;
+  result: ProbeResult;
+  tally: ProbeTally;
+  /** What the last failure that counted said; '' when there was none. */
+  message: string;
 }
 
 export interface TrackedContainer extends ProbeTarget {
@@ -246,9 +251,22 @@ function summariesOf({ target, workers }: ContainerProbes): ProbeSummary[] {
   const { pod, container, containerId } = target;
   return kinds.flatMap((kind) => {
     const worker = workers[kind];
-    if (!worker) return [];
-    const latencies = worker.latencies();
-    return [{ pod, container: container.name, containerId, kind, attempts: worker.attempts(), latencies }];
+    const probe = container[`${kind}Probe`];
+    if (!worker || !probe) return [];
+    return [
+      {
+        pod,
+        container: container.name,
+        containerId,
+        kind,
+        attempts: worker.attempts(),
+        latencies: worker.latencies(),
+        probe,
+        result: worker.result,
+        tally: worker.tally(),
+        message: worker.message,
+      },
+    ];
   });
 }
 

@@ -95,6 +95,11 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
     },
     latencies: () => watch?.gaps() ?? gaps ?? { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 },
     attempts: counter.attempts,
+    tally() {
+      // Signs of life are judged only where they change something: the last one is newer than the last judgement.
+      const lastSuccessMs = watch?.check().lastMs;
+      return { ...counter.tally(), ...(lastSuccessMs === undefined ? {} : { lastSuccessMs }) };
+    },
     start(delayMs) {
       timer = setTimeout(() => {
         timer = undefined;

@@ -6,7 +6,12 @@
  * - All times are monotonic: a step of the wall clock moves nothing.
  */
 
-import { type AttemptCounts, type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
+import {
+  type AttemptCounts,
+  type OutcomeCounterOptions,
+  outcomeCounter,
+  type ProbeTally,
+} from './counter.ts';
 import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { type LatencySummary, latencies } from './latencies.ts';
 import type { ProbeResult } from './results.ts';
@@ -18,6 +23,7 @@ export interface ProbeWorker {
   /** Of attempts that came to an answer in time. */
   latencies(): LatencySummary;
   attempts(): AttemptCounts;
+  tally(): ProbeTally;
   /** Begins to probe. */
   start(delayMs: number): void;
   /** Ends probing, an attempt under way included. The result stays. */
@@ -72,6 +78,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
     },
     latencies: times.summary,
     attempts: counter.attempts,
+    tally: counter.tally,
     start: schedule,
     stop() {
       clearTimeout(timer);

@@ -3,6 +3,7 @@
  * The participants of the test find each other on the machine itself, under a tag of their own.
  */
 import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cycloneTransport } from '../../ros/cyclone/index.ts';
@@ -24,6 +25,7 @@ import {
   NodeStatus,
   PodStatus,
   PodStatusArray,
+  ProbeStatus,
   Restart,
 } from '../../ros/messages/gen/roslet_msgs.ts';
 import type { MessageType, QosProfile, RosNode, RosTransport, ServiceType } from '../../ros/transport.ts';
@@ -237,6 +239,121 @@ describe('the agent on the ROS graph', () => {
       log.some(({ msg, name }) => name === 'r2_d2.roslet' && msg !== ''),
     );
   });
+});
+
+describe('what a pod writes', () => {
+  const ofPod = (log: Log[], name: string) =>
+    log.filter((line) => line.name === `r2_d2.pods.default.${name}_robot`);
+
+  it('is on /rosout where its annotation wants it, of every instance of its containers', async () => {
+    const log = heard('/rosout', Log);
+    await agent.start();
+    const wanted = { annotations: `'roslet.dev/rosout': 'true'` };
+    const script =
+      'echo plain; echo bad >&2; echo "[ERROR] [1.5] [driver]: hot" >&2; sleep 1; echo end; exit 1';
+    await agent.apply('loud.yaml', manifest('loud', script, wanted));
+    await agent.apply('quiet.yaml', manifest('quiet', script));
+    const once = [
+      [Log.INFO, 'plain'],
+      [Log.WARN, 'bad'],
+      [Log.ERROR, '[driver]: hot'],
+      [Log.INFO, 'end'],
+    ];
+    await until('both instances are told', async () => ofPod(log, 'loud').length >= 8, 60_000);
+    const lines = ofPod(log, 'loud').slice(0, 8);
+    expect(lines.map(({ level, msg }) => [level, msg])).toEqual([...once, ...once]);
+    expect(new Set(lines.map(({ file }) => file))).toEqual(new Set(['main']));
+    expect(ofPod(log, 'quiet')).toEqual([]);
+    // Who comes later, as after a restart of the agent, is not told of old lines again.
+    await agent.stop('SIGKILL');
+    const fromHere = log.length;
+    const startedMs = Date.now();
+    await agent.start();
+    await until('the next instance', async () => ofPod(log.slice(fromHere), 'loud').length >= 4, 60_000);
+    const stamps = ofPod(log.slice(fromHere), 'loud').map(
+      ({ stamp }) => stamp.sec * 1000 + stamp.nanosec / 1e6,
+    );
+    expect(Math.min(...stamps)).toBeGreaterThan(startedMs);
+  });
+
+  it('is passed on only so fast, and what is left out is counted', async () => {
+    const log = heard('/rosout', Log, { ...latched, depth: 1000 });
+    await agent.start();
+    const script = 'i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo line $i; done; exec sleep 1000';
+    await agent.apply(
+      'flood.yaml',
+      manifest('flood', script, { annotations: `'roslet.dev/rosout': 'true'` }),
+    );
+    const dropped = () =>
+      ofPod(log, 'flood').reduce(
+        (sum, { msg }) => sum + Number(/^(\d+) lines were dropped/.exec(msg)?.[1] ?? 0),
+        0,
+      );
+    const passed = () => ofPod(log, 'flood').filter(({ msg }) => msg.startsWith('line ')).length;
+    await until('all are accounted for', async () => dropped() + passed() === 5000, 30_000);
+    expect(passed()).toBeLessThan(2500);
+  });
+
+  it('is followed over a rotation', async () => {
+    await agent.configure(
+      'containerLogMaxSize: 1Ki\ncontainerLogMaxFiles: 2\ncontainerLogMonitorInterval: 3s',
+    );
+    const log = heard('/rosout', Log, { ...latched, depth: 1000 });
+    await agent.start();
+    const script = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done';
+    await agent.apply('a.yaml', manifest('a', script, { annotations: `'roslet.dev/rosout': 'true'` }));
+    await until('it was rotated and went on', async () => ofPod(log, 'a').length > 200, 60_000);
+    const logs = await readdir(join(agent.root, 'log', 'pods'), { recursive: true });
+    expect(logs.filter((each) => /0\.log\./.test(each))).not.toEqual([]);
+    const numbers = ofPod(log, 'a').map(({ msg }) => Number(msg.replace('line ', '')));
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+  });
+});
+
+it('the probes of a container are told with the status, and the CPU use of the machine', async () => {
+  const nodes = heard('/r2_d2/roslet/node_status', NodeStatus);
+  const pods = heard('/r2_d2/roslet/pods', PodStatusArray);
+  await agent.start();
+  const container =
+    'livenessProbe: {exec: {command: ["true"]}, periodSeconds: 1}, readinessProbe: {exec: {command: [sh, -c, "echo too cold; test -e /tmp/none/such"]}, periodSeconds: 1}, ';
+  await agent.apply('a.yaml', manifest('a', sleeping, { container }));
+  const probes = await until(
+    'the readiness probe has failed',
+    async () => {
+      const all = pods.at(-1)?.pods[0]?.containers[0]?.probes ?? [];
+      return (all.find(({ kind }) => kind === 2)?.consecutive_failures ?? 0) >= 3 && all;
+    },
+    30_000,
+  );
+  expect(probes).toEqual([
+    expect.objectContaining({
+      kind: ProbeStatus.KIND_LIVENESS,
+      description: 'exec true',
+      consecutive_failures: 0,
+      last_failure_message: '',
+    }),
+    expect.objectContaining({
+      kind: ProbeStatus.KIND_READINESS,
+      result: ProbeStatus.RESULT_FAILED,
+      consecutive_successes: 0,
+      last_success: { sec: 0, nanosec: 0 },
+      last_failure_message: expect.stringContaining('too cold'),
+    }),
+  ]);
+  expect(probes[0]?.latency_p99).toBeGreaterThan(0);
+  expect(probes[0]?.latency_p99).toBeLessThan(30);
+  const { sec } = probes[1]!.last_failure;
+  expect(Math.abs(Date.now() / 1000 - sec)).toBeLessThan(60);
+  const machine = await until(
+    'it was measured',
+    async () => {
+      const newest = nodes.at(-1);
+      return newest !== undefined && !Number.isNaN(newest.cpu_usage_cores) && newest;
+    },
+    30_000,
+  );
+  expect(machine.cpu_usage_cores).toBeGreaterThan(0);
+  expect(machine.cpu_usage_cores).toBeLessThanOrEqual(machine.cpu_capacity_cores * 1.1);
 });
 
 describe('a pod as a managed node', () => {

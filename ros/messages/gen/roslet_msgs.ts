@@ -12,8 +12,10 @@ export interface ProbeStatus {
   last_success: builtin_interfaces.Time;
   last_failure: builtin_interfaces.Time;
   last_failure_message: string;
+  latency_p50: number;
+  latency_p99: number;
 }
-export const ProbeStatus = Object.assign(new RosMessage<ProbeStatus>('roslet_msgs/msg/ProbeStatus', 'RIHS01_49eae1b79d4bdd7ac642caf14e3fd489137fafd633f4c955e25c282a0f6c2f82', [
+export const ProbeStatus = Object.assign(new RosMessage<ProbeStatus>('roslet_msgs/msg/ProbeStatus', 'RIHS01_d474d4904fbe78bca9c2c110a4c29b8655af695f6ea3a78d8936055d4b50c705', [
   { name: 'kind', type: 'uint8' },
   { name: 'result', type: 'uint8' },
   { name: 'description', type: 'string' },
@@ -22,6 +24,8 @@ export const ProbeStatus = Object.assign(new RosMessage<ProbeStatus>('roslet_msg
   { name: 'last_success', type: builtin_interfaces.Time },
   { name: 'last_failure', type: builtin_interfaces.Time },
   { name: 'last_failure_message', type: 'string' },
+  { name: 'latency_p50', type: 'float64' },
+  { name: 'latency_p99', type: 'float64' },
 ]), {
   KIND_STARTUP: 0,
   KIND_LIVENESS: 1,
@@ -51,7 +55,7 @@ export interface ContainerStatus {
   last_message: string;
   probes: ProbeStatus[];
 }
-export const ContainerStatus = Object.assign(new RosMessage<ContainerStatus>('roslet_msgs/msg/ContainerStatus', 'RIHS01_dae160303e0c756bad536fa5a608f3b6f1696d73ba50f65d40c8c8a268107301', [
+export const ContainerStatus = Object.assign(new RosMessage<ContainerStatus>('roslet_msgs/msg/ContainerStatus', 'RIHS01_05c9f31a30bb7b3798b69bdcf10ac6bb244a7b0ab5c83373c2dcd495d3990248', [
   { name: 'name', type: 'string' },
   { name: 'image', type: 'string' },
   { name: 'kind', type: 'uint8' },
@@ -232,7 +236,7 @@ export interface PodStatus {
   memory_usage_bytes: bigint;
   containers: ContainerStatus[];
 }
-export const PodStatus = Object.assign(new RosMessage<PodStatus>('roslet_msgs/msg/PodStatus', 'RIHS01_0204d78d35182a16a443b732be20856b61510083c06ee7a9afff6557a711650a', [
+export const PodStatus = Object.assign(new RosMessage<PodStatus>('roslet_msgs/msg/PodStatus', 'RIHS01_c1f31fbcb612550e5b4987d3e35c59abaa741a3d00da180d3bcd3719a13820fb', [
   { name: 'stamp', type: builtin_interfaces.Time },
   { name: 'robot', type: 'string' },
   { name: 'pod_namespace', type: 'string' },
@@ -266,7 +270,7 @@ export interface PodStatusArray {
   robot: string;
   pods: PodStatus[];
 }
-export const PodStatusArray = new RosMessage<PodStatusArray>('roslet_msgs/msg/PodStatusArray', 'RIHS01_95233eafd659ac5df9dce5be6ed57a22d87a353cc195854cac6804afdcb85bc7', [
+export const PodStatusArray = new RosMessage<PodStatusArray>('roslet_msgs/msg/PodStatusArray', 'RIHS01_61ad3445914e5833100d7628da1157941db8df605b887050708cc3a47d491666', [
   { name: 'stamp', type: builtin_interfaces.Time },
   { name: 'robot', type: 'string' },
   { name: 'pods', type: PodStatus, array: 'sequence' },
@@ -332,13 +336,13 @@ export interface ListResponse {
 }
 export const List = new RosService<ListRequest, ListResponse>(
   'roslet_msgs/srv/List',
-  'RIHS01_4d066311e729f4d2fe2c019ceaefdb712d0891d09877c8e6b1920c69a73da13b',
+  'RIHS01_caf779c9491b77528af57c3f1a03f0251e941dff03719fb18a5d39c7f9765cc5',
   new RosMessage<ListRequest>('roslet_msgs/srv/List_Request', 'RIHS01_2ae7c7511e50f5a12221a309ef0d8161a8cfab550fe2ba0fd1bcbe0af945cede', [
   { name: 'pod_namespace', type: 'string' },
   { name: 'pod_name', type: 'string' },
   { name: 'label_selector', type: 'string' },
 ]),
-  new RosMessage<ListResponse>('roslet_msgs/srv/List_Response', 'RIHS01_52df81cdf6d1506af5dfe324af2527e38cab9ab80fd13bcbaf63e47da20bc31a', [
+  new RosMessage<ListResponse>('roslet_msgs/srv/List_Response', 'RIHS01_c57cd57c4d35d18a4505781fe3bbceea9d42c77dcbed4869513f849563b7c4cd', [
   { name: 'success', type: 'bool' },
   { name: 'message', type: 'string' },
   { name: 'pods', type: PodStatus, array: 'sequence' },

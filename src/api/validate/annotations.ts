@@ -16,6 +16,8 @@ export const autostartAnnotation = 'roslet.dev/autostart';
 export const afterAnnotation = 'roslet.dev/after';
 /** How long a change of state that is asked for over ROS may take. */
 export const transitionTimeoutAnnotation = 'roslet.dev/transition-timeout';
+/** "true": what its containers write is on /rosout, too. */
+export const rosoutAnnotation = 'roslet.dev/rosout';
 
 const prefix = 'roslet.dev/';
 
@@ -24,6 +26,7 @@ const isBoolean: NameRule = (value) =>
 
 const rules: Readonly<Record<string, NameRule>> = {
   [autostartAnnotation]: isBoolean,
+  [rosoutAnnotation]: isBoolean,
   [afterAnnotation]: (value) => {
     try {
       parseStartOrder(value);

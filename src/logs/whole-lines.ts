@@ -1,0 +1,36 @@
+/** The lines of a log with their stream and time, pieces of long ones put together again, one stream beside the other. */
+import { type LogRecord, parseCriLine } from './cri-line.ts';
+import type { Printer } from './printer.ts';
+
+export interface WholeLine {
+  stream: LogRecord['stream'];
+  /** Epoch; of the piece that ended it. */
+  stampMs: number;
+  text: string;
+}
+
+/** What is longer is cut: nobody reads it, and it would be held in memory. */
+const maxLineBytes = 16 * 1024;
+
+/** @param sinceMs epoch; lines before it are left out, and lines without a time */
+export function wholeLines(sinceMs: number): Printer<WholeLine[]> {
+  const pieces: Record<LogRecord['stream'], Buffer[]> = { stdout: [], stderr: [] };
+
+  function add({ content, partial, stream, timestamp }: LogRecord): WholeLine[] {
+    const open = pieces[stream];
+    const held = open.reduce((sum, piece) => sum + piece.length, 0);
+    if (held < maxLineBytes) open.push(content.subarray(0, maxLineBytes - held));
+    if (partial) return [];
+    const text = Buffer.concat(open.splice(0)).toString('utf8');
+    const stampMs = Date.parse(timestamp);
+    return stampMs >= sinceMs ? [{ stream, stampMs, text }] : [];
+  }
+
+  return {
+    print: (lines) => lines.flatMap((line) => add(parseCriLine(line))),
+    // An open line is told when it ends.
+    pause: () => [],
+    // Only the last lines of a log are asked for that way.
+    skip: () => undefined,
+  };
+}
