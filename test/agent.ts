@@ -10,7 +10,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Event, Pod } from '../src/api/core.gen.ts';
+import type { Event, Node, Pod } from '../src/api/core.gen.ts';
 import { freePort } from './ports.ts';
 import { slowness } from './slowness.ts';
 
@@ -65,8 +65,7 @@ kind: KubeletConfiguration
 staticPodPath: ${this.manifests}
 cgroupRoot: ${this.cgroup}
 healthzPort: 0
-address: 127.0.0.1
-${isNode && !/^port:/m.test(config) ? `port: ${await freePort()}\n` : ''}evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
+${/^address:/m.test(config) ? '' : 'address: 127.0.0.1\n'}${isNode && !/^port:/m.test(config) ? `port: ${await freePort()}\n` : ''}evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
 ${criEndpoint === undefined ? '' : `containerRuntimeEndpoint: ${criEndpoint}\n`}${config}
 ---
 apiVersion: roslet.dev/v1alpha1
@@ -268,8 +267,8 @@ ros: ${this.#options.ros ?? '{transport: "off"}'}
   }
 }
 
-export const isReady = (pod: Pod): boolean =>
-  pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
+export const isReady = ({ status }: Pod | Node): boolean =>
+  status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
 /** Polls until `probe` gives something. */
 export async function until<T>(
@@ -294,10 +293,6 @@ export async function until<T>(
 
 /** Directories of a cgroup and all below it, in every hierarchy. */
 export function cgroupsBelow(path: string): string[] {
-  const roots = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .filter((line) => / - cgroup2? /.test(line))
-    .map((line) => line.split(' ')[4]!);
   const walk = (dir: string): string[] =>
     existsSync(dir)
       ? [
@@ -307,8 +302,15 @@ export function cgroupsBelow(path: string): string[] {
           dir,
         ]
       : [];
-  return roots.flatMap((root) => walk(join(root, path)));
+  return cgroupRoots().flatMap((root) => walk(join(root, path)));
 }
+
+/** Where each hierarchy is mounted. */
+export const cgroupRoots = (): string[] =>
+  readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => line.split(' ')[4]!);
 
 function removeCgroups(path: string): void {
   for (const dir of cgroupsBelow(path)) {

@@ -25,7 +25,7 @@ let programs: string;
 
 beforeAll(async () => {
   plane = await ControlPlane.start();
-  programs = await kubernetesBinaries();
+  programs = await kubernetesBinaries('kubectl');
   dir = await mkdtemp(join(tmpdir(), 'roslet-join-'));
   port = await freePort();
   agent = await TestAgent.create({

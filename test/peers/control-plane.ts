@@ -15,6 +15,8 @@ import { until } from '../agent.ts';
 import { CertificateAuthority } from './certificates.ts';
 import { kubernetesBinaries } from './kubernetes-binaries.ts';
 
+const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const;
+
 type Part = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler';
 
 export class ControlPlane {
@@ -33,7 +35,7 @@ export class ControlPlane {
   }
 
   static async start(): Promise<ControlPlane> {
-    const binDir = await kubernetesBinaries();
+    const binDir = await kubernetesBinaries(...programs);
     const dir = await mkdtemp(join(tmpdir(), 'roslet-cp-'));
     const plane = new ControlPlane(
       dir,

@@ -1,10 +1,11 @@
 /**
- * The programs of a Kubernetes control plane, built from the module k8s.io/kubernetes with the requirements of its own
- * go.mod, and kept in the test cache: about ten minutes of two cores, once. The Go that builds them is the machine's
- * where that is new enough, else Debian's, unpacked.
+ * Programs of Kubernetes and of its end-to-end tests, built from the module k8s.io/kubernetes with the requirements of
+ * its own go.mod, and kept in the test cache. The Go that builds them is the machine's where that is new enough, else
+ * Debian's, unpacked.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDir } from './cache.ts';
@@ -12,49 +13,69 @@ import { unpackDebianPackages } from './debian.ts';
 
 const kubernetesVersion = 'v1.34.4';
 
-const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const;
-export type KubernetesProgram = (typeof programs)[number];
+/** By the package that each is built from. */
+const packages = {
+  'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+  'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+  'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+  kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+  kubelet: 'k8s.io/kubernetes/cmd/kubelet',
+  /** The end-to-end tests, a test binary; `ginkgo`, of the same requirements, runs them. */
+  'e2e.test': 'k8s.io/kubernetes/test/e2e',
+  ginkgo: 'github.com/onsi/ginkgo/v2/ginkgo',
+  /** What the images of the end-to-end tests hold. */
+  agnhost: 'k8s.io/kubernetes/test/images/agnhost',
+  nonewprivs: 'k8s.io/kubernetes/test/images/nonewprivs',
+} as const;
+export type KubernetesProgram = keyof typeof packages;
 
 /** Of the Go that the module asks for, and the first that builds it. */
 const goLine = '1.24';
 
-/** The directory that holds all of them. */
-export async function kubernetesBinaries(): Promise<string> {
+/** The directory that holds them, built first where they are missing. */
+export async function kubernetesBinaries(...programs: KubernetesProgram[]): Promise<string> {
   const dir = cacheDir(`kubernetes-${kubernetesVersion}`);
-  for (const program of programs) if (!existsSync(join(dir, program))) await build(program, dir);
+  const missing = programs.filter((program) => !existsSync(join(dir, program)));
+  if (missing.length > 0) await build(missing, dir);
   return dir;
 }
 
-async function build(program: KubernetesProgram, dir: string): Promise<void> {
-  const go = goProgram();
-  const env = goEnv();
-  const made = join(dir, `${program}.${process.pid}`);
+/** Together: what they share is compiled once, and one is linked while another is compiled. */
+async function build(programs: KubernetesProgram[], dir: string): Promise<void> {
+  const made = await mkdtemp(join(dir, 'build-'));
   try {
-    const module = await moduleDir(go, env);
-    await promisify(execFile)(
-      go,
-      ['build', '-trimpath', '-ldflags', linkerFlags(), '-o', made, `k8s.io/kubernetes/cmd/${program}`],
-      { cwd: module, env, maxBuffer: 2 ** 26 },
-    );
+    const env = goEnv();
+    const module = await moduleDir(env);
+    const commands = programs.filter((program) => program !== 'e2e.test');
+    const go = (...args: string[]) =>
+      promisify(execFile)(goProgram(), args, { cwd: module, env, maxBuffer: 2 ** 26 });
+    if (commands.length > 0) {
+      const from = commands.map((program) => packages[program]);
+      await go('build', '-trimpath', '-ldflags', linkerFlags(), '-o', `${made}/`, ...from);
+    }
+    if (programs.includes('e2e.test')) {
+      const to = join(made, 'e2e.test');
+      await go('test', '-c', '-trimpath', '-ldflags', linkerFlags(), '-o', to, packages['e2e.test']);
+    }
+    for (const program of programs) renameSync(join(made, program), join(dir, program));
   } catch (error) {
     const output = error instanceof Error && 'stderr' in error ? String(error.stderr).slice(-2000) : '';
     throw new Error(
-      `${program} ${kubernetesVersion} cannot be built: ${String(error).slice(0, 300)}\n${output}`,
-      {
-        cause: error,
-      },
+      `${programs.join(', ')} ${kubernetesVersion} cannot be built: ${String(error).slice(0, 300)}\n${output}`,
+      { cause: error },
     );
+  } finally {
+    await rm(made, { recursive: true, force: true });
   }
-  renameSync(made, join(dir, program));
 }
 
 /** A module that requires exactly what Kubernetes does; its parts, which are v0.0.0 there, are modules of their own. */
-async function moduleDir(go: string, env: NodeJS.ProcessEnv): Promise<string> {
+async function moduleDir(env: NodeJS.ProcessEnv): Promise<string> {
   const dir = cacheDir(`kubernetes-${kubernetesVersion}`, 'module');
   const file = join(dir, 'go.mod');
   if (existsSync(file)) return dir;
   const { stdout } = await promisify(execFile)(
-    go,
+    goProgram(),
     ['mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`],
     { cwd: dir, env: { ...env, GOFLAGS: '' } },
   );
