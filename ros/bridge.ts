@@ -21,6 +21,8 @@ export interface BridgeOptions {
   onTransport(transport: RosTransport, node: RosNode): void;
   /** Why the bridge is not there, once for each reason. */
   onProblem(message: string): void;
+  /** The bridge ends, and its transport next: whatever uses it has to let go of it now. */
+  onEnd(): void;
   log: Logger;
 }
 
@@ -88,6 +90,7 @@ export function createBridge(options: BridgeOptions): Bridge {
         delayMs = Math.min(delayMs * 2, maxRetryMs);
       }
       await aborted(signal);
+      options.onEnd();
       await session?.close();
     },
   };

@@ -55,7 +55,7 @@ export class TestAgent {
     return agent;
   }
 
-  async configure(config: string): Promise<void> {
+  async configure(config: string, ros = this.#options.ros ?? '{transport: "off"}'): Promise<void> {
     const { criEndpoint, args = [] } = this.#options;
     const isNode = args.some((arg) => arg.startsWith('--kubeconfig'));
     await writeFile(
@@ -72,7 +72,7 @@ apiVersion: roslet.dev/v1alpha1
 kind: RosletConfiguration
 nodeName: ${nodeName}
 runtime: {default: ${criEndpoint === undefined ? 'process' : 'cri'}}
-ros: ${this.#options.ros ?? '{transport: "off"}'}
+ros: ${ros}
 `,
     );
   }

@@ -43,6 +43,7 @@ export async function rosBridge(
       o.events.event(about, 'Warning', 'RosBridgeUnavailable', message);
       o.prober.detach(message);
     },
+    onEnd: () => o.prober.close(),
     log,
   });
 }

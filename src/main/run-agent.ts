@@ -116,7 +116,7 @@ export async function runAgent(
   });
   const interruptions = new Interruptions();
   const prober = rosProber(
-    config.ros.transport === 'off' ? 'the ROS 2 bridge is off' : 'the ROS 2 bridge is not up',
+    config.ros.transport === 'off' ? 'the ROS 2 bridge is off (ros.transport)' : 'the ROS 2 bridge is not up',
   );
   using probes = createProbeManager({
     log,

@@ -151,7 +151,9 @@ function containerProbes(
     for (const kind of started) {
       const { initialDelaySeconds = 0, periodSeconds = 0 } = container[`${kind}Probe`] ?? {};
       const delayMs = startedMs + initialDelaySeconds * 1000 - performance.now();
-      const spreadMs = spread ? Math.random() * periodSeconds * 1000 : 0;
+      // What is only watched costs nothing at once.
+      const isSpread = spread && !isRosProbe(container[`${kind}Probe`]?.exec);
+      const spreadMs = isSpread ? Math.random() * periodSeconds * 1000 : 0;
       workers[kind]?.start(Math.max(0, delayMs) + spreadMs);
     }
   }
@@ -214,6 +216,7 @@ function containerProbes(
       workers[kind] = rosProbeWorker({
         ...options,
         spec,
+        isAdopted: restored !== undefined,
         watch: (onChange) => ros.watch(spec, target.ros, onChange),
       });
     } else {

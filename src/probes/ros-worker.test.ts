@@ -9,12 +9,13 @@ const heartbeat: RosProbeSpec = { kind: 'heartbeat', topic: '/hb', deadlineMs: 1
 function setUp(
   spec: RosProbeSpec = heartbeat,
   probe: Partial<Probe> = {},
-  { excuse }: { excuse?: () => string | undefined } = {},
+  { excuse, isAdopted = false }: { excuse?: () => string | undefined; isAdopted?: boolean } = {},
 ) {
   let finding: RosFinding = { state: 'missed', atMs: 0, message: 'never heard' };
   let tell = (): void => {};
   const told: string[] = [];
   let closed = 0;
+  let broken: Error | undefined;
   const startedMs = Date.now();
   const at = (what: string) => told.push(`${Date.now() - startedMs} ${what}`);
   const worker = rosProbeWorker({
@@ -23,9 +24,14 @@ function setUp(
     initial: 'unknown',
     watch: (onChange) => {
       tell = onChange;
-      return { check: () => finding, gaps: () => undefined, close: () => closed++ };
+      const check = () => {
+        if (broken !== undefined) throw broken;
+        return finding;
+      };
+      return { check, gaps: () => undefined, close: () => closed++ };
     },
     findExcuse: async () => excuse?.(),
+    isAdopted,
     onOutcome: ({ result }) => at(result),
     onExcused: (_, why) => at(`excused ${why}`),
     onError: (error) => at(`unknown ${(error as Error).message}`),
@@ -37,7 +43,10 @@ function setUp(
     tell();
     await pass(0);
   };
-  return { worker, told, is, closed: () => closed };
+  const breaks = (error: Error | undefined) => {
+    broken = error;
+  };
+  return { worker, told, is, breaks, closed: () => closed };
 }
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
@@ -153,6 +162,74 @@ describe('a failure with an excuse', () => {
     expect(worker.attempts()).toEqual({ successful: 1, failed: 3, unknown: 3 });
     worker.stop();
   });
+});
+
+describe('an excused miss', () => {
+  test('is not judged again by what happens meanwhile, but at its pace', async () => {
+    const { worker, told, is } = setUp(heartbeat, {}, { excuse: () => 'busy' });
+    await pass(0);
+    await is('alive');
+    for (let event = 0; event < 8; event++) {
+      await is('missed');
+      await pass(10);
+    }
+    expect(told.slice(2)).toEqual(['0 excused busy']);
+    await pass(30);
+    expect(told.slice(3)).toEqual(['100 excused busy']);
+    worker.stop();
+  });
+
+  test('takes nothing from the excuses of the next one, when a sign of life came in between', async () => {
+    const { worker, told, is } = setUp(heartbeat, {}, { excuse: () => 'busy' });
+    await pass(0);
+    for (let miss = 0; miss < 6; miss++) {
+      await is('alive');
+      await pass(1000);
+      await is('missed');
+      await pass(50);
+    }
+    expect(told.filter((line) => line.endsWith('excused busy'))).toHaveLength(6);
+    expect(worker.result).toBe('success');
+    worker.stop();
+  });
+});
+
+test('what could not be seen for a while is given the time that finding it takes', async () => {
+  const { worker, told, is } = setUp(heartbeat, { periodSeconds: 1, failureThreshold: 1 });
+  await pass(0);
+  await is('alive');
+  await is('unknown');
+  await pass(999);
+  await is('missed');
+  await pass(4900);
+  expect(worker.result).toBe('success');
+  await is('alive');
+  expect(told.filter((line) => line.endsWith('failure'))).toEqual([]);
+  worker.stop();
+});
+
+test('a container that ran before the agent is given the time that finding it takes', async () => {
+  const { worker, told } = setUp(heartbeat, { periodSeconds: 1, failureThreshold: 1 }, { isAdopted: true });
+  await pass(4999);
+  expect(told).toEqual([]);
+  await pass(1);
+  expect(told).toEqual(['5000 failure', '5000 is failure']);
+  worker.stop();
+});
+
+test('a watch that breaks is told and looked at again', async () => {
+  const { worker, told, is, breaks } = setUp(heartbeat, { periodSeconds: 1 });
+  await pass(0);
+  await is('alive');
+  breaks(new Error('no such watch'));
+  await is('missed');
+  await pass(1000);
+  expect(told.slice(2)).toEqual(['0 unknown no such watch', '1000 unknown no such watch']);
+  breaks(undefined);
+  await pass(1000);
+  expect(told.at(-1)).toBe('2000 failure');
+  expect(worker.result).toBe('success');
+  worker.stop();
 });
 
 test('the end closes the watch and leaves no timer', async () => {

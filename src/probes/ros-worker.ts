@@ -3,13 +3,14 @@
  * out, and each change is judged at once.
  *
  * - Until the container has given its first sign of life, a failure is one period without it: a node that takes seconds
- *   to start is not held to a deadline of milliseconds.
+ *   to start is not held to a deadline of milliseconds. So it is again when the graph could not be seen for a while.
  * - From then on a heartbeat or a liveliness that is missed fails at once, and once more with every further deadline that
  *   passes. What is no matter of a deadline fails at once and then once a period.
  * - What cannot be told (no transport yet) changes nothing.
  */
 import type { RosFinding, RosProbeSpec, RosWatch } from '../../ros/prober.ts';
 import { type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
+import type { ProbeOutcome } from './handler.ts';
 import type { LatencySummary } from './latencies.ts';
 import { defaultPeriodSeconds, type FindExcuse, type ProbeWorker } from './worker.ts';
 
@@ -17,7 +18,12 @@ export interface RosProbeWorkerOptions extends OutcomeCounterOptions {
   spec: RosProbeSpec;
   watch: (onChange: () => void) => RosWatch;
   findExcuse: FindExcuse;
+  /** The container ran before this agent, which has yet to find its nodes on the graph. */
+  isAdopted: boolean;
 }
+
+/** What finding a node on the graph may take, whatever the period. */
+const discoveryMs = 5000;
 
 export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
   const { probe, spec, findExcuse } = options;
@@ -27,6 +33,9 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
   let timer: NodeJS.Timeout | undefined;
   let watch: RosWatch | undefined;
   let hasLived = false;
+  /** The present miss was judged, whatever came of it: further judgements of it come at its pace, not with events. */
+  let isMissKnown = false;
+  let isUnknown = false;
   let isJudging = false;
   /** The gaps between signs of life stay known after the end. */
   let gaps: LatencySummary | undefined;
@@ -34,10 +43,19 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
   const paceMs = () => (hasLived ? (deadlineMs(spec) ?? periodMs) : periodMs);
 
   function begin(): void {
-    watch = options.watch(() => void judge(false));
+    watch = options.watch(() => look(false));
     // Also what cannot live yet is given its first period.
-    if (watch.check().state === 'missed') schedule(paceMs());
-    else void judge(false);
+    if (watch.check().state === 'missed')
+      schedule(options.isAdopted ? Math.max(periodMs, discoveryMs) : periodMs);
+    else look(false);
+  }
+
+  function look(isDue: boolean): void {
+    judge(isDue).catch((error: unknown) => {
+      if (stopped.signal.aborted) return;
+      counter.addUnknown(error);
+      schedule(periodMs);
+    });
   }
 
   /** @param isDue the pace has passed since the last judgement */
@@ -46,30 +64,46 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
     if (finding === undefined || isJudging) return;
     if (finding.state === 'alive') {
       hasLived = true;
-      if (isDue || counter.last !== 'success') counter.add(outcomeOf(finding));
+      isUnknown = false;
+      if (isDue || isMissKnown || counter.last !== 'success') counter.add(outcomeOf(finding));
+      isMissKnown = false;
       // Events tell when that ends; only a threshold of more than one needs more of the same.
       if (counter.result !== 'success') schedule(periodMs);
       else unschedule();
     } else if (finding.state === 'unknown') {
-      if (isDue || timer === undefined) counter.addUnknown(new Error(finding.message));
+      if (isDue || !isUnknown) counter.addUnknown(new Error(finding.message));
+      isUnknown = true;
       schedule(periodMs);
-    } else if (isDue || (hasLived && counter.last !== 'failure')) {
+    } else if (isUnknown) {
+      // Who can watch again has found nothing on the graph yet, and no deadline runs before it has.
+      isUnknown = false;
+      hasLived = false;
+      schedule(Math.max(periodMs, discoveryMs));
+    } else if (isDue || (hasLived && !isMissKnown)) {
       await fail(finding);
     } else if (timer === undefined) schedule(paceMs());
   }
 
   async function fail(finding: RosFinding): Promise<void> {
-    isJudging = true;
     const outcome = outcomeOf(finding);
-    const excuse = counter.mayExcuse() ? await findExcuse(outcome, stopped.signal) : undefined;
-    isJudging = false;
+    const excuse = counter.mayExcuse() ? await lookForExcuse(outcome) : undefined;
     if (stopped.signal.aborted) return;
     // Looking for an excuse takes a moment, in which the sign of life may have come.
     if (watch?.check().state !== 'missed') return judge(false);
+    isMissKnown = true;
     if (excuse === undefined) counter.add(outcome);
     else counter.addExcused(outcome, excuse);
     if (counter.result !== 'failure' || excuse !== undefined) schedule(paceMs());
     else unschedule();
+  }
+
+  async function lookForExcuse(outcome: ProbeOutcome): Promise<string | undefined> {
+    isJudging = true;
+    try {
+      return await findExcuse(outcome, stopped.signal);
+    } finally {
+      isJudging = false;
+    }
   }
 
   function unschedule(): void {
@@ -82,7 +116,7 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
     if (stopped.signal.aborted) return;
     timer = setTimeout(() => {
       timer = undefined;
-      void judge(true);
+      look(true);
     }, delayMs);
   }
 

@@ -16,8 +16,9 @@ afterEach(async () => {
 
 async function start(
   ros = '{transport: cyclone, domainId: 97, discoveryRange: localhost}',
+  env: Record<string, string> = {},
 ): Promise<TestAgent> {
-  agent = await TestAgent.create({ ros });
+  agent = await TestAgent.create({ ros, env });
   await agent.start();
   return agent;
 }
@@ -42,9 +43,11 @@ spec:
       failureThreshold: 60
     livenessProbe:
       exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
+      periodSeconds: 1
       failureThreshold: 1
     readinessProbe:
       exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
+      periodSeconds: 1
       failureThreshold: 1
 `;
 
@@ -90,5 +93,54 @@ describe('a heartbeat on the ROS graph', () => {
       reason: 'RosProbeNotSupported',
       message: expect.stringContaining('ros.transport: off'),
     });
+  });
+
+  it('that nobody can hear any more is told of a pod that runs already, which goes on', async () => {
+    const a = await start();
+    await a.apply('driver.yaml', driver(`exec ${publish('')}`));
+    await a.ready('driver');
+    await sleep(1500);
+    await a.stop();
+    await a.configure('', '{transport: "off"}');
+    await a.start();
+    for (const probe of ['Liveness', 'Readiness']) {
+      await until('it is told', async () =>
+        (await a.cli('describe', 'driver-robot')).includes(
+          `${probe} probe errored and resulted in unknown state: the ROS 2 bridge is off (ros.transport)`,
+        ),
+      );
+    }
+    const pod = (await a.pod('driver'))!;
+    expect(isReady(pod)).toBe(true);
+    expect(restarts(pod)).toBe(0);
+  });
+
+  it('that nobody can hear yet is told with the reason', async () => {
+    const a = await start(undefined, { CYCLONEDDS_URI: '<CycloneDDS><Nonsense/></CycloneDDS>' });
+    await a.apply('driver.yaml', driver(`exec ${publish('')}`));
+    await until('it is told', async () =>
+      /Startup probe errored and resulted in unknown state: No DDS participant .*Correct CYCLONEDDS_URI/.test(
+        await a.cli('describe', 'driver-robot'),
+      ),
+    );
+    expect(restarts((await a.pod('driver'))!)).toBe(0);
+  });
+
+  it('that is missed while the agent ends does not trouble that end', async () => {
+    const a = await start();
+    // Judged every 10 ms, and never enough.
+    const restless = driver(`${publish('--times 20')}; exec sleep 1000`, '10ms').replaceAll(
+      'failureThreshold: 1\n',
+      'failureThreshold: 1000000\n',
+    );
+    for (const i of [1, 2, 3])
+      await a.apply(`${i}.yaml`, restless.replace('name: driver', `name: driver${i}`));
+    for (const i of [1, 2, 3]) {
+      await until('it is missed', async () =>
+        (await a.cli('events')).match(new RegExp(`driver${i}.*Liveness probe failed: no heartbeat`)),
+      );
+    }
+    expect(await a.stop()).toBe(0);
+    expect(a.log).not.toMatch(/unhandled|probe errored|watch|defect/i);
   });
 });
