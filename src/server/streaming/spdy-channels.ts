@@ -31,8 +31,6 @@ export async function acceptSpdyChannels(
   const onStream = ({ streamtype = '' }: Readonly<Record<string, string>>, stream: Duplex): boolean => {
     if (!wanted.some((name) => name === streamtype) || streams.has(streamtype)) return false;
     streams.set(streamtype, stream);
-    // A stream that fails has ended; the other side has gone or wants no more of it.
-    stream.on('error', () => undefined);
     if (streams.size === wanted.length) complete.abort();
     return true;
   };

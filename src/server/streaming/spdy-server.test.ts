@@ -7,6 +7,7 @@ import { constants, deflateSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { spdySession } from '../../../runtime/cri/spdy.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
+import { dataFrame } from './spdy-frames.ts';
 import { type StreamHandler, serveSpdy } from './spdy-server.ts';
 
 /** Our own client of the streaming servers of container engines, on a connection to this server. */
@@ -96,6 +97,64 @@ describe('serveSpdy', () => {
       vi.advanceTimersByTime(60_000);
       await new Promise(setImmediate);
     }
+  });
+
+  it('takes nothing behind the end of a stream', async () => {
+    const taken = Promise.withResolvers<Duplex>();
+    const socket = await connectTo((_headers, stream) => {
+      taken.resolve(stream);
+      return true;
+    });
+    const noHeaders = deflateSync(Buffer.alloc(4), {
+      dictionary: spdyDictionary,
+      finishFlush: constants.Z_SYNC_FLUSH,
+    });
+    const finished = Buffer.from([
+      0x80,
+      3,
+      0,
+      1,
+      1,
+      0,
+      0,
+      10 + noHeaders.length,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+    ]);
+    socket.write(Buffer.concat([finished, noHeaders, dataFrame(1, Buffer.from('x'), true)]));
+    const stream = await taken.promise;
+    expect(await buffer(stream)).toHaveLength(0);
+    // Still joined to the client.
+    expect(stream.destroyed).toBe(false);
+    expect((await once(socket, 'data')).length).toBe(1);
+  });
+
+  it('survives that the client goes while nobody looks at a stream that is behind', async () => {
+    const taken = Promise.withResolvers<Duplex>();
+    const session = await connection((_headers, stream) => {
+      taken.resolve(stream);
+      return true;
+    });
+    // Both directions are full: what fails first is a write.
+    const sent = session.open({ streamtype: 'error' });
+    const stream = await taken.promise;
+    for (let frame = 0; frame < 128; frame += 1) sent.write(randomBytes(64 * 1024));
+    await once(stream, 'readable');
+    open.at(-1)?.pause();
+    // More than the connection has room for.
+    for (let n = 0; n < 4; n += 1) stream.write(Buffer.alloc(8 * 1024 * 1024));
+    stream.end();
+    open.at(-1)?.resetAndDestroy();
+    await new Promise<void>((resolve) => stream.on('close', resolve));
+    expect(stream.writableFinished).toBe(false);
   });
 
   it('answers the pings of the client, and does not answer an answer', async () => {

@@ -61,7 +61,7 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler, idl
     }
     connection.write(replyFrame(streamId, isFirstReply));
     isFirstReply = false;
-    if (fin) stream.duplex.push(null);
+    if (fin) stream.end();
   }
 
   async function take(frame: Frame): Promise<void> {
@@ -71,7 +71,7 @@ export async function serveSpdy(connection: Duplex, onStream: StreamHandler, idl
       case 'data': {
         const stream = streams.get(frame.streamId);
         if (frame.data.length > 0) await stream?.receive(frame.data);
-        if (frame.fin) stream?.duplex.push(null);
+        if (frame.fin) stream?.end();
         return;
       }
       case 'rstStream': {
@@ -130,8 +130,10 @@ async function* framesOf(connection: Duplex): AsyncGenerator<Buffer> {
 
 interface PeerStream {
   duplex: Duplex;
-  /** Resolves when there is room for more. */
+  /** Resolves when there is room for more. What comes behind the end is not taken. */
   receive(data: Buffer): Promise<void>;
+  /** The client sends no more. */
+  end(): void;
 }
 
 function peerStream(
@@ -141,6 +143,7 @@ function peerStream(
   onClose: (isWhole: boolean) => void,
 ): PeerStream {
   let wanted = (): void => undefined;
+  let hasEnded = false;
   const send = (data: Buffer, fin: boolean, done: (error?: Error | null) => void): void => {
     idle.touch();
     if (connection.destroyed) done();
@@ -156,14 +159,20 @@ function peerStream(
       done(error);
     },
   });
+  // Whoever uses the stream learns by its end what became of it; without a listener an error would end the agent.
+  duplex.on('error', () => undefined);
   return {
     duplex,
     receive: async (data) => {
       idle.touch();
-      if (duplex.destroyed || duplex.push(data)) return;
+      if (hasEnded || duplex.destroyed || duplex.push(data)) return;
       await new Promise<void>((resolve) => {
         wanted = resolve;
       });
+    },
+    end: () => {
+      hasEnded = true;
+      duplex.push(null);
     },
   };
 }
