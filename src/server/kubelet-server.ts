@@ -40,6 +40,8 @@ const handshakeMs = 10_000;
 const keepAliveMs = 90_000;
 /** Streams at once. Each is a process or a connection of its own. */
 const maxUpgrades = 1000;
+/** Of a server. Anybody on the network can open one before it is known who that is: they must not take the agent's memory. */
+const maxConnections = 2 * maxUpgrades;
 
 /** @throws ListenError; ConfigError when a certificate cannot be used */
 export async function startKubeletServer(
@@ -55,9 +57,11 @@ export async function startKubeletServer(
   const secure = config.port === 0 ? undefined : secureServer(options);
   if (secure)
     answerRequests(secure.server, { ...answer, routes: [...observing, ...debugging], admit: secure.admit });
+  const servers = [secure?.server ?? [], readOnly].flat();
+  for (const server of servers) server.maxConnections = maxConnections;
   const close = async (): Promise<void> => {
     closing.abort();
-    await Promise.all([secure?.server ?? [], readOnly].flat().map(closeServer));
+    await Promise.all(servers.map(closeServer));
   };
   try {
     if (secure) {

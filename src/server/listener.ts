@@ -19,6 +19,9 @@ export interface AnswerOptions {
   maxUpgrades?: number;
 }
 
+/** For a client that was refused an upgrade, to read the answer and hang up. */
+const farewellMs = 2000;
+
 export interface IncomingRequest {
   req: IncomingMessage;
   method: string;
@@ -34,10 +37,7 @@ export function answerRequests<S extends Server>(server: S, options: AnswerOptio
   const upgraded = new Set<Duplex>();
   server.on('request', (req: IncomingMessage, res: ServerResponse) => void answer(find, req, res, options));
   server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    upgraded.add(socket);
-    socket.on('close', () => upgraded.delete(socket));
-    const isFull = upgraded.size > (options.maxUpgrades ?? Number.POSITIVE_INFINITY);
-    void upgrade(find, req, socket, head, isFull, options);
+    void upgrade(find, req, socket, head, upgraded, options);
   });
   return server;
 }
@@ -65,7 +65,7 @@ async function upgrade(
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  isFull: boolean,
+  upgraded: Set<Duplex>,
   options: AnswerOptions,
 ): Promise<void> {
   const ended = new AbortController();
@@ -73,8 +73,12 @@ async function upgrade(
   socket.on('error', (err) => options.log.debug({ err, url: req.url }, 'a client broke its connection'));
   try {
     const { route, ...exchange } = await open(find, req, ended.signal, options);
-    if (isFull) throw new ApiError('TooManyRequests', `there are ${options.maxUpgrades} streams already`);
     if (!route.upgrade) throw badRequest(`${exchange.path} does not upgrade to ${req.headers.upgrade}`);
+    // Only who was let in takes a place.
+    if (upgraded.size >= (options.maxUpgrades ?? Number.POSITIVE_INFINITY))
+      throw new ApiError('TooManyRequests', `there are ${options.maxUpgrades} streams already`);
+    upgraded.add(socket);
+    socket.on('close', () => upgraded.delete(socket));
     await route.upgrade({ ...exchange, socket, head });
   } catch (err) {
     if (ended.signal.aborted) return;
@@ -128,4 +132,9 @@ function refuseUpgrade(socket: Duplex, err: unknown, asText = false): void {
       `Content-Type: ${asText ? 'text/plain; charset=utf-8' : 'application/json'}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  // Node watches over an upgraded connection no more: one that the client does not close is closed here. Read on, as
+  // the client's end is not seen otherwise.
+  socket.resume();
+  const overdue = setTimeout(() => socket.destroy(), farewellMs);
+  socket.once('close', () => clearTimeout(overdue));
 }
