@@ -246,10 +246,22 @@ export class Agent {
       const uid = podUid(pod);
       const worker = this.#workers.get(uid);
       if (worker !== undefined) this.#updateWorker(worker, pod);
-      else if (pod.metadata?.deletionTimestamp !== undefined) this.#finalize(uid);
+      else if (pod.metadata?.deletionTimestamp !== undefined) this.#endUnstarted(pod);
       else if (![...this.#workers.values()].some((w) => w.key === podKey(pod))) this.#tryAdmit(pod);
       // Else a pod of the same name still goes down: this one's turn comes when that is gone.
     }
+  }
+
+  /** Nothing of it is here, but a controller counts it only when it has failed: a worker tells that before it goes. */
+  #endUnstarted(pod: Pod): void {
+    const uid = podUid(pod);
+    const nowMs = this.#o.now();
+    const down = { stop: { graceMs: 0, deadlineMs: nowMs }, ended: false, removing: true };
+    const record = { pod: withStatus(pod, undefined), firstSeenMs: nowMs, ...down, ...statusSoFar(pod) };
+    if (isClusterPod(pod) && !isFinal(pod.status?.phase) && this.#adopt(record)) return;
+    this.#unsupervised.delete(uid);
+    this.#refused.delete(uid);
+    this.#finalize(uid);
   }
 
   /** A static pod that changed keeps its running predecessor's uid where that can take the change over. */
@@ -378,7 +390,8 @@ export class Agent {
     this.#o.events.event(podReference(pod), 'Warning', refusal.reason, refusal.message);
   }
 
-  #adopt(record: Omit<PodRecord, 'runtime'> & { runtime?: RuntimeKind }, isSaved = false): void {
+  /** Returns whether the pod can be supervised. */
+  #adopt(record: Omit<PodRecord, 'runtime'> & { runtime?: RuntimeKind }, isSaved = false): boolean {
     const uid = podUid(record.pod);
     const { log, now } = this.#o;
     let deps: ReturnType<AgentOptions['workerDeps']>;
@@ -391,7 +404,7 @@ export class Agent {
       const status = refusedStatus({ reason: 'RuntimeClassNotSupported', message }, now());
       this.#unsupervised.add(uid);
       this.#refused.set(uid, withStatus(record.pod, status));
-      return;
+      return false;
     }
     const { kind, ...rest } = deps;
     const worker = new PodWorker(
@@ -412,6 +425,7 @@ export class Agent {
     );
     this.#workers.set(uid, worker);
     void this.#supervise(worker);
+    return true;
   }
 
   /** A worker that dies of a defect takes its pod up again: nothing else would. */
@@ -500,6 +514,8 @@ const newRecord = (pod: Pod, nowMs: number) => ({
 });
 
 type Refusal = Extract<Admission, { admitted: false }> | { reason: string; message: string };
+
+const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const isEvicted = ({ ended, removing, verdict }: Readonly<PodRecord>): boolean =>
   ended && !removing && verdict?.reason === 'Evicted';

@@ -56,7 +56,7 @@ async function cleanUp(options: HousekeepingOptions, signal: AbortSignal): Promi
     await volumes.removePodDir(uid, signal);
   }
   // A directory elsewhere may be shared, /var/log/pods with a kubelet: there only a pod's own end removes its logs.
-  if (!paths.podLogsDir.startsWith(paths.rootDir)) return;
+  if (!paths.podLogsDir.startsWith(`${paths.rootDir}/`)) return;
   for (const name of await logDirs(paths.podLogsDir)) {
     const uid = name.slice(name.lastIndexOf('_') + 1);
     if (!options.isOwned(uid)) await rm(join(paths.podLogsDir, name), { recursive: true, force: true });

@@ -1,4 +1,5 @@
 /** What each pod uses of memory, processes and disk, as eviction weighs it. */
+import { dirname } from 'node:path';
 import type { Agent } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import type { Logger } from './log.ts';
@@ -7,6 +8,7 @@ import type { PodWorker } from './pods/worker.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { DiskUsageReader } from './server/stats/disk-usage.ts';
 import type { VolumeManager } from './volumes/manager.ts';
+import { isEphemeral } from './volumes/volume.ts';
 
 export interface PodUsageOptions {
   agent: Agent;
@@ -16,16 +18,23 @@ export interface PodUsageOptions {
   log: Logger;
 }
 
-/** Of the pods that still hold something of the node. */
+/** A runtime that takes longer has nothing to say: a node that is short of memory cannot wait for it. */
+const statsAnswerMs = 5000;
+
+/**
+ * Of the pods that still hold something of the node.
+ * @param needs what of their use is asked for: to measure files takes long
+ */
 export async function podUsages(
   options: PodUsageOptions,
   signal: AbortSignal,
   matters: (pod: Pod) => boolean,
+  needs: { disk: boolean },
 ): Promise<PodWithUsage[]> {
   const running = [...options.agent.workers()].filter(
     (w) => !w.record.ended && w.record.stop === undefined && matters(w.pod),
   );
-  const usages = await Promise.allSettled(running.map((worker) => usageOf(worker, options, signal)));
+  const usages = await Promise.allSettled(running.map((worker) => usageOf(worker, options, needs, signal)));
   signal.throwIfAborted();
   // A pod that just went, or whose runtime is down, must not hide what the others use.
   return usages.flatMap((usage) => (usage.status === 'fulfilled' ? [usage.value] : []));
@@ -34,6 +43,7 @@ export async function podUsages(
 async function usageOf(
   { pod, uid, actual, runtime }: PodWorker,
   { cgroups, volumes, disk, log }: PodUsageOptions,
+  needs: { disk: boolean },
   signal: AbortSignal,
 ): Promise<PodWithUsage> {
   const cgroup = await cgroups.podStats(uid);
@@ -52,21 +62,24 @@ async function usageOf(
   };
   const containers = new Map<string, ContainerUsage>();
   const alive = actual.containers.filter((c) => c.state === 'CONTAINER_RUNNING');
-  for (const { id, metadata, logPath } of alive) {
-    const stats = await runtime.containerStats(id, signal);
-    const logs = logPath === '' ? undefined : await measured(logPath);
+  const answer = AbortSignal.any([signal, AbortSignal.timeout(statsAnswerMs)]);
+  const measureContainer = async ({ id, metadata, logPath }: (typeof alive)[number]): Promise<void> => {
+    // One that just went, or whose runtime does not answer, does not hide what the others use.
+    const stats = await runtime.containerStats(id, answer).catch(() => undefined);
+    // With what was rotated away, and what instances before this one wrote.
+    const logs = logPath === '' || !needs.disk ? undefined : await measured(dirname(logPath));
     containers.set(metadata.name, {
-      memoryWorkingSetBytes: stats.memoryWorkingSetBytes,
-      ...(stats.rootfsUsedBytes === undefined
+      ...(stats === undefined ? {} : { memoryWorkingSetBytes: stats.memoryWorkingSetBytes }),
+      ...(stats?.rootfsUsedBytes === undefined
         ? {}
         : { rootfs: { bytes: stats.rootfsUsedBytes, inodes: stats.rootfsInodesUsed ?? 0 } }),
       ...(logs === undefined ? {} : { logs }),
     });
-  }
+  };
+  await Promise.all(alive.map(measureContainer));
   const used = new Map<string, DiskUsage>();
-  for (const volume of pod.spec?.volumes ?? []) {
-    // What is in memory is counted there, and what is the host's is not the pod's.
-    if (volume.hostPath !== undefined || volume.emptyDir?.medium === 'Memory') continue;
+  for (const volume of needs.disk ? (pod.spec?.volumes ?? []) : []) {
+    if (!isEphemeral(volume)) continue;
     const source = volumes.source(pod, volume.name);
     if (source === undefined) continue;
     const usage = await measured(source.hostPath);

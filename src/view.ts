@@ -10,6 +10,7 @@ import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
 import { networkOf } from './server/stats/network-usage.ts';
 import type { VolumeManager } from './volumes/manager.ts';
+import { isEphemeral } from './volumes/volume.ts';
 
 export interface ViewOptions {
   agent: Agent;
@@ -125,10 +126,13 @@ export function agentView(options: ViewOptions): AgentView {
 
     podVolumes(podUid) {
       const pod = agent.worker(podUid)?.pod;
-      return (pod?.spec?.volumes ?? []).flatMap(({ name, hostPath }) => {
+      return (pod?.spec?.volumes ?? []).flatMap((volume) => {
+        const { name, hostPath } = volume;
         const source =
           pod === undefined || hostPath !== undefined ? undefined : options.volumes.source(pod, name);
-        return source === undefined ? [] : [{ name, path: source.hostPath }];
+        return source === undefined
+          ? []
+          : [{ name, path: source.hostPath, isEphemeral: isEphemeral(volume) }];
       });
     },
   };

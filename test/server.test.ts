@@ -375,8 +375,9 @@ describe('/stats/summary', () => {
     ];
     await writeFile(join(dir, 'file'), Buffer.alloc(8192));
     agent.podVolumes = () => [
-      { name: 'data', path: join(dir, 'file') },
-      { name: 'broken', path: join(dir, 'x'.repeat(300)) },
+      { name: 'data', path: join(dir, 'file'), isEphemeral: true },
+      { name: 'broken', path: join(dir, 'x'.repeat(300)), isEphemeral: true },
+      { name: 'claim', path: join(dir, 'file'), isEphemeral: false },
     ];
     await start();
     const summary = await json<Record<string, unknown>>('GET', '/stats/summary');
@@ -396,7 +397,11 @@ describe('/stats/summary', () => {
               memory: { workingSetBytes: 1024 },
             },
           ],
-          volume: [{ name: 'data', usedBytes: 8192, inodesUsed: 1 }, { name: 'broken' }],
+          volume: [
+            { name: 'data', usedBytes: 8192, inodesUsed: 1 },
+            { name: 'broken' },
+            { name: 'claim', usedBytes: 8192 },
+          ],
           'ephemeral-storage': { usedBytes: 8192 },
         },
       ],

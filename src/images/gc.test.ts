@@ -151,6 +151,19 @@ describe('createImageCollector', () => {
     await collector.removeUnused(never);
     expect(left()).toEqual(['by-id', 'by-tag', 'by-digest', 'sandbox']);
   });
+  it('keeps what is to run under the name that people gave it', async () => {
+    const images = [
+      stored('short', { repoTags: ['docker.io/library/busybox:latest'] }),
+      stored('both', { repoTags: [], repoDigests: [`docker.io/a/b@sha256:${'a'.repeat(64)}`] }),
+      stored('free', { repoTags: ['docker.io/library/busybox:1'] }),
+    ];
+    const inUse = ['busybox', `a/b:1@sha256:${'a'.repeat(64)}`];
+    const { collector, left, pass } = setUp(images, { inUse });
+    await collector.collect(never);
+    pass(policy.minAgeMs);
+    await collector.removeUnused(never);
+    expect(left()).toEqual(['short', 'both']);
+  });
   it('goes on when one image cannot be removed, and tells when that was not enough', async () => {
     const { collector, left, pass, events } = setUp([stored('stuck'), stored('free')]);
     await collector.collect(never);

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Image, ImageService } from '../../runtime/runtime.ts';
 import type { EventRecorder, ObjectReference } from '../events.ts';
 import type { Logger } from '../log.ts';
+import { formatImageReference, parseImageReference, withDefaultTag } from './reference.ts';
 
 export interface ImageGcPolicy {
   /** Percent of the disk in use. 100 switches collection by space off. */
@@ -56,7 +57,7 @@ export interface ImageGcOptions {
   periodMs: number;
   images: ImageService;
   disk(signal: AbortSignal): Promise<DiskSpace>;
-  /** Image references of every container that exists, dead ones included: a restart must not have to pull. */
+  /** Image references of every container that exists, dead ones included, and of what is to run. */
   imagesInUse(signal: AbortSignal): Promise<readonly string[]>;
   /** About whom events are. */
   node: ObjectReference;
@@ -81,7 +82,7 @@ export function createImageCollector(options: ImageGcOptions): ImageCollector {
 
   const refresh = async (signal: AbortSignal): Promise<ReadonlySet<string>> => {
     const present = await images.listImages(signal);
-    const used = new Set(await options.imagesInUse(signal));
+    const used = new Set((await options.imagesInUse(signal)).flatMap(namesOf));
     const inUse = new Set(present.filter((image) => isUsed(image, used)).map(({ id }) => id));
     const nowMs = now();
     known = new Map(
@@ -177,6 +178,17 @@ function removable(
     bytes += image.sizeBytes;
   }
   return chosen;
+}
+
+/** As people write it, and as engines list it. */
+function namesOf(image: string): string[] {
+  const reference = parseImageReference(image);
+  if (reference === undefined) return [image];
+  const { domain, path, digest } = reference;
+  return [
+    image,
+    formatImageReference(digest === undefined ? withDefaultTag(reference) : { domain, path, digest }),
+  ];
 }
 
 /** A container may name its image by id, tag or digest. */

@@ -1,7 +1,9 @@
 /** What goes on beside the pods' own workers for as long as the agent lives: room, pressure, leftovers, logs. */
 import { statfs } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageService, Runtime } from '../../runtime/runtime.ts';
 import type { Agent } from '../agent.ts';
+import type { Pod } from '../api/core.gen.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { EventLog } from '../events/recorder.ts';
 import { runHousekeeping } from '../housekeeping.ts';
@@ -25,6 +27,7 @@ const housekeepingMs = 5000;
 const evictionMs = 10_000;
 const imageGcMs = 300_000;
 const diskUsageMaxAgeMs = 60_000;
+const imageDirAnswerMs = 1000;
 
 export interface UpkeepParts {
   agent: Agent;
@@ -64,6 +67,7 @@ async function evict(
   signal: AbortSignal,
 ): Promise<void> {
   const disk = diskUsageReader(Date.now, diskUsageMaxAgeMs);
+  const imageDirs = imageDirReader(runtimes);
   await runEviction(
     {
       thresholds: config.eviction.thresholds,
@@ -71,13 +75,14 @@ async function evict(
       maxPodGracePeriodSeconds: config.eviction.maxPodGracePeriodSeconds,
       periodMs: evictionMs,
       observe: async (abort) => {
-        const dirs = await imageDirs(runtimes, abort);
+        const dirs = await imageDirs(abort);
         return {
           observations: await observeMachine(config.rootDir, dirs),
           dedicatedImageFs: await hasDedicatedImageFs(config.rootDir, dirs),
         };
       },
-      pods: (abort, matters) => podUsages({ agent, cgroups, volumes, disk, log }, abort, matters),
+      pods: (abort, matters, needs) =>
+        podUsages({ agent, cgroups, volumes, disk, log }, abort, matters, needs),
       reclaim: async (abort) => {
         for (const collector of collectors) await collector.removeUnused(abort);
       },
@@ -150,7 +155,7 @@ function imageCollector(
   config: AgentConfig,
   runtime: Runtime,
   images: ImageService,
-  { events, log }: UpkeepParts,
+  { agent, events, log }: UpkeepParts,
 ): ImageCollector {
   return createImageCollector({
     policy: {
@@ -167,8 +172,11 @@ function imageCollector(
       const { blocks, bavail, bsize } = await statfs(filesystem?.mountpoint ?? config.rootDir);
       return { capacityBytes: blocks * bsize, availableBytes: bavail * bsize };
     },
-    // Also of containers that are not ours: an image that another agent's pod needs is in use.
-    imagesInUse: async (signal) => (await runtime.listContainers(undefined, signal)).map((c) => c.imageRef),
+    // Also of containers that are not ours, and of pods that run none now: they must not have to pull when they do.
+    imagesInUse: async (signal) => [
+      ...(await runtime.listContainers(undefined, signal)).map((c) => c.imageRef),
+      ...[...agent.workers()].filter((w) => !w.record.ended).flatMap((w) => imagesOf(w.pod)),
+    ],
     node: { kind: 'Node', namespace: '', name: config.nodeName, uid: config.nodeName },
     events,
     log,
@@ -176,8 +184,42 @@ function imageCollector(
   });
 }
 
-/** Where the runtimes keep images; one that does not answer is left out, its own condition tells. */
-async function imageDirs(runtimes: RuntimeSet, signal: AbortSignal): Promise<string[]> {
-  const infos = await Promise.allSettled(runtimes.all().map((r) => r.images?.imageFsInfo(signal) ?? []));
-  return infos.flatMap((i) => (i.status === 'fulfilled' ? i.value.map((fs) => fs.mountpoint) : []));
+const imagesOf = ({ spec }: Pod): string[] =>
+  [
+    ...(spec?.initContainers ?? []),
+    ...(spec?.containers ?? []),
+    ...(spec?.ephemeralContainers ?? []),
+    ...(spec?.volumes ?? []).map(({ image }) => ({ image: image?.reference })),
+  ].flatMap(({ image }) => image ?? []);
+
+/**
+ * Where the runtimes keep images, as they told last. One that does not answer is not waited for: its own condition
+ * tells, and a node that is short of memory has to see it all the same.
+ */
+function imageDirReader(runtimes: RuntimeSet): (signal: AbortSignal) => Promise<string[]> {
+  const known = new Map<Runtime, string[]>();
+  const asked = new Set<Runtime>();
+  const ask = async (runtime: Runtime, signal: AbortSignal): Promise<void> => {
+    if (runtime.images === null || asked.has(runtime)) return;
+    asked.add(runtime);
+    try {
+      const infos = await runtime.images.imageFsInfo(signal);
+      known.set(
+        runtime,
+        infos.map(({ mountpoint }) => mountpoint),
+      );
+    } catch {
+      // What was known stays.
+    } finally {
+      asked.delete(runtime);
+    }
+  };
+  return async (signal) => {
+    const answered = new AbortController();
+    const answers = Promise.all(runtimes.all().map((runtime) => ask(runtime, signal)));
+    const patience = delay(imageDirAnswerMs, undefined, { signal: answered.signal }).catch(() => undefined);
+    await Promise.race([answers, patience]);
+    answered.abort();
+    return [...known.values()].flat();
+  };
 }

@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../log.ts';
 import type { Pressure } from './conditions.ts';
 import { noEvictionState } from './eviction.ts';
-import { type EvictionManagerOptions, evictionRound } from './eviction-manager.ts';
+import {
+  type EvictionManagerOptions,
+  evictionRound,
+  podsOverLimit,
+  runEviction,
+} from './eviction-manager.ts';
 import type { PodWithUsage } from './eviction-rank.ts';
 import type { EvictionSignal } from './thresholds.ts';
 
@@ -47,8 +52,12 @@ function node(available: number, reclaimable: number, more: Partial<EvictionMana
     ...more,
   };
   return {
-    round: () => evictionRound(options, noEvictionState, AbortSignal.timeout(60_000)),
+    overLimit: async () =>
+      (await podsOverLimit(options, AbortSignal.timeout(60_000))).map(({ pod }) => pod.metadata?.name),
+    round: (relieved = false) =>
+      evictionRound(options, noEvictionState, () => relieved, AbortSignal.timeout(60_000)),
     done,
+    options,
     told: () => told,
   };
 }
@@ -73,7 +82,10 @@ describe('evictionRound', () => {
         if (matters(pod)) measured.push(pod.metadata?.name ?? '');
       return [];
     };
-    await node(500, 0, { pods }).round();
+    const { round, overLimit } = node(500, 0, { pods });
+    await round();
+    expect(measured).toEqual([]);
+    await overLimit();
     expect(measured).toEqual(['limited']);
   });
   it('evicts when nothing can be removed at all', async () => {
@@ -82,12 +94,26 @@ describe('evictionRound', () => {
     await round();
     expect(done).toEqual(['evict a']);
   });
-  it('evicts every pod that is beyond its own limits, and none for the node in the same round', async () => {
-    const { round, done } = node(50, 10, {
-      pods: async () => [named('a', 2000), named('b'), named('c', 3000)],
-    });
-    await round();
-    expect(done).toEqual(['evict a', 'evict c', 'reclaim']);
+  it('evicts nobody for the node while one goes for its own limit', async () => {
+    const { round, done } = node(50, 10);
+    await round(true);
+    expect(done).toEqual(['reclaim']);
+  });
+  it('measures the disk only where that is short', async () => {
+    const needs: boolean[] = [];
+    const pods: EvictionManagerOptions['pods'] = async (_, __, { disk }) => {
+      needs.push(disk);
+      return [named('a')];
+    };
+    await node(50, 10, { pods }).round();
+    const short = new Map([['memory.available' as const, { available: 1, capacity: 1000 }]]);
+    const value = { amount: 100 };
+    await node(50, 10, {
+      pods,
+      thresholds: [{ signal: 'memory.available', value, graceMs: 0, minReclaim: { amount: 0 } }],
+      observe: async () => ({ observations: short, dedicatedImageFs: false }),
+    }).round();
+    expect(needs).toEqual([true, false]);
   });
   it('tells the pressure even when it cannot tell what the pods use', async () => {
     const { round, done, told } = node(50, 10, {
@@ -97,4 +123,21 @@ describe('evictionRound', () => {
     expect(done).toEqual(['reclaim']);
     expect(told()).toEqual(new Set(['DiskPressure']));
   });
+});
+
+it('holds every pod to its own limits', async () => {
+  const pods = async () => [named('a', 2000), named('b'), named('c', 3000)];
+  expect(await node(500, 0, { pods }).overLimit()).toEqual(['a', 'c']);
+});
+
+it('sees that the node is short of something while the files of a pod are still being measured', async () => {
+  const ending = new AbortController();
+  const pressures = new Promise<ReadonlySet<Pressure>>((onPressures) => {
+    const pods: EvictionManagerOptions['pods'] = (_, matters) =>
+      matters({ spec: { containers: [] } }) ? Promise.resolve([]) : new Promise(() => undefined);
+    const { options } = node(50, 0, { pods, onPressures });
+    void runEviction(options, ending.signal);
+  });
+  expect(await pressures).toEqual(new Set(['DiskPressure']));
+  ending.abort();
 });

@@ -18,9 +18,14 @@ export interface EvictionManagerOptions {
   observe(signal: AbortSignal): Promise<{ observations: Observations; dedicatedImageFs: boolean }>;
   /**
    * Running pods with what they use. Measuring costs time, so it is asked only for the pods that matter: those with a
-   * limit of their own, and all when the node is short of something.
+   * limit of their own, and all when the node is short of something; and for what they use of the disk only where
+   * that matters.
    */
-  pods(signal: AbortSignal, matters: (pod: Pod) => boolean): Promise<PodWithUsage[]>;
+  pods(
+    signal: AbortSignal,
+    matters: (pod: Pod) => boolean,
+    needs: { disk: boolean },
+  ): Promise<PodWithUsage[]>;
   /** Gives back what is held without need: unused images, dead containers. */
   reclaim(signal: AbortSignal): Promise<void>;
   /**
@@ -32,32 +37,65 @@ export interface EvictionManagerOptions {
   log: Logger;
 }
 
-/** Runs until the signal aborts. */
+/**
+ * Runs until the signal aborts. Pods are held to their own limits beside: to measure their files may take minutes, and
+ * a node that is short of memory has none.
+ */
 export async function runEviction(options: EvictionManagerOptions, signal: AbortSignal): Promise<void> {
   let state = noEvictionState;
+  let isEvictingForLimits = false;
+  const whatFailed = 'cannot tell whether the node runs short of resources';
+  await Promise.all([
+    repeatedly(options, whatFailed, signal, async () => {
+      state = await evictionRound(options, state, () => isEvictingForLimits, signal);
+    }),
+    repeatedly(options, 'cannot hold pods to their limits', signal, async () => {
+      const overLimit = await podsOverLimit(options, signal);
+      isEvictingForLimits = overLimit.length > 0;
+      try {
+        for (const eviction of overLimit) await evict(options, eviction);
+      } finally {
+        isEvictingForLimits = false;
+      }
+    }),
+  ]);
+}
+
+async function repeatedly(
+  { periodMs, log }: EvictionManagerOptions,
+  whatFailed: string,
+  signal: AbortSignal,
+  round: () => Promise<void>,
+): Promise<void> {
   while (!signal.aborted) {
     try {
-      state = await evictionRound(options, state, signal);
+      await round();
     } catch (error) {
       if (signal.aborted) return;
-      options.log.error({ err: error }, 'cannot tell whether the node runs short of resources');
+      log.error({ err: error }, whatFailed);
     }
-    await delay(options.periodMs, undefined, { signal }).catch(() => undefined);
+    await delay(periodMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** One look at the machine, and at most one pod evicted for the node's sake. */
+/** Those that write more to the disk than their own limits allow. */
+export async function podsOverLimit(
+  options: EvictionManagerOptions,
+  signal: AbortSignal,
+): Promise<Eviction[]> {
+  return storageLimitEvictions(await options.pods(signal, hasStorageLimit, { disk: true }));
+}
+
+/**
+ * One look at the machine, and at most one pod evicted for the node's sake.
+ * @param isRelieved whether a pod that goes for its own limit gives something back already
+ */
 export async function evictionRound(
   options: EvictionManagerOptions,
   last: EvictionState,
+  isRelieved: () => boolean,
   signal: AbortSignal,
 ): Promise<EvictionState> {
-  // A pod whose usage cannot be had must not keep the node from telling its pressure.
-  const usages = (matters: (pod: Pod) => boolean) =>
-    orElse([], options, 'cannot tell what the pods use', options.pods(signal, matters), signal);
-  const overLimit = storageLimitEvictions(await usages(hasStorageLimit));
-  for (const eviction of overLimit) await evict(options, eviction);
-
   const reclaimed = new Set<EvictionSignal>();
   let pods: PodWithUsage[] | undefined;
   let state = last;
@@ -93,8 +131,7 @@ export async function evictionRound(
       await orElse(undefined, options, 'cannot remove what is not in use', options.reclaim(signal), signal);
       continue;
     }
-    // What goes for its own limit already gives something back.
-    if (overLimit.length > 0) return state;
+    if (isRelieved()) return state;
     if (pods !== undefined) {
       options.log.warn(
         { signal: action.signal },
@@ -102,7 +139,10 @@ export async function evictionRound(
       );
       return state;
     }
-    pods = await usages(() => true);
+    const disk = action.signal !== 'memory.available' && action.signal !== 'pid.available';
+    // A pod whose usage cannot be had must not keep the node from telling its pressure.
+    const used = options.pods(signal, () => true, { disk });
+    pods = await orElse([], options, 'cannot tell what the pods use', used, signal);
   }
 }
 

@@ -15,7 +15,7 @@ export interface PodUsage {
   processCount?: number;
   /** By container name. */
   containers: ReadonlyMap<string, ContainerUsage>;
-  /** emptyDir and other volumes of the node's disk, by volume name; those in memory are not among them. */
+  /** Volumes whose content is the pod's ephemeral storage, by name. */
   volumes: ReadonlyMap<string, DiskUsage>;
   /** Some of it could not be measured: where disk is short, such a pod is taken for the largest of its rank. */
   isDiskUnknown?: boolean;

@@ -16,7 +16,9 @@ export type Observations = ReadonlyMap<EvictionSignal, Observation>;
  */
 export async function observeMachine(rootDir: string, imageDirs: readonly string[]): Promise<Observations> {
   const nodefs = await observeFilesystem(rootDir);
-  const imagefs = await Promise.all(imageDirs.map(observeFilesystem));
+  // A directory of an engine that has its own view of the machine may not be here.
+  const found = await Promise.all(imageDirs.map((dir) => observeFilesystem(dir).catch(() => undefined)));
+  const imagefs = found.filter((fs) => fs !== undefined);
   const fullest = (pick: 'bytes' | 'inodes') =>
     imagefs.map((fs) => fs[pick]).sort((a, b) => a.available / a.capacity - b.available / b.capacity)[0];
   const entries: [EvictionSignal, Observation | undefined][] = [
@@ -36,8 +38,9 @@ export async function observeMachine(rootDir: string, imageDirs: readonly string
 /** Whether images, and with them the writable layers of containers, are on other file systems than the node's files. */
 export async function hasDedicatedImageFs(rootDir: string, imageDirs: readonly string[]): Promise<boolean> {
   const { dev } = await stat(rootDir);
-  const devices = await Promise.all(imageDirs.map(async (dir) => (await stat(dir)).dev));
-  return devices.length > 0 && devices.every((device) => device !== dev);
+  const found = await Promise.all(imageDirs.map((dir) => stat(dir).catch(() => undefined)));
+  const devices = found.filter((each) => each !== undefined);
+  return devices.length > 0 && devices.every((each) => each.dev !== dev);
 }
 
 /**

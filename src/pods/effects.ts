@@ -182,7 +182,6 @@ export class PodEffects {
     const deadlineMs = performance.now() + action.graceMs;
     const remainingMs = () => deadlineMs - performance.now();
     const handler = container?.lifecycle?.preStop;
-    let floorMs = 0;
     if (handler !== undefined && container !== undefined && remainingMs() > 0 && !again) {
       try {
         await runHook({
@@ -198,10 +197,8 @@ export class PodEffects {
         if (signal.aborted) throw err;
         this.#containerEvent(pod, container, 'Warning', 'FailedPreStopHook', describe(err));
       }
-      // Also after a hook that used everything up a container gets a moment to end by itself, as in the kubelet.
-      floorMs = minimumGraceMs;
     }
-    const graceMs = Math.max(remainingMs(), floorMs, 0);
+    const graceMs = Math.max(remainingMs(), minimumGraceMs);
     await runtime.stopContainer(action.containerId, Math.ceil(graceMs / 1000), signal);
     return undefined;
   }
@@ -498,7 +495,7 @@ function runningId(actual: ActualPod, name: string): string {
 /** Instances of a container that are kept, the running one included. */
 const keptInstances = 2;
 
-/** What a container gets after its preStop hook used up the grace. */
+/** What every container gets to end by itself, also when the hook or what ended before it used up the grace, as in the kubelet. */
 const minimumGraceMs = 2000;
 
 /** A start that failed at a step that has a name in the container's waiting state. */

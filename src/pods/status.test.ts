@@ -36,6 +36,20 @@ const probed = (kind: 'readinessProbe' | 'startupProbe'): Pod =>
   testPod({ containers: [{ name: 'a', image: 'i', [kind]: { exec: { command: ['x'] } } }] });
 
 describe('container status', () => {
+  it('of one that never started when its pod was taken down', () => {
+    const waiting = new Map([['a', { reason: 'ImagePullBackOff', message: 'no' }]]);
+    const told = status({ waiting, ended: true, actual: testActual([ready]) });
+    expect(told.phase).toBe('Failed');
+    expect(only(told).state).toMatchObject({
+      terminated: { reason: 'ContainerStatusUnknown', exitCode: 137 },
+    });
+  });
+  it('stays as it was when an init container kept it from starting', () => {
+    const pod = testPod({ initContainers: [{ name: 'i', image: 'i' }] });
+    const told = status({ pod, ended: true, actual: testActual([ready]) });
+    expect(told.phase).toBe('Failed');
+    expect(only(told).state).toMatchObject({ waiting: { reason: 'PodInitializing' } });
+  });
   it('of a running container', () => {
     expect(only(status())).toEqual({
       name: 'a',
@@ -442,6 +456,15 @@ describe('phase', () => {
     {
       name: 'taken down while some never started',
       apps: [of('a', end(0)), of('b', wait)],
+      ended: true,
+      phase: 'Failed',
+    },
+    { name: 'taken down before anything started', apps: [of('a', wait)], ended: true, phase: 'Failed' },
+    {
+      name: 'taken down while an init container ran',
+      init: i,
+      inits: [of('i', end(137))],
+      apps: [of('a', wait)],
       ended: true,
       phase: 'Failed',
     },

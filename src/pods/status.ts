@@ -61,7 +61,11 @@ export function podStatus(input: StatusInput): PodStatus {
   const status = (container: Container, kind: Kind) =>
     containerStatus(input, container, kind, kind === 'init' ? { ...defaultWaiting } : defaultWaiting);
   const initContainerStatuses = inits.map((c) => status(c, 'init'));
-  const containerStatuses = apps.map((c) => status(c, 'app'));
+  const isInitialized = initContainerStatuses.every((s, i) => isSidecar(inits[i]!) || s.ready);
+  const containerStatuses = apps.map((c) => {
+    const known = status(c, 'app');
+    return input.ended && isInitialized ? lost(known) : known;
+  });
   const ephemeralContainerStatuses = (spec?.ephemeralContainers ?? []).map((c) => status(c, 'ephemeral'));
 
   // A pod that was never admitted has no containers to tell of: they would read as if they were being created.
@@ -98,13 +102,32 @@ export function podStatus(input: StatusInput): PodStatus {
 
 type Kind = 'init' | 'app' | 'ephemeral';
 
-/** The phase as the kubelet derives it from its containers' states. */
+/** A container that nothing will run any more has ended, also when nothing is known of its end. */
+function lost(status: ContainerStatus): ContainerStatus {
+  if (status.state?.waiting === undefined) return status;
+  const message = 'The container could not be located when the pod was terminated';
+  return { ...status, state: { terminated: { reason: 'ContainerStatusUnknown', message, exitCode: 137 } } };
+}
+
+type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
+
+/** The phase as the kubelet derives it from its containers' states. What has ended is never told as Pending or Running. */
 export function podPhase(
   pod: Pod,
   inits: readonly ContainerStatus[],
   apps: readonly ContainerStatus[],
   ended: boolean,
-): 'Pending' | 'Running' | 'Succeeded' | 'Failed' {
+): Phase {
+  const phase = phaseOfStates(pod, inits, apps, ended);
+  return ended && phase !== 'Succeeded' ? 'Failed' : phase;
+}
+
+function phaseOfStates(
+  pod: Pod,
+  inits: readonly ContainerStatus[],
+  apps: readonly ContainerStatus[],
+  ended: boolean,
+): Phase {
   let initPending = 0;
   let initFailed = false;
   for (const status of inits) {

@@ -40,7 +40,7 @@ export interface AgentView {
   /** Of the pod's own network namespace; undefined when it has none. */
   podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */
-  podVolumes(podUid: string): { name: string; path: string }[];
+  podVolumes(podUid: string): { name: string; path: string; isEphemeral: boolean }[];
   /** What each probe that runs has found and how long it took. */
   probes(): ProbeSummary[];
   /** Of every pod that was looked at since the agent started. */

@@ -5,6 +5,15 @@
 import type { Pod, Volume } from '../api/core.gen.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 
+/**
+ * Whether the content counts as the pod's ephemeral storage, as in the kubelet: it is on the node's disk and goes with
+ * the pod. What a claim holds is the user's own, what is the host's or in memory is counted elsewhere.
+ */
+export const isEphemeral = ({ emptyDir, configMap, secret, downwardAPI, projected }: Volume): boolean =>
+  emptyDir === undefined
+    ? [configMap, secret, downwardAPI, projected].some((source) => source !== undefined)
+    : (emptyDir.medium ?? '') === '';
+
 export interface VolumeContext {
   pod: Pod;
   /** Of the node: stands in for limits that are not set. */

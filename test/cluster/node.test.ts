@@ -206,6 +206,33 @@ describe('a pod of the cluster', () => {
   });
 });
 
+/** A controller counts a pod only when it has failed, and its finalizer keeps the object until then. */
+describe('a pod that is deleted before anything of it ran', () => {
+  const failed = async (name: string) => {
+    await until('it failed', async () => (await pod(name)).status?.phase === 'Failed');
+    await plane.kubectl('patch', 'pod', name, '-p', '{"metadata":{"finalizers":null}}');
+    await isGone(name);
+  };
+  const kept = { finalizers: ['example.com/count'] };
+
+  it('has failed when it waited for something', async () => {
+    const waits = podOf('waits', loop, {}, kept);
+    waits.spec!.containers[0]!.envFrom = [{ configMapRef: { name: 'is-not-there' } }];
+    await plane.create(waits);
+    await until('it waits', async () => mainOf(await pod('waits'))?.state?.waiting?.reason !== undefined);
+    await plane.kubectl('delete', 'pod', 'waits', '--wait=false');
+    await failed('waits');
+  });
+
+  it('has failed when the agent was not there', async () => {
+    await agent.stop();
+    await plane.create(podOf('unseen', loop, { nodeName }, kept));
+    await plane.kubectl('delete', 'pod', 'unseen', '--wait=false');
+    await agent.start();
+    await failed('unseen');
+  });
+});
+
 describe('what a cluster gives a pod', () => {
   const seen = (name: string) => readFileSync(join(agent.dir, name), 'utf8');
 

@@ -180,8 +180,11 @@ export function summaryReader(
     const containers: ContainerSummary[] = [];
     for (const stats of own) containers.push(await container(pod, stats, space, signal));
     const volume: PodStats['volume'] = [];
-    for (const { name, path } of agent.podVolumes(uid)) {
-      volume.push({ name, ...(await tree(path, space, signal)) });
+    const ephemeral: FsStats[] = [];
+    for (const { name, path, isEphemeral } of agent.podVolumes(uid)) {
+      const usage = await tree(path, space, signal);
+      volume.push({ name, ...usage });
+      if (isEphemeral) ephemeral.push(usage);
     }
     const usage = await agent.podUsage(uid);
     const interfaces = await agent.podNetwork(uid);
@@ -196,7 +199,7 @@ export function summaryReader(
       }),
       ...(interfaces && { network: network(time(nowMs()), interfaces, 'eth0') }),
       volume,
-      'ephemeral-storage': ephemeralStorage(containers, volume, space, nowMs()),
+      'ephemeral-storage': ephemeralStorage(containers, ephemeral, space, nowMs()),
     };
   }
 
