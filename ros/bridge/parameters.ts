@@ -1,6 +1,6 @@
 /**
- * The parameter services of the agent's node, as rclcpp answers them: the configuration in force, to read. It is changed in
- * the agent's files, and so every attempt to set one is refused with that reason. Pure.
+ * The parameter services of a node, as rclcpp answers them, to read: of the agent's node the configuration in force, of a
+ * pod's nothing of its own. Every node has to have them: `ros2 param list` waits five seconds for each that has none. Pure.
  */
 import {
   DescribeParameters,
@@ -15,9 +15,13 @@ import {
 } from '../messages/gen/rcl_interfaces.ts';
 import type { RosNode, Service } from '../transport.ts';
 
-const why = 'read-only: change the configuration of roslet and restart it';
-
-export function serveParameters(node: RosNode, prefix: string, configuration: object): Service[] {
+/** @param why every attempt to set one is refused */
+export function serveParameters(
+  node: RosNode,
+  prefix: string,
+  configuration: object,
+  why: string,
+): Service[] {
   const parameters = parametersOf(configuration);
   const value = (name: string) => parameters.get(name) ?? ParameterValue.create();
   return [

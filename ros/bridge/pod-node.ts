@@ -21,6 +21,7 @@ import {
   type UserTransition,
 } from './lifecycle.ts';
 import type { PodNodeName } from './names.ts';
+import { serveParameters } from './parameters.ts';
 import { defaultQos, latchedQos } from './qos.ts';
 
 export class PodNode {
@@ -57,6 +58,7 @@ export class PodNode {
       // Its refusal has no field for a reason: the agent's event and log have it.
       return { success: asked !== undefined && (await change(asked)).success };
     });
+    serveParameters(node, `${namespace}/${name}`, {}, "read-only: change the pod's manifest");
   }
 
   publish(status: PodStatus): void {

@@ -178,7 +178,12 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
   };
 
   serveAgent(node, prefix, agent, statusOf);
-  serveParameters(node, prefix, agent.configuration());
+  serveParameters(
+    node,
+    prefix,
+    agent.configuration(),
+    'read-only: change the configuration of roslet and restart it',
+  );
   for (const { pod } of agent.pods()) {
     showPod(podUid(pod));
     changed.add(podUid(pod));

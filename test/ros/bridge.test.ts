@@ -225,6 +225,12 @@ describe('the agent on the ROS graph', () => {
     const asked = { parameters: [{ name: 'maxPods', value: values[1]! }] };
     const { results } = await call('/r2_d2/roslet/set_parameters', SetParameters, asked);
     expect(results[0]).toMatchObject({ successful: false, reason: expect.stringContaining('read-only') });
+    // `ros2 param list` asks every node, and waits for those that do not answer.
+    const ofPod = await call(`${podNode('crash_robot')}/list_parameters`, ListParameters, {
+      prefixes: [],
+      depth: 0n,
+    });
+    expect(ofPod.result.names).toEqual(['use_sim_time']);
     const broken = await until('the pod is in trouble', async () =>
       diagnostics
         .at(-1)
