@@ -115,7 +115,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     log,
   });
   const objects = new UsedObjects({ client, local: desired, store, log }, signal);
-  const tokens = new ServiceAccountTokens({ client, store, now, log });
+  const onRenewed = (uid: string) => agent?.worker(uid)?.retry();
+  const tokens = new ServiceAccountTokens({ client, store, onRenewed, now, log }, signal);
   const services = new Services({ client, store, log });
   const statuses = new StatusWriter({ client, source, log }, signal);
   const eventWriter = new EventWriter(client, log);

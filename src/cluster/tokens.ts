@@ -1,19 +1,20 @@
 /**
  * Tokens of service accounts, bound to the pod that gets them (TokenRequest API): asked for when a pod first needs one,
- * renewed after 80 % of their life or a day, and kept on disk for root alone. When the API server is out of reach the
- * last one stays, as a pod is better off with an old token than with none.
+ * renewed after 80 % of their life or a day, and kept on disk for root alone. Nobody waits for a renewal: while the API
+ * server is out of reach the last one stays, as a pod is better off with an old token than with none, and supervised.
  */
 import type { Pod, ServiceAccountTokenProjection } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import type { Store } from '../store/store.ts';
-import { apiPath, type KubeClient } from './client.ts';
-import { ApiUnreachableError } from './errors.ts';
+import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import type { TokenRequest } from './types.ts';
 
 export interface TokensOptions {
   client: KubeClient;
   store: Store;
+  /** A pod's volumes can show a newer token. */
+  onRenewed(podUid: string): void;
   now: () => number;
   log: Logger;
 }
@@ -22,9 +23,13 @@ export class ServiceAccountTokens {
   readonly #o: TokensOptions;
   readonly #tokens = new Map<string, Token>();
   readonly #asking = new Map<string, Promise<Token>>();
+  readonly #renewals = new Map<string, Renewal>();
+  readonly #signal: AbortSignal;
 
-  constructor(options: TokensOptions) {
+  /** @param signal ends all that is asked for */
+  constructor(options: TokensOptions, signal: AbortSignal) {
     this.#o = options;
+    this.#signal = signal;
   }
 
   async load(): Promise<void> {
@@ -32,24 +37,14 @@ export class ServiceAccountTokens {
   }
 
   async token(pod: Pod, wanted: ServiceAccountTokenProjection, signal: AbortSignal): Promise<string> {
-    const { audience = '', expirationSeconds = 3600 } = wanted;
-    const account = pod.spec?.serviceAccountName ?? 'default';
-    const key = JSON.stringify([podUid(pod), account, audience, expirationSeconds]);
-    const known = this.#tokens.get(key);
-    if (known !== undefined && !isDue(known, this.#o.now())) return known.token;
-    const asking =
-      this.#asking.get(key) ??
-      this.#ask(pod, account, audience, expirationSeconds, key).finally(() => this.#asking.delete(key));
-    this.#asking.set(key, asking);
-    try {
-      return (await Promise.race([asking, aborted(signal)])).token;
-    } catch (error) {
-      const isLate =
-        known === undefined || (this.#o.now() >= known.expiresMs && !(error instanceof ApiUnreachableError));
-      if (isLate || signal.aborted) throw error;
-      this.#o.log.debug({ err: error, podUid: podUid(pod) }, 'cannot renew a token, the last one stays');
-      return known.token;
-    }
+    const asked = requestOf(pod, wanted);
+    const known = this.#tokens.get(asked.key);
+    if (known === undefined) return (await Promise.race([this.#ask(asked), aborted(signal)])).token;
+    if (!isDue(known, this.#o.now())) return known.token;
+    const { firstTry } = this.#renewals.get(asked.key) ?? this.#renew(asked);
+    // Of no use to anybody: worth a moment, once.
+    if (this.#o.now() >= known.expiresMs) await Promise.race([firstTry, aborted(signal)]);
+    return (this.#tokens.get(asked.key) ?? known).token;
   }
 
   /** Those of pods that are gone. */
@@ -57,40 +52,55 @@ export class ServiceAccountTokens {
     for (const key of this.#tokens.keys()) {
       if (uids.has((JSON.parse(key) as string[])[0] ?? '')) continue;
       this.#tokens.delete(key);
+      this.#renewals.get(key)?.ending.abort();
       this.#o.store.delete(recordKind, key).catch((err: unknown) => {
         this.#o.log.error({ err }, 'cannot remove a token from the disk');
       });
     }
   }
 
-  async #ask(
-    pod: Pod,
-    account: string,
-    audience: string,
-    expirationSeconds: number,
-    key: string,
-  ): Promise<Token> {
+  /** Goes on until there is a newer one, or the pod is gone. */
+  #renew(asked: Asked): Renewal {
+    const { log, onRenewed } = this.#o;
+    const ending = new AbortController();
+    const signal = AbortSignal.any([ending.signal, this.#signal]);
+    const firstTry = Promise.withResolvers<void>();
+    const untilRenewed = async (): Promise<void> => {
+      for (let failures = 1; !signal.aborted; failures += 1) {
+        try {
+          await this.#ask(asked);
+          if (!signal.aborted) onRenewed(asked.uid);
+          return;
+        } catch (err) {
+          if (signal.aborted) return;
+          const level = failures === 1 ? 'warn' : 'debug';
+          log[level]({ err, podUid: asked.uid }, 'cannot renew a token, the last one stays');
+          firstTry.resolve();
+          await pause(retryDelayMs(failures, err, backoff), signal);
+        }
+      }
+    };
+    const renewal = { firstTry: Promise.race([firstTry.promise, pause(expiredWaitMs, signal)]), ending };
+    this.#renewals.set(asked.key, renewal);
+    void untilRenewed().finally(() => {
+      firstTry.resolve();
+      this.#renewals.delete(asked.key);
+    });
+    return renewal;
+  }
+
+  /** One request at a time for each token, whoever waits for it. */
+  #ask(asked: Asked): Promise<Token> {
+    const asking =
+      this.#asking.get(asked.key) ?? this.#request(asked).finally(() => this.#asking.delete(asked.key));
+    this.#asking.set(asked.key, asking);
+    return asking;
+  }
+
+  async #request({ key, path, body }: Asked): Promise<Token> {
     const { client, now, store, log } = this.#o;
     const askedMs = now();
-    const answer = await client.create<TokenRequest>(
-      apiPath({
-        resource: 'serviceaccounts',
-        namespace: podNamespace(pod),
-        name: account,
-        subresource: 'token',
-      }),
-      {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenRequest',
-        spec: {
-          audiences: audience === '' ? [] : [audience],
-          expirationSeconds,
-          boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: podName(pod), uid: podUid(pod) },
-        },
-      } satisfies TokenRequest,
-      // Several pods' volumes may wait for it: it ends by its own limit.
-      new AbortController().signal,
-    );
+    const answer = await client.create<TokenRequest>(path, body, this.#signal);
     if (answer.status === undefined)
       throw new Error('the API server answered a TokenRequest without a token');
     const token: Token = {
@@ -106,6 +116,19 @@ export class ServiceAccountTokens {
   }
 }
 
+interface Renewal {
+  /** Ends when the first try has, and soon in any case; never fails. */
+  firstTry: Promise<void>;
+  ending: AbortController;
+}
+
+interface Asked {
+  uid: string;
+  key: string;
+  path: string;
+  body: TokenRequest;
+}
+
 interface Token {
   token: string;
   /** Epoch. */
@@ -115,6 +138,30 @@ interface Token {
 
 const recordKind = 'cluster-tokens';
 const longestMs = 24 * 3600_000;
+const backoff = { initialMs: 500, maxMs: 30_000 };
+const expiredWaitMs = 1000;
+
+function requestOf(
+  pod: Pod,
+  { audience = '', expirationSeconds = 3600 }: ServiceAccountTokenProjection,
+): Asked {
+  const account = pod.spec?.serviceAccountName ?? 'default';
+  const at = { resource: 'serviceaccounts', namespace: podNamespace(pod), name: account };
+  return {
+    uid: podUid(pod),
+    key: JSON.stringify([podUid(pod), account, audience, expirationSeconds]),
+    path: apiPath({ ...at, subresource: 'token' }),
+    body: {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {
+        audiences: audience === '' ? [] : [audience],
+        expirationSeconds,
+        boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: podName(pod), uid: podUid(pod) },
+      },
+    },
+  };
+}
 
 /** A clock that was set back makes it due too: its age is not known then. */
 function isDue({ askedMs, expiresMs }: Token, nowMs: number): boolean {

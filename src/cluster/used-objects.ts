@@ -1,7 +1,7 @@
 /**
  * The config maps and secrets that pods of this node use, and no others: each is watched by itself, as a node may not
  * see more. A copy of each is kept on disk, readable by root alone, so that pods start again while the API server is
- * out of reach. Those of manifest files come first.
+ * out of reach; also that one was not there, as it may be optional. Those of manifest files come first.
  */
 import type { ConfigMap, Pod, Secret } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
@@ -25,7 +25,7 @@ export class UsedObjects implements ObjectReader {
   readonly #o: UsedObjectsOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(ref: ObjectRef) => void>();
-  readonly #kept = new Map<string, { ref: ObjectRef; object: StoredObject }>();
+  readonly #kept = new Map<string, Kept>();
   readonly #signal: AbortSignal;
 
   /** @param signal ends all watches */
@@ -35,7 +35,7 @@ export class UsedObjects implements ObjectReader {
   }
 
   async load(): Promise<void> {
-    const records = await this.#o.store.load<{ ref: ObjectRef; object: StoredObject }>(recordKind);
+    const records = await this.#o.store.load<Kept>(recordKind);
     for (const { key, value } of records) this.#kept.set(key, value);
   }
 
@@ -73,10 +73,10 @@ export class UsedObjects implements ObjectReader {
   async #read(ref: ObjectRef, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
     const key = keyOf(ref);
     const entry = this.#entry(ref);
-    const kept = this.#kept.get(key)?.object;
+    const kept = this.#kept.get(key);
     await untilRead(entry, kept === undefined ? firstReadMs : firstReadWithCopyMs, signal);
     if (entry.isRead) return entry.object;
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return kept.object;
     const why = entry.error?.message ?? 'the API server has not answered yet';
     throw new Error(`failed to get ${ref.kind} ${ref.namespace}/${ref.name}: ${why}`, { cause: entry.error });
   }
@@ -85,7 +85,12 @@ export class UsedObjects implements ObjectReader {
     const key = keyOf(ref);
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
-    const entry: Entry = { isRead: false, ending: new AbortController(), waiting: new Set() };
+    const entry: Entry = {
+      openedAtMs: performance.now(),
+      isRead: false,
+      ending: new AbortController(),
+      waiting: new Set(),
+    };
     this.#entries.set(key, entry);
     const end = () => entry.ending.abort();
     this.#signal.addEventListener('abort', end, { once: true });
@@ -121,10 +126,11 @@ export class UsedObjects implements ObjectReader {
     for (const wake of entry.waiting) wake();
     if (isSame(before, object) && !isFirst) return;
     const key = keyOf(ref);
-    if (object === undefined) this.#forget(key);
-    else if (!isSame(this.#kept.get(key)?.object, object)) {
-      this.#kept.set(key, { ref, object });
-      this.#o.store.put(recordKind, key, { ref, object }).catch((err: unknown) => {
+    const kept = this.#kept.get(key);
+    if (kept === undefined || !isSame(kept.object, object)) {
+      const record: Kept = object === undefined ? { ref } : { ref, object };
+      this.#kept.set(key, record);
+      this.#o.store.put(recordKind, key, record).catch((err: unknown) => {
         this.#o.log.error({ err }, `cannot keep ${key}; a reboot without the API server would not have it`);
       });
     }
@@ -139,7 +145,15 @@ export class UsedObjects implements ObjectReader {
   }
 }
 
+/** Without an object: the API server had none. */
+interface Kept {
+  ref: ObjectRef;
+  object?: StoredObject;
+}
+
 interface Entry {
+  /** Monotonic. */
+  openedAtMs: number;
   isRead: boolean;
   object?: StoredObject | undefined;
   error?: Error | undefined;
@@ -153,7 +167,7 @@ const plurals = { ConfigMap: 'configmaps', Secret: 'secrets' } as const;
 
 /** What is asked for the first time may be refused for a moment, until the API server knows that the pod is ours. */
 const firstReadMs = 10_000;
-/** With a copy on disk a pod does not wait long for an API server that may be out of reach. */
+/** With a copy on disk a pod does not wait long for an API server that may be out of reach, and only once. */
 const firstReadWithCopyMs = 1500;
 
 const keyOf = ({ kind, namespace, name }: ObjectRef): string => `${kind} ${namespace}/${name}`;
@@ -161,8 +175,10 @@ const keyOf = ({ kind, namespace, name }: ObjectRef): string => `${kind} ${names
 const isSame = (a: StoredObject | undefined, b: StoredObject | undefined): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
 
+/** @param ms since the first that asked */
 function untilRead(entry: Entry, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  if (entry.isRead) return Promise.resolve();
+  const leftMs = entry.openedAtMs + ms - performance.now();
+  if (entry.isRead || leftMs <= 0) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer);
@@ -177,7 +193,7 @@ function untilRead(entry: Entry, ms: number, signal: AbortSignal | undefined): P
       end();
       reject(signal?.reason);
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, leftMs);
     entry.waiting.add(done);
     signal?.addEventListener('abort', abort, { once: true });
   });

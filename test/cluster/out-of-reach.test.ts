@@ -1,0 +1,143 @@
+/** What pods have from the API server, when that takes connections and answers nothing: as a network that drops packets. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Pod } from '../../src/api/core.gen.ts';
+import { KubeClient } from '../../src/cluster/client.ts';
+import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
+import { ServiceAccountTokens } from '../../src/cluster/tokens.ts';
+import { UsedObjects } from '../../src/cluster/used-objects.ts';
+import { silentLogger } from '../../src/log.ts';
+import { DesiredState } from '../../src/sources/desired.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { until } from '../agent.ts';
+import { type Answer, json, ScriptedApi } from './api-script.ts';
+
+const log = silentLogger();
+const hour = 3600_000;
+let api: ScriptedApi;
+let client: KubeClient;
+let dir: string;
+let store: Store;
+let ending: AbortController;
+
+beforeEach(async () => {
+  api = await ScriptedApi.start();
+  client = new KubeClient(await readKubeconfig(await api.kubeconfig('t')), 'test');
+  dir = await mkdtemp(join(tmpdir(), 'roslet-reach-'));
+  store = await openStore(dir, log);
+  ending = new AbortController();
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  ending.abort();
+  client.close();
+  await api.stop();
+  await rm(dir, { recursive: true });
+});
+
+const silence: Answer = () => undefined;
+
+const pod: Pod = {
+  metadata: { namespace: 'default', name: 'p', uid: 'u' },
+  spec: {
+    containers: [{ name: 'c', envFrom: ['a', 'b', 'c', 'd'].map((name) => ({ configMapRef: { name } })) }],
+  },
+};
+
+/** Rejects when it takes as long as a request to an API server may. */
+const soon = (): AbortSignal => AbortSignal.any([AbortSignal.timeout(10_000), ending.signal]);
+
+function tokens(): { tokens: ServiceAccountTokens; renewed: string[]; clock: { nowMs: number } } {
+  const clock = { nowMs: Date.now() };
+  const renewed: string[] = [];
+  const now = () => clock.nowMs;
+  const onRenewed = (uid: string) => renewed.push(uid);
+  return {
+    tokens: new ServiceAccountTokens({ client, store, onRenewed, now, log }, ending.signal),
+    renewed,
+    clock,
+  };
+}
+
+const issue =
+  (token: string, untilMs: number): Answer =>
+  (_, response) =>
+    json(response, 201, { status: { token, expirationTimestamp: new Date(untilMs).toISOString() } });
+
+it.each([
+  ['due', 0.9 * hour],
+  ['expired', 30 * hour],
+])('a token that is %s is there at once, and the pod is told of its successor', async (_, ageMs) => {
+  const { tokens: of, renewed, clock } = tokens();
+  api.answer = issue('first', clock.nowMs + hour);
+  expect(await of.token(pod, { path: 'token' }, soon())).toBe('first');
+
+  clock.nowMs += ageMs;
+  const held = Promise.withResolvers<() => void>();
+  api.answer = (asked, response, request) =>
+    held.resolve(() => issue('second', clock.nowMs + hour)(asked, response, request));
+  for (let n = 0; n < 20; n += 1) expect(await of.token(pod, { path: 'token' }, soon())).toBe('first');
+
+  (await held.promise)();
+  expect(api.asked).toHaveLength(2);
+  await until('the pod is told', () => renewed.join() === 'u');
+  expect(await of.token(pod, { path: 'token' }, soon())).toBe('second');
+});
+
+it('a renewal is tried until it works, and ends with the pod', async () => {
+  const { tokens: of, renewed, clock } = tokens();
+  api.answer = issue('first', clock.nowMs + hour);
+  await of.token(pod, { path: 'token' }, soon());
+  clock.nowMs += 2 * hour;
+  api.answer = (_, response) => json(response, 503, {});
+  expect(await of.token(pod, { path: 'token' }, soon())).toBe('first');
+  await until('it is asked again', () => api.asked.length >= 4);
+  api.answer = issue('second', clock.nowMs + hour);
+  await until('the pod is told', () => renewed.length === 1);
+
+  clock.nowMs += 2 * hour;
+  api.answer = (_, response) => json(response, 404, {});
+  await of.token(pod, { path: 'token' }, soon());
+  of.keepOnly(new Set());
+  api.answer = issue('third', clock.nowMs + hour);
+  await expect(of.token(pod, { path: 'token' }, soon())).resolves.toBe('third');
+  expect(renewed).toHaveLength(1);
+});
+
+it('copies of config maps are waited for once, not at each start', async () => {
+  const answered: Answer = (asked, response) => {
+    const name = asked.query.get('fieldSelector')?.split('=')[1];
+    if (asked.query.get('watch') === 'true') return;
+    const items = name === 'd' ? [] : [{ metadata: { namespace: 'default', name }, data: { name } }];
+    json(response, 200, { metadata: { resourceVersion: '1' }, items });
+  };
+  const objects = async () => {
+    const used = new UsedObjects({ client, local: new DesiredState(), store, log }, ending.signal);
+    await used.load();
+    used.setPods([pod]);
+    const readAll = async () => {
+      const values: unknown[] = [];
+      for (const name of ['a', 'b', 'c', 'd'])
+        values.push((await used.configMap('default', name))?.data?.name);
+      return values;
+    };
+    return { readAll };
+  };
+  api.answer = answered;
+  // One of them, which may be optional, is not there.
+  const all = ['a', 'b', 'c', undefined];
+  expect(await (await objects()).readAll()).toEqual(all);
+  await until('they are on disk', async () => (await store.load('cluster-objects')).length === 4);
+
+  // The next life of the agent, after a reboot.
+  api.answer = silence;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const later = await objects();
+  const first = later.readAll();
+  await vi.advanceTimersByTimeAsync(1500);
+  expect(await first).toEqual(all);
+  expect(await later.readAll()).toEqual(all);
+});
