@@ -77,7 +77,7 @@ describe.each(rosPeerKinds)('with %s', (kind) => {
     });
   });
 
-  // RustDDS has its types compiled in, and not these; its service calls are tested with the transport alone.
+  // RustDDS has its types compiled in, and not these.
   const knowsAllTypes = kind !== 'rustdds';
   if (knowsAllTypes)
     test('the pods and the robot as a whole, too', async () => {
@@ -93,20 +93,19 @@ describe.each(rosPeerKinds)('with %s', (kind) => {
       });
     });
 
-  if (knowsAllTypes)
-    test('a pod is a managed node: its state is asked for and changed', async () => {
-      const state = async () =>
-        (await peer.call(`${pod}/get_state`, GetState.name)).current_state as { id: number; label: string };
-      expect(await state()).toEqual({ id: 3, label: 'active' });
-      const change = (id: number) =>
-        peer.call(`${pod}/change_state`, ChangeState.name, { transition: { id, label: '' } });
-      expect(await change(Transition.TRANSITION_DEACTIVATE)).toEqual({ success: true });
-      expect(await state()).toEqual({ id: 2, label: 'inactive' });
-      await until('it is told', async () => newest(`${pod}/status`)?.ready === false);
-      expect(await change(Transition.TRANSITION_ACTIVATE)).toEqual({ success: true });
-      expect(await state()).toEqual({ id: 3, label: 'active' });
-      await until('it is told', async () => newest(`${pod}/status`)?.ready === true);
-    });
+  test('a pod is a managed node: its state is asked for and changed', async () => {
+    const state = async () =>
+      (await peer.call(`${pod}/get_state`, GetState.name)).current_state as { id: number; label: string };
+    expect(await state()).toEqual({ id: 3, label: 'active' });
+    const change = (id: number) =>
+      peer.call(`${pod}/change_state`, ChangeState.name, { transition: { id, label: '' } });
+    expect(await change(Transition.TRANSITION_DEACTIVATE)).toEqual({ success: true });
+    expect(await state()).toEqual({ id: 2, label: 'inactive' });
+    await until('it is told', async () => newest(`${pod}/status`)?.ready === false);
+    expect(await change(Transition.TRANSITION_ACTIVATE)).toEqual({ success: true });
+    expect(await state()).toEqual({ id: 3, label: 'active' });
+    await until('it is told', async () => newest(`${pod}/status`)?.ready === true);
+  });
 
   if (knowsAllTypes)
     test('the agent answers its own services', async () => {

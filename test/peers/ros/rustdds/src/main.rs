@@ -203,18 +203,15 @@ impl Peer {
         let client = self.node.create_client::<Req, Resp>(mapping, &name, &type_name, qos.clone(), qos)?;
         let request: Req = serde_json::from_value(sample_of(command, "request"))?;
         smol::block_on(async { client.wait_for_service(&self.node).await });
-        // Both ends have to have found each other; this one knows of its own only, and asks again.
-        for _ in 0..4 {
-            let answer = async { Some(client.async_call_service(request.clone()).await) };
-            let limit = async {
-                smol::Timer::after(Duration::from_secs(5)).await;
-                None
-            };
-            if let Some(response) = smol::block_on(smol::future::or(answer, limit)) {
-                return Ok(serde_json::to_value(response.map_err(|error| format!("{error:?}"))?)?);
-            }
+        let answer = async { Some(client.async_call_service(request).await) };
+        let limit = async {
+            smol::Timer::after(Duration::from_secs(30)).await;
+            None
+        };
+        match smol::block_on(smol::future::or(answer, limit)) {
+            Some(response) => Ok(serde_json::to_value(response.map_err(|error| format!("{error:?}"))?)?),
+            None => Err("no answer".into()),
         }
-        Err("no answer".into())
     }
 
     /// Answers every request with the same.
