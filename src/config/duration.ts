@@ -2,7 +2,8 @@
 
 /** Undefined when the text is no duration. */
 export function parseDuration(text: string): number | undefined {
-  const match = /^([-+]?)(0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text);
+  // The micro sign and the Greek letter.
+  const match = /^([-+]?)(0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)$/.exec(text);
   if (!match) return undefined;
   const [, sign, parts = ''] = match;
   let ms = 0;
