@@ -1,5 +1,6 @@
 /** Alive while data flows: catches a driver that is up but silent, slow, or stuck on old data. */
 import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
+import type { WatchStats } from '../transport.ts';
 import type { WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
 import { clockTime, shortTime } from './words.ts';
@@ -12,8 +13,9 @@ export function watchTopicRate(
 ): RosWatch {
   // Long enough for a rate that is kept to show in it whatever the moment.
   const windowMs = Math.max(shortestWindowMs, (samplesInWindow / minRateHz) * 1000);
-  let sinceMs = performance.now();
+  /** As it was told last, and since when it is so. */
   let last: RosFinding['state'] = 'missed';
+  let sinceMs = performance.now();
   const own = watchOwnWriters(context, topic, target, { windowMs, maxSilenceMs: windowMs }, ({ event }) => {
     if (event === 'heard' || event === 'silent') look();
   });
@@ -21,30 +23,35 @@ export function watchTopicRate(
   const timer = setInterval(look, windowMs / 2);
 
   function look(): void {
-    if (check().state !== last) onChange();
+    const { state, atMs } = check();
+    if (state === last) return;
+    last = state;
+    sinceMs = atMs;
+    onChange();
   }
 
+  /** Changes nothing, whoever asks: what it tells is news until `look` has told it. */
   function check(): RosFinding {
-    const { rateHz, lastSampleMs: lastMs, lastSourceTimeMs } = own.watch.stats();
-    const problem = judge();
+    const stats = own.watch.stats();
+    const problem = problemOf(stats);
     const state = problem === undefined ? 'alive' : 'missed';
-    if (state !== last) sinceMs = performance.now();
-    last = state;
+    const atMs = state === last ? sinceMs : performance.now();
     const message = problem ?? `data flows on ${topic}`;
-    return { state, atMs: sinceMs, message, ...(lastMs === undefined ? {} : { lastMs }) };
+    const { lastSampleMs: lastMs } = stats;
+    return { state, atMs, message, ...(lastMs === undefined ? {} : { lastMs }) };
+  }
 
-    function judge(): string | undefined {
-      if (lastMs === undefined) return `no data on ${topic} so far${own.aside()}`;
-      // The edge of the window may cut one sample off.
-      if (rateHz < minRateHz - 1000 / windowMs) {
-        return `data on ${topic} comes at ${rateHz.toFixed(1)} Hz, at least ${minRateHz} Hz is asked for; the last came at ${clockTime(lastMs)}${own.aside()}`;
-      }
-      if (maxAgeMs === undefined || lastSourceTimeMs === undefined) return undefined;
-      const receivedAtMs = Date.now() - (performance.now() - lastMs);
-      const ageMs = receivedAtMs - lastSourceTimeMs;
-      if (ageMs <= maxAgeMs) return undefined;
-      return `data on ${topic} is ${shortTime(ageMs)} old when it comes, at most ${shortTime(maxAgeMs)} is asked for`;
+  function problemOf({ rateHz, lastSampleMs: lastMs, lastSourceTimeMs }: WatchStats): string | undefined {
+    if (lastMs === undefined) return `no data on ${topic} so far${own.aside()}`;
+    // The edge of the window may cut one sample off.
+    if (rateHz < minRateHz - 1000 / windowMs) {
+      return `data on ${topic} comes at ${rateHz.toFixed(1)} Hz, at least ${minRateHz} Hz is asked for; the last came at ${clockTime(lastMs)}${own.aside()}`;
     }
+    if (maxAgeMs === undefined || lastSourceTimeMs === undefined) return undefined;
+    const receivedAtMs = Date.now() - (performance.now() - lastMs);
+    const ageMs = receivedAtMs - lastSourceTimeMs;
+    if (ageMs <= maxAgeMs) return undefined;
+    return `data on ${topic} is ${shortTime(ageMs)} old when it comes, at most ${shortTime(maxAgeMs)} is asked for`;
   }
 
   return {

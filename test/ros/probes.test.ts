@@ -10,9 +10,11 @@ import { watchOn } from '../../ros/probes/kinds.ts';
 import { type BridgeProber, rosProber } from '../../ros/probes/prober.ts';
 import type { RosTransport } from '../../ros/transport.ts';
 import { silentLogger } from '../../src/log.ts';
+import { createProbeManager } from '../../src/probes/manager.ts';
+import type { ProbeResult } from '../../src/probes/results.ts';
 
 const bench = useBench('cyclone');
-const watches: RosWatch[] = [];
+const watches: Pick<RosWatch, 'close'>[] = [];
 afterEach(() => {
   for (const watch of watches.splice(0)) watch.close();
 });
@@ -43,6 +45,33 @@ function watch(prober: BridgeProber, spec: RosProbeSpec, target: RosProbeTarget)
     is: (state: string) => until(() => watched.check().state === state),
     message: () => watched.check().message,
   };
+}
+
+/** The liveness probe of a container, as an agent has it: judged once a second, failed by one failure. */
+function liveness(prober: BridgeProber, command: string[], target: RosProbeTarget) {
+  const events: string[] = [];
+  const manager = createProbeManager({
+    log: silentLogger(),
+    events: { event: (_about, _type, _reason, message) => events.push(message) },
+    ros: prober,
+    interruptions: { recent: () => undefined },
+    onResult: () => undefined,
+  });
+  watches.push({ close: () => manager[Symbol.dispose]() });
+  const container = {
+    name: 'main',
+    livenessProbe: { exec: { command: ['ros2-probe', ...command] }, periodSeconds: 1, failureThreshold: 1 },
+  };
+  manager.track({
+    pod: { metadata: { name: 'robot', namespace: 'default', uid: 'u1' }, spec: { containers: [container] } },
+    container,
+    containerId: 'c1',
+    podIp: '',
+    ros: target,
+    startedAtMs: Date.now(),
+    exec: () => Promise.reject(new Error('nothing is executed for a ROS probe')),
+  });
+  return { events, is: (result: ProbeResult) => until(() => manager.get('c1', 'liveness') === result) };
 }
 
 async function beating(periodMs = 20, topic = '/camera/heartbeat'): Promise<Peer> {
@@ -157,6 +186,17 @@ it('data has to flow as fast as it is asked to', async () => {
   expect(message()).toMatch(/^data on \/scan comes at \d\.\d Hz, at least 5 Hz is asked for/);
   await peer.run({ do: 'publishEvery', topic: '/scan', periodMs: 20 });
   await is('alive');
+});
+
+it.each(['slow', 'stopped'])('data that flowed and is %s fails its container', async (how) => {
+  const { prober } = setUp(bench);
+  const peer = await beating(20, '/scan');
+  const { is, events } = liveness(prober, ['topic', '/scan', '--min-rate', '5'], ofPod(peer.pid));
+  await is('success');
+  if (how === 'slow') await peer.run({ do: 'publishEvery', topic: '/scan', periodMs: 800 });
+  else peer.signal('SIGSTOP');
+  await is('failure');
+  expect(events.at(-1)).toMatch(/^Liveness probe failed: data on \/scan comes at \d\.\d Hz/);
 });
 
 it('a managed node is in the state that it tells, by its service and its events', async () => {
