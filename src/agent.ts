@@ -13,10 +13,11 @@ import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { LifecycleLevel } from './pods/lifecycle.ts';
 import { type RefusalNews, refusalNews } from './pods/refusal-news.ts';
+import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
 import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
-import { time } from './pods/status.ts';
+import { time } from './pods/time.ts';
 import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
 import type { Store } from './store/store.ts';
@@ -30,7 +31,10 @@ export interface AgentOptions {
   workerDeps(
     pod: Pod,
     recorded: RuntimeKind | undefined,
-  ): Omit<WorkerDeps, 'save' | 'isSaved' | 'startGate' | 'onStatus' | 'onEnd' | 'log' | 'now'> & {
+  ): Omit<
+    WorkerDeps,
+    'save' | 'isSaved' | 'startGate' | 'onStatus' | 'onResized' | 'onEnd' | 'log' | 'now'
+  > & {
     kind: RuntimeKind;
   };
   /** Whether it is known what pods of this pod's source are desired. */
@@ -250,6 +254,27 @@ export class Agent {
       else if (![...this.#workers.values()].some((w) => w.key === podKey(pod))) this.#tryAdmit(pod);
       // Else a pod of the same name still goes down: this one's turn comes when that is gone.
     }
+    this.#resizePods();
+  }
+
+  /** Gives pods the resources that are desired for them, as far as the node has them. */
+  #resizePods(): void {
+    const waiting: (WaitingResize & { worker: PodWorker })[] = [];
+    for (const worker of this.#workers.values()) {
+      const pod = this.#desired.get(worker.uid);
+      if (pod === undefined || !isClusterPod(pod) || worker.record.stop !== undefined) continue;
+      const allocated = worker.pod;
+      const desired = withResourcesOf(allocated, pod);
+      const sinceMs = worker.record.resize?.pending?.sinceMs ?? this.#o.now();
+      if (desired !== allocated) waiting.push({ worker, desired, allocated, sinceMs });
+      else worker.setResizePending(undefined);
+    }
+    for (const { worker, desired, allocated } of waiting.sort(compareResizes)) {
+      if (!this.#o.canJudge(desired)) continue;
+      const judgement = judgeResize(desired, allocated, this.#active(), this.#o.admissionContext());
+      if (judgement === 'allocate') worker.allocate(desired);
+      else worker.setResizePending(judgement);
+    }
   }
 
   /** Nothing of it is here, but a controller counts it only when it has failed: a worker tells that before it goes. */
@@ -275,7 +300,9 @@ export class Agent {
     return pod;
   }
 
-  #updateWorker(worker: PodWorker, pod: Pod): void {
+  #updateWorker(worker: PodWorker, desired: Pod): void {
+    // Other resources have to be admitted first.
+    const pod = isClusterPod(desired) ? withResourcesOf(desired, worker.pod) : desired;
     if (pod.metadata?.deletionTimestamp !== undefined) {
       const graceSeconds = pod.metadata.deletionGracePeriodSeconds;
       worker.stop({ remove: true, ...(graceSeconds === undefined ? {} : { graceSeconds }) });
@@ -330,7 +357,7 @@ export class Agent {
   }
 
   #active(): Pod[] {
-    return [...this.#workers.values()].filter((w) => !w.record.ended && occupiesNode(w)).map((w) => w.pod);
+    return [...this.#workers.values()].filter((w) => !w.record.ended && occupiesNode(w)).map((w) => w.claim);
   }
 
   #tryAdmit(pod: Pod): void {
@@ -420,6 +447,7 @@ export class Agent {
           this.#saveSoon(uid);
           this.#tell('changed', withStatus(pod, status));
         },
+        onResized: () => this.nodeChanged(),
         onEnd: (ended, what) => this.#ended(ended, what),
       },
     );

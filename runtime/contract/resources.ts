@@ -62,6 +62,29 @@ export function resourceCases(bench: Bench): void {
     expect((await bench.runtime.containerStatus(id)).state).toBe('CONTAINER_RUNNING');
   });
 
+  test('limits become lower and higher again, with the swap that goes with them', async () => {
+    const pod = await bench.pod();
+    const withSwap = (bytes: number) => ({
+      memoryLimitBytes: bytes,
+      ...(existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes') && { memorySwapLimitBytes: bytes }),
+    });
+    const of = (cpus: number, mebibytes: number) => ({
+      cpuShares: 1024 * cpus,
+      cpuQuotaUs: 100_000 * cpus,
+      cpuPeriodUs: 100_000,
+      ...withSwap(mebibytes * mebibyte),
+    });
+    const id = await bench.start(pod, 'main', 'sleep 100', { resources: of(1, 64) });
+    for (const [cpus, mebibytes] of [
+      [0.5, 32],
+      [1.5, 96],
+    ] as const) {
+      await bench.runtime.updateContainerResources(id, of(cpus, mebibytes));
+      expect(limitsOf(pod, id)).toEqual({ memory: mebibytes * mebibyte, quota: 100_000 * cpus });
+    }
+    expect((await bench.runtime.containerStatus(id)).state).toBe('CONTAINER_RUNNING');
+  });
+
   test('statistics tell the CPU time and memory used', async () => {
     const pod = await bench.pod();
     const script =

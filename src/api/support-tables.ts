@@ -123,7 +123,7 @@ const Container: Table<core.Container> = {
   name: yes,
   ports: yes,
   readinessProbe: yes,
-  resizePolicy: noEffect('running containers are not resized: the pod is started anew'),
+  resizePolicy: noted('in a cluster, which resizes pods; a changed manifest starts the container anew'),
   resources: yes,
   restartPolicy: yes,
   restartPolicyRules: yes,
@@ -251,6 +251,11 @@ const ResourceRequirements: Table<core.ResourceRequirements> = {
   requests: yes,
 };
 
+const ContainerResizePolicy: Table<core.ContainerResizePolicy> = {
+  resourceName: yes,
+  restartPolicy: yes,
+};
+
 const ContainerRestartRule: Table<core.ContainerRestartRule> = {
   action: only(['Restart'], 'restarting all containers of the pod is not supported yet'),
   exitCodes: yes,
@@ -368,6 +373,7 @@ export const supportTables = {
   ConfigMapVolumeSource,
   Container,
   ContainerPort,
+  ContainerResizePolicy,
   ContainerRestartRule,
   ContainerRestartRuleOnExitCodes,
   DownwardAPIProjection,

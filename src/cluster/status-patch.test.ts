@@ -48,6 +48,12 @@ describe('the patch of a status', () => {
       { conditions: [{ ...ready('False'), reason: 'R', message: null }] },
     ],
     [
+      'removes the conditions of a resize that is over, and no others',
+      { conditions: [{ type: 'PodResizeInProgress', status: 'True' }, ready('True')] },
+      { conditions: [] },
+      { conditions: [{ type: 'PodResizeInProgress', $patch: 'delete' }] },
+    ],
+    [
       "leaves the scheduler's word alone",
       {},
       { conditions: [{ type: 'PodScheduled', status: 'True' }] },

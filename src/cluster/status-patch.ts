@@ -18,7 +18,10 @@ export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): object | u
       ? [{ $patch: 'replace' }, ...((wanted[field] as object[] | undefined) ?? [])]
       : (wanted[field] ?? null);
   }
-  const conditions = ownConditions(theirs.conditions, wanted.conditions);
+  const conditions = [
+    ...ownConditions(theirs.conditions, wanted.conditions),
+    ...pastConditions(theirs.conditions, wanted.conditions),
+  ];
   if (conditions.length > 0) patch.conditions = conditions;
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
@@ -68,5 +71,13 @@ function ownConditions(theirs: readonly PodCondition[] = [], ours: readonly PodC
     })
     .map((condition) => ({ reason: null, message: null, ...condition }));
 }
+
+/** Conditions that are there only while they hold. */
+const passingConditionTypes: ReadonlySet<string> = new Set(['PodResizePending', 'PodResizeInProgress']);
+
+const pastConditions = (theirs: readonly PodCondition[] = [], ours: readonly PodCondition[] = []): object[] =>
+  theirs
+    .filter(({ type }) => passingConditionTypes.has(type) && !ours.some((own) => own.type === type))
+    .map(({ type }) => ({ type, $patch: 'delete' }));
 
 const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';

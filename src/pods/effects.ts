@@ -39,6 +39,8 @@ import {
 } from './identity.ts';
 import { startConditionReason } from './lifecycle.ts';
 import type { Action, Waiting } from './plan.ts';
+import { podInForce, resizeCompletedMessage, resourcesAnnotation, resourcesText } from './resize.ts';
+import { applyResize, type Resize } from './resizer.ts';
 import { podSandboxConfig } from './sandbox-config.ts';
 import { terminationMessage } from './termination-message.ts';
 
@@ -120,7 +122,7 @@ export class PodEffects {
     const sandbox = currentSandbox(actual);
     if (runtime.images === null || container === undefined || sandbox === undefined) return undefined;
     try {
-      const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, signal);
+      const sandboxConfig = await this.#prepare(podInForce(pod, actual), sandbox.metadata.attempt, signal);
       await images.ensureImage({ pod, container, images: runtime.images, sandboxConfig }, signal);
       return undefined;
     } catch (err) {
@@ -142,7 +144,7 @@ export class PodEffects {
     const { metrics } = this.#o;
     const container_type = containerTypes[action.kind];
     try {
-      const sandboxConfig = await this.#prepare(pod, sandbox.metadata.attempt, signal);
+      const sandboxConfig = await this.#prepare(podInForce(pod, actual), sandbox.metadata.attempt, signal);
       await this.#start(pod, container, action, { sandboxConfig, ips: sandbox.ips, actual }, signal);
       metrics.count('kubelet_started_containers_total', { container_type });
       return undefined;
@@ -162,6 +164,11 @@ export class PodEffects {
       }
       return waiting;
     }
+  }
+
+  /** @throws Error why what is allocated is not wholly applied */
+  resize(resize: Resize, signal: AbortSignal): Promise<void> {
+    return applyResize(this.#o, resize, signal);
   }
 
   /**
@@ -293,6 +300,10 @@ export class PodEffects {
     this.#event(pod, 'Warning', reason, `error syncing pod: ${describe(err)}`);
   }
 
+  reportResized(pod: Pod): void {
+    this.#event(pod, 'Normal', 'ResizeCompleted', resizeCompletedMessage(pod));
+  }
+
   reportLost(pod: Pod, instance: ContainerStatus): void {
     const { name } = instance.metadata;
     this.#containerEvent(
@@ -319,7 +330,10 @@ export class PodEffects {
     );
   }
 
-  /** What must be there before anything of the pod can run. */
+  /**
+   * What must be there before anything of the pod can run.
+   * @param pod as it is in force: a limit that is to become lower is not lowered in passing
+   */
   async #prepare(pod: Pod, attempt: number, signal: AbortSignal): Promise<PodSandboxConfig> {
     const { paths, cgroups, volumes } = this.#o;
     const uid = podUid(pod);
@@ -400,6 +414,7 @@ export class PodEffects {
     }
     Object.assign(config.labels, this.#o.ownerLabels);
     config.annotations[containerHashAnnotation] = action.hash;
+    config.annotations[resourcesAnnotation] = resourcesText(container);
     config.annotations[crashLoopBackoffAnnotation] = String(action.backoffMs);
     const containerId = await named('CreateContainerError', () =>
       runtime.createContainer(action.podSandboxId, config, sandboxConfig, signal),

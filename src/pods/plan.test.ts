@@ -5,6 +5,7 @@ import type { ProbeResult } from '../probes/results.ts';
 import type { ActualPod } from './actual.ts';
 import { crashLoopBackoffAnnotation, defaultBackoff } from './backoff.ts';
 import { type Action, type Intent, type Plan, plan } from './plan.ts';
+import { resourcesAnnotation } from './resize.ts';
 import { testActual, testContainer, testNowMs, testPod, testProbes, testSandbox } from './testing.ts';
 
 interface Case {
@@ -17,6 +18,7 @@ interface Case {
   replaced?: string[];
   pulled?: string[];
   restartCounts?: Record<string, number>;
+  resizing?: boolean;
   prepared?: boolean;
   /** Short forms of the actions, in order. */
   actions: string[];
@@ -42,7 +44,72 @@ const stopAt = (ms: number): Intent => ({ kind: 'stop', graceMs: ms });
 
 const debugged = testPod({ ephemeralContainers: [{ name: 'd', image: 'i' }] });
 
+const resized = (over: Partial<Container> = {}) =>
+  testPod({ containers: [{ ...init('a'), resources: { requests: { cpu: '2' } }, ...over }, init('b')] });
+const withOneCpu = { annotations: { [resourcesAnnotation]: '{"requests":{"cpu":"1"}}' } };
+const withTwoCpus = { annotations: { [resourcesAnnotation]: '{"requests":{"cpu":"2"}}' } };
+const restarts = { resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] };
+
 const cases: Case[] = [
+  // Resize
+  {
+    name: 'changes the limits of a container that runs',
+    pod: resized(),
+    actual: testActual([ready], [running('a', withOneCpu), running('b')]),
+    actions: ['resize a'],
+  },
+  {
+    name: 'ends a resize that an earlier life of the agent did not',
+    pod: resized(),
+    resizing: true,
+    actual: testActual([ready], [running('a', withTwoCpus), running('b')]),
+    actions: ['resize '],
+  },
+  {
+    name: 'resizes a sidecar, too',
+    pod: testPod({ initContainers: [{ ...sidecar, resources: { requests: { cpu: '2' } } }] }),
+    actual: testActual([ready], [running('s', withOneCpu), running('a')]),
+    actions: ['resize s'],
+  },
+  {
+    name: 'starts a container anew that wants it so, whatever the restart policy, and resizes when it is down',
+    pod: { ...resized(restarts), spec: { ...resized(restarts).spec!, restartPolicy: 'Never' } },
+    resizing: true,
+    actual: testActual([ready], [running('a', withOneCpu), running('b')]),
+    actions: ['kill a0 changed'],
+  },
+  {
+    name: 'does not make it wait for its back off',
+    pod: resized(restarts),
+    replaced: ['a0'],
+    actual: testActual(
+      [ready],
+      [
+        exited('a', 137, { annotations: { ...withOneCpu.annotations, ...delay(300_000).annotations } }),
+        running('b'),
+      ],
+    ),
+    actions: ['start a app #1 in sb0'],
+  },
+  {
+    name: 'keeps the back off of one whose limits would change while it runs',
+    pod: resized(),
+    actual: testActual(
+      [ready],
+      [
+        exited('a', 1, { annotations: { ...withOneCpu.annotations, ...delay(300_000).annotations } }),
+        running('b'),
+      ],
+    ),
+    actions: [],
+    waiting: ['a CrashLoopBackOff'],
+  },
+  {
+    name: 'makes a container anew that was made for other limits and never ran',
+    pod: resized(),
+    actual: testActual([ready], [testContainer('a', 'created', withOneCpu), running('b')]),
+    actions: ['remove a0', 'start a app #0 in sb0'],
+  },
   // Ephemeral containers
   {
     name: 'starts an ephemeral container beside what runs',
@@ -734,6 +801,7 @@ function run(c: Pick<Case, 'actual'> & Partial<Case>): Plan {
     replaced: new Set(c.replaced),
     pulled: new Set(c.pulled),
     restartCounts: new Map(Object.entries(c.restartCounts ?? {})),
+    resizing: c.resizing ?? false,
     startedAtMs: c.startedAtMs ?? testNowMs,
     nowMs: testNowMs,
   });
@@ -753,5 +821,7 @@ function short(action: Action): string {
       return `remove ${action.containerId}`;
     case 'pullImage':
       return `pull ${action.name}`;
+    case 'resize':
+      return `resize ${action.names.join()}`;
   }
 }

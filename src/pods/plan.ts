@@ -12,6 +12,7 @@ import type { ProbeKind, ProbeResults } from '../probes/results.ts';
 import { type ActualPod, currentSandbox, hasRun, isAlive, latestInstance, restartCountOf } from './actual.ts';
 import { type BackoffConfig, backoffAfter, nextBackoff } from './backoff.ts';
 import { containerHashAnnotation, isSidecar, podKey } from './identity.ts';
+import { resizableContainers, resizeOf } from './resize.ts';
 import { shouldRestart } from './restart.ts';
 
 export type Intent =
@@ -52,6 +53,8 @@ export type Action =
       graceMs: number;
     }
   | { do: 'removeContainer'; containerId: string }
+  /** Applies what is allocated to the pod's cgroup and to these containers, which go on. */
+  | { do: 'resize'; names: string[] }
   /** Makes sure that the image of a container is there. */
   | { do: 'pullImage'; name: string };
 
@@ -90,6 +93,8 @@ export interface PlanInput {
   pulled: ReadonlySet<string>;
   /** Restarts that were counted before the instances that are there now, by container name. */
   restartCounts: ReadonlyMap<string, number>;
+  /** What is allocated to the pod was not wholly applied yet. */
+  resizing: boolean;
   /** When the pod was first seen, for activeDeadlineSeconds. */
   startedAtMs: number;
   nowMs: number;
@@ -164,7 +169,19 @@ function planRun(input: PlanInput, gate: Waiting | undefined): Plan {
   const initialized = planInit(input, sandbox.id, result);
   if (result.end !== undefined) return result;
   if (initialized) planApps(input, sandbox.id, result);
+  if (result.end === undefined) planResize(input, sandbox.id, result);
   return result;
+}
+
+function planResize(input: PlanInput, podSandboxId: string, result: Plan): void {
+  const killed = new Set(result.actions.flatMap((a) => (a.do === 'killContainer' ? [a.containerId] : [])));
+  const names = resizableContainers(input.pod).flatMap((container) => {
+    const instance = latestInstance(input.actual, container.name, podSandboxId);
+    if (instance?.state !== 'CONTAINER_RUNNING' || killed.has(instance.id)) return [];
+    return resizeOf(container, instance) === 'update' ? [container.name] : [];
+  });
+  // What has to be started anew gets its share of the pod's cgroup when it starts.
+  if (names.length > 0 || (input.resizing && killed.size === 0)) result.actions.push({ do: 'resize', names });
 }
 
 /** No ready sandbox: make one, unless everything that the pod should ever run has run. */
@@ -334,7 +351,11 @@ function start(
   // Instances that were made but never ran are no restart. One that is still as wanted is started and not replaced: its
   // start may be under way, begun by an earlier life of the agent, and removing it would end what has just begun to run.
   const created =
-    instance?.state === 'CONTAINER_CREATED' && !isChanged(input, container, instance) ? instance : undefined;
+    instance?.state === 'CONTAINER_CREATED' &&
+    !isChanged(input, container, instance) &&
+    resizeOf(container, instance) === 'none'
+      ? instance
+      : undefined;
   const abandoned = actual.containers.filter(
     (c) => c.metadata.name === container.name && c.state === 'CONTAINER_CREATED' && c !== created,
   );
@@ -344,7 +365,7 @@ function start(
   if (previous !== undefined) {
     restartCount = Math.max(restartCountOf(previous) + 1, restartCount);
     backoffMs = nextBackoff(previous, backoff);
-    const changed = isChanged(input, container, previous);
+    const changed = isChanged(input, container, previous) || resizeOf(container, previous) === 'restart';
     const delayMs = changed || previous.podSandboxId !== podSandboxId ? 0 : backoffAfter(previous, backoff);
     // An end that lies in the future shows that the clock was set back: nobody knows how long ago it was.
     const untilMs = previous.finishedAtMs > nowMs ? nowMs : previous.finishedAtMs + delayMs;
@@ -381,14 +402,10 @@ function killIfChanged(
   instance: ContainerStatus,
   result: Plan,
 ): boolean {
-  if (!isChanged(input, container, instance)) return false;
-  kill(
-    result,
-    input,
-    instance,
-    'changed',
-    `Container ${container.name} definition changed, will be restarted`,
-  );
+  const isOther = isChanged(input, container, instance);
+  if (!isOther && resizeOf(container, instance) !== 'restart') return false;
+  const why = isOther ? 'definition changed, will be restarted' : 'resize requires restart';
+  kill(result, input, instance, 'changed', `Container ${container.name} ${why}`);
   return true;
 }
 

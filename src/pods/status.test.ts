@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Container, ContainerStatus, Pod, PodStatus } from '../api/core.gen.ts';
 import type { ProbeResult } from '../probes/results.ts';
 import type { ActualPod } from './actual.ts';
+import { resourcesAnnotation } from './resize.ts';
 import { podPhase, podStatus, type StatusInput } from './status.ts';
 import { testActual, testContainer, testNowMs, testPod, testProbes, testSandbox } from './testing.ts';
 
@@ -62,6 +63,19 @@ describe('container status', () => {
       state: { running: { startedAt: at(testNowMs - 50_000) } },
       lastState: {},
     });
+  });
+
+  it('of a container that is being resized tells what it has and what it is to have', () => {
+    const resources = { requests: { cpu: '2' } };
+    const applied = { annotations: { [resourcesAnnotation]: '{"requests":{"cpu":"1"}}' } };
+    const pod = testPod({ containers: [{ name: 'a', image: 'i', resources }] });
+    const running = testActual([ready], [testContainer('a', 'running', applied)]);
+    expect(only(status({ pod, actual: running }))).toMatchObject({
+      allocatedResources: { cpu: '2' },
+      resources: { requests: { cpu: '1' } },
+    });
+    const ended = testActual([ready], [testContainer('a', 'exited', applied)]);
+    expect(only(status({ pod, actual: ended })).resources).toEqual(resources);
   });
 
   const states: {
@@ -515,3 +529,34 @@ function short(state: ContainerStatus['state']): string {
   if (state?.terminated) return `terminated ${state.terminated.exitCode} ${state.terminated.reason}`;
   return state?.running ? 'running' : '';
 }
+
+describe('a resize', () => {
+  const pending = { reason: 'Deferred' as const, message: 'no room', generation: 2, sinceMs: testNowMs };
+  const old = { type: 'PodResizeInProgress', status: 'True' };
+  const types = (s: PodStatus) =>
+    s.conditions?.map(({ type }) => type).filter((t) => t.startsWith('PodResize'));
+
+  it('is told by conditions of its own generation while it lasts', () => {
+    const inProgress = { generation: 1, sinceMs: testNowMs, error: 'too small' };
+    const told = status({ resize: { pending, inProgress } });
+    expect(condition(told, 'PodResizePending')).toEqual({
+      type: 'PodResizePending',
+      status: 'True',
+      reason: 'Deferred',
+      message: 'no room',
+      lastTransitionTime: now,
+      observedGeneration: 2,
+    });
+    expect(condition(told, 'PodResizeInProgress')).toMatchObject({
+      reason: 'Error',
+      message: 'too small',
+      observedGeneration: 1,
+    });
+    expect(types(status({ previous: { conditions: [old] } }))).toEqual([]);
+  });
+
+  it('is over with the pod', () => {
+    const verdict = { phase: 'Failed' as const };
+    expect(types(status({ resize: { pending }, ended: true, verdict }))).toEqual([]);
+  });
+});

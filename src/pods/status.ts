@@ -16,7 +16,9 @@ import type { ProbeResults } from '../probes/results.ts';
 import { type ActualPod, currentSandbox, hasRun, isAlive, restartCountOf } from './actual.ts';
 import { isSidecar } from './identity.ts';
 import type { Waiting } from './plan.ts';
+import { appliedResources, isResizable, type PodResize, resizeConditions } from './resize.ts';
 import { shouldRestart } from './restart.ts';
+import { time } from './time.ts';
 
 export interface StatusInput {
   pod: Pod;
@@ -36,6 +38,7 @@ export interface StatusInput {
   verdict?: { phase?: 'Failed' | 'Succeeded'; reason?: string; message?: string };
   /** Nothing of the pod will run again. */
   ended: boolean;
+  resize?: PodResize;
   nowMs: number;
 }
 
@@ -46,6 +49,8 @@ export const computedConditions: ReadonlySet<string> = new Set([
   'Ready',
   'ContainersReady',
   'PodScheduled',
+  'PodResizePending',
+  'PodResizeInProgress',
 ]);
 
 export function podStatus(input: StatusInput): PodStatus {
@@ -230,7 +235,7 @@ function containerStatus(
     started,
     state,
     lastState,
-    ...(container.resources === undefined ? {} : { resources: container.resources }),
+    ...resourcesNow(input.pod, container, newest),
     ...(container.resources?.requests === undefined
       ? {}
       : { allocatedResources: container.resources.requests }),
@@ -251,6 +256,17 @@ function containerStatus(
         }),
     ...(container.lifecycle?.stopSignal === undefined ? {} : { stopSignal: container.lifecycle.stopSignal }),
   };
+}
+
+/** A running container has what was applied to it last; the others start with what is allocated. */
+function resourcesNow(
+  pod: Pod,
+  container: Container,
+  newest: rt.ContainerStatus | undefined,
+): Pick<ContainerStatus, 'resources'> {
+  const isRunning = newest?.state === 'CONTAINER_RUNNING' && isResizable(pod, container.name);
+  const resources = (isRunning ? appliedResources(newest) : undefined) ?? container.resources;
+  return resources === undefined ? {} : { resources };
 }
 
 function readiness(
@@ -344,7 +360,8 @@ function conditions(
     ['ContainersReady', containersReady],
     ['PodScheduled', { status: 'True' }],
   ];
-  const others = (input.previous?.conditions ?? []).filter((c) => !wanted.some(([type]) => type === c.type));
+  const others = (input.previous?.conditions ?? []).filter((c) => !computedConditions.has(c.type));
+  const resize = final ? [] : resizeConditions(input.resize);
   const own = wanted.map(([type, condition]): PodCondition => {
     const before = input.previous?.conditions?.find((c) => c.type === type);
     const status = condition.status ?? 'Unknown';
@@ -359,7 +376,7 @@ function conditions(
       ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     };
   });
-  return [...own, ...others];
+  return [...own, ...resize, ...others];
 }
 
 function listing(what: 'unready' | 'incomplete', statuses: readonly ContainerStatus[]): string {
@@ -386,6 +403,3 @@ const waitingState = (waiting: Waiting) => ({
   reason: waiting.reason,
   ...(waiting.message === '' ? {} : { message: waiting.message }),
 });
-
-/** RFC 3339 with seconds, as Kubernetes writes times. */
-export const time = (epochMs: number): string => `${new Date(epochMs).toISOString().slice(0, 19)}Z`;

@@ -27,9 +27,11 @@ import {
   whyNotActive,
 } from './lifecycle.ts';
 import { type Action, type Intent, type Plan, plan, podGraceSeconds, type Waiting } from './plan.ts';
+import { isWhollyApplied, type PodResize, podAtMost, withApplied } from './resize.ts';
 import { restartPolicy } from './restart.ts';
 import type { RuntimeKind } from './runtimes.ts';
-import { computedConditions, podStatus, time } from './status.ts';
+import { computedConditions, podStatus } from './status.ts';
+import { time } from './time.ts';
 
 /** What survives the agent. Kept in the store under the pod's uid. */
 export interface PodRecord {
@@ -50,6 +52,10 @@ export interface PodRecord {
   replaced?: string[];
   /** Ids of instances whose preStop hook was begun: it runs once, also when the agent is killed in it. */
   hooked?: string[];
+  /** A resize that is not done. */
+  resize?: PodResize;
+  /** What was applied to running containers after they were made, by their ids. */
+  applied?: Record<string, string>;
   /** How far the pod is to be brought up; undefined: active. */
   goal?: LifecycleLevel;
   /** How far it has come; undefined: not at all. */
@@ -86,6 +92,8 @@ export interface WorkerDeps {
   /** The record must be on disk before the promise resolves. */
   save(record: PodRecord): Promise<void>;
   onStatus(pod: Pod, status: PodStatus): void;
+  /** What a resize gave back is free for others. */
+  onResized(): void;
   /** Resources are free again (`ended`) or the pod is gone altogether (`removed`). */
   onEnd(worker: PodWorker, what: 'ended' | 'removed'): void;
 }
@@ -112,6 +120,8 @@ export class PodWorker {
   #awake = true;
   #wakeUp: (() => void) | undefined;
   #sync: AbortController | undefined;
+  /** After a try that failed; on the monotonic clock. */
+  #resizeRetry: { count: number; atMs: number } | undefined;
   #failures = 0;
   #saved = false;
   #published = '';
@@ -178,6 +188,11 @@ export class PodWorker {
     return this.#waitsFor.length > 0;
   }
 
+  /** The pod with all that it holds of the node: in the course of a resize more than is allocated to it. */
+  get claim(): Pod {
+    return this.#record.resize?.inProgress === undefined ? this.pod : podAtMost(this.pod, this.#actual);
+  }
+
   /** How far the pod is to be brought up from now on. Later lives of the agent know it before anybody sees it. */
   async setGoal(goal: LifecycleLevel): Promise<void> {
     const record = this.#record;
@@ -208,6 +223,34 @@ export class PodWorker {
     }
     this.#saved = false;
     this.retry();
+  }
+
+  /** The node has admitted the pod with other resources: what runs gets them. */
+  allocate(pod: Pod): void {
+    const generation = pod.metadata?.generation ?? 0;
+    this.#record.resize = { inProgress: { generation, sinceMs: this.#deps.now() } };
+    this.#resizeRetry = undefined;
+    this.update(pod);
+  }
+
+  /** Why the node has not admitted the resources that are desired; undefined: it has, or they are desired no more. */
+  setResizePending(why: Pick<NonNullable<PodResize['pending']>, 'reason' | 'message'> | undefined): void {
+    const record = this.#record;
+    const { pending, inProgress } = record.resize ?? {};
+    const generation = record.pod.metadata?.generation ?? 0;
+    const isSame =
+      pending?.reason === why?.reason &&
+      pending?.message === why?.message &&
+      (why === undefined || pending?.generation === generation);
+    if (isSame) return;
+    const sinceMs =
+      pending !== undefined && pending.reason === why?.reason ? pending.sinceMs : this.#deps.now();
+    record.resize = {
+      ...(why === undefined ? {} : { pending: { ...why, generation, sinceMs } }),
+      ...(inProgress === undefined ? {} : { inProgress }),
+    };
+    this.#saved = false;
+    this.wake(false);
   }
 
   /** The pod's status as others see and write it: conditions that are not ours are taken over. */
@@ -293,7 +336,7 @@ export class PodWorker {
     if (!this.#saved) await this.#save();
     if (this.#stale) {
       this.#stale = false;
-      this.#actual = await deps.reader.read(deps.runtime, this.uid, signal);
+      this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record.applied);
       await this.#observe(signal);
     }
     if (this.#changedPod && !record.stop) {
@@ -311,6 +354,7 @@ export class PodWorker {
       replaced: new Set(record.replaced),
       pulled: this.#pulled,
       restartCounts: restartCounts(record.status),
+      resizing: record.resize?.inProgress !== undefined,
       startedAtMs: record.firstSeenMs,
       nowMs: deps.now(),
     });
@@ -426,6 +470,15 @@ export class PodWorker {
         this.#kill(action);
         continue;
       }
+      if (action.do === 'resize') {
+        const dueMs = this.#resizeRetry?.atMs ?? 0;
+        if (dueMs > performance.now()) retryAtMs = earliest([retryAtMs, dueMs]);
+        else {
+          await this.#resize(action.names, signal);
+          acted = true;
+        }
+        continue;
+      }
       if (action.do === 'createSandbox' || action.do === 'startContainer' || action.do === 'pullImage') {
         const subject = action.do === 'createSandbox' ? '' : action.name;
         const failure = this.#failed.get(subject);
@@ -458,6 +511,47 @@ export class PodWorker {
     if (action.do === 'createSandbox') return effects.createSandbox(pod, action, signal);
     if (action.do === 'pullImage') return effects.pullImage(pod, action, this.#actual, signal);
     return effects.startContainer(pod, action, this.#actual, signal);
+  }
+
+  async #resize(names: readonly string[], signal: AbortSignal): Promise<void> {
+    const record = this.#record;
+    const { pod } = record;
+    const applied: Record<string, string> = {};
+    const onApplied = (id: string, resources: string) => {
+      applied[id] = resources;
+    };
+    let error: string | undefined;
+    try {
+      await this.#deps.effects.resize({ pod, actual: this.#actual, names, onApplied }, signal);
+    } catch (err) {
+      if (signal.aborted) throw err;
+      error = describe(err);
+    }
+    const there = new Set(this.#actual.containers.map(({ id }) => id));
+    const kept = Object.entries({ ...record.applied, ...applied }).filter(([id]) => there.has(id));
+    record.applied = Object.fromEntries(kept);
+    this.#actual = withApplied(this.#actual, record.applied);
+    // Meanwhile something else may have been allocated.
+    if (record.pod === pod) this.#noteResize(error);
+    await this.#save();
+  }
+
+  #noteResize(error: string | undefined): void {
+    const record = this.#record;
+    const { pod, resize } = record;
+    if (error !== undefined) {
+      const count = (this.#resizeRetry?.count ?? 0) + 1;
+      this.#resizeRetry = { count, atMs: performance.now() + retryDelayMs(count) };
+      const generation = pod.metadata?.generation ?? 0;
+      const inProgress = resize?.inProgress ?? { generation, sinceMs: this.#deps.now() };
+      record.resize = { ...resize, inProgress: { ...inProgress, error } };
+      return;
+    }
+    this.#resizeRetry = undefined;
+    if (resize?.inProgress === undefined || !isWhollyApplied(pod, this.#actual)) return;
+    record.resize = resize.pending === undefined ? {} : { pending: resize.pending };
+    this.#deps.effects.reportResized(pod);
+    this.#deps.onResized();
   }
 
   #hash(container: Container): string {
@@ -582,6 +676,7 @@ export class PodWorker {
       qosClass: deps.qosClass(record.pod),
       ...(record.verdict === undefined ? {} : { verdict: record.verdict }),
       ended: record.ended,
+      ...(record.resize === undefined ? {} : { resize: record.resize }),
       nowMs: deps.now(),
     });
     if (status.phase === 'Running' && (record.status?.phase ?? 'Pending') === 'Pending') {
@@ -702,6 +797,8 @@ function earliest(times: (number | undefined)[]): number | undefined {
   const known = times.filter((t) => t !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
 }
+
+const describe = (err: unknown): string => (err instanceof Error ? err.message : String(err));
 
 /** What is under way is not what is wanted any more. */
 class GoalChanged extends Error {

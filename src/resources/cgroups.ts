@@ -19,6 +19,7 @@ import {
   minCpuShares,
   podSettings,
   type ResourceContext,
+  widest,
 } from './container.ts';
 import { podRequests, qosClass } from './qos.ts';
 import { cgroupV1 } from './v1.ts';
@@ -30,8 +31,11 @@ export interface CgroupManager {
   readonly missing: readonly string[];
   /** Makes the cgroup of all pods and those of the QoS classes. Undefined: pods together are not limited. */
   ensureNode(allocatable: ResourceAmounts | undefined): Promise<void>;
-  /** Makes the pod's cgroup and sets its limits. Returns its path, absolute, relative to each hierarchy's root. */
-  ensurePod(pod: Pod): Promise<string>;
+  /**
+   * Makes the pod's cgroup and sets its limits. Returns its path, absolute, relative to each hierarchy's root.
+   * @param also another state of the pod for which there has to be room too
+   */
+  ensurePod(pod: Pod, also?: Pod): Promise<string>;
   /** Gives burstable pods together the cpu shares that they ask for, so that they stand up to the others. */
   updateQos(pods: readonly Pod[]): Promise<void>;
   /** Kills what is left of the pod and removes its cgroup from every hierarchy. */
@@ -128,11 +132,13 @@ function cgroupManager(
       await driver.apply(parents.BestEffort, { cpuShares: minCpuShares });
     },
 
-    ensurePod: async (pod) => {
+    ensurePod: async (pod, also) => {
       if (!cgroupsPerQos) return base;
       const path = join(parents[qosClass(pod)], podName(podUid(pod)));
       await driver.create(path);
-      await driver.apply(path, { ...podSettings(pod, context), pidsLimit: podPidsLimit });
+      const settings = podSettings(pod, context);
+      const room = also === undefined ? settings : widest(settings, podSettings(also, context));
+      await driver.apply(path, { ...room, pidsLimit: podPidsLimit });
       return path;
     },
 

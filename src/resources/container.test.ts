@@ -7,6 +7,7 @@ import {
   cpuWeight,
   podSettings,
   type ResourceContext,
+  widest,
   withoutMissing,
 } from './container.ts';
 
@@ -148,5 +149,16 @@ describe('withoutMissing', () => {
     expect(Object.keys(withoutMissing(all, missing)).sort()).toEqual(
       [...kept, 'oomScoreAdj', 'hugepageLimits'].sort(),
     );
+  });
+});
+
+describe('the room for two states of a pod', () => {
+  it('is the larger of each', () => {
+    const before = podSettings(podOf(container({ limits: { cpu: '2', memory: '1Gi' } })), context);
+    const after = podSettings(podOf(container({ limits: { cpu: '1', memory: '2Gi' } })), context);
+    expect(widest(before, after)).toMatchObject({ cpuQuotaUs: 200_000, memoryLimitBytes: 2 * gi });
+  });
+  it('has no limit where one of them has none', () => {
+    expect(widest({ memoryLimitBytes: 5 }, { memoryLimitBytes: -1 })).toEqual({ memoryLimitBytes: -1 });
   });
 });

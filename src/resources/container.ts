@@ -97,6 +97,17 @@ export function podSettings(
   };
 }
 
+/** So much of cpu and memory that either state of a pod fits. */
+export function widest(a: CgroupSettings, b: CgroupSettings): CgroupSettings {
+  const larger = (name: 'cpuShares' | 'cpuQuotaUs' | 'memoryLimitBytes') => {
+    const values = [a[name], b[name]].filter((value) => value !== undefined);
+    return values.length === 0
+      ? {}
+      : { [name]: values.includes(unlimited) ? unlimited : Math.max(...values) };
+  };
+  return { ...a, ...larger('cpuShares'), ...larger('cpuQuotaUs'), ...larger('memoryLimitBytes') };
+}
+
 /** Limits of all pods together, from what the node gives them. */
 export const allocatableSettings = (
   allocatable: ResourceAmounts,
