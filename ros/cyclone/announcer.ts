@@ -1,4 +1,5 @@
 /** Tells on `ros_discovery_info` which nodes this participant has, and hears what others tell. */
+import { ParticipantEntitiesInfo } from '../messages/gen/rmw_dds_common.ts';
 import type { EndpointGid, QosProfile } from '../transport.ts';
 import {
   decodeEntities,
@@ -48,7 +49,8 @@ export class Announcer {
     const definition: EndpointDefinition = {
       topic: discoveryInfoTopic,
       type: discoveryInfoType,
-      typeHash: '',
+      // rmw_cyclonedds complains of endpoints that tell none.
+      typeHash: ParticipantEntitiesInfo.typeHash,
       qos: writerQos,
     };
     this.#writer = participant.createWriter(definition, {});

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { cycloneTransport } from '../../ros/cyclone/index.ts';
 import { ChangeState, GetState, State, Transition } from '../../ros/messages/gen/lifecycle_msgs.ts';
+import { ParticipantEntitiesInfo } from '../../ros/messages/gen/rmw_dds_common.ts';
 import { PodStatus } from '../../ros/messages/gen/roslet_msgs.ts';
 import * as std_msgs from '../../ros/messages/gen/std_msgs.ts';
 import type { QosProfile, RosNode, RosTransport, WatchEvent } from '../../ros/transport.ts';
@@ -213,6 +214,17 @@ describe('what an rclpy node is told of us', () => {
     });
     publisher.close();
     subscription.close();
+  });
+
+  test('has a type hash also where we tell which nodes we have', async () => {
+    await until(async () => {
+      const { publishers, subscriptions } = await peer.endpoints('ros_discovery_info');
+      for (const all of [publishers, subscriptions]) {
+        const ours = all.filter(({ gid }) => gid.startsWith('0110'));
+        expect(ours.map(({ typeHash }) => typeHash)).toContain(ParticipantEntitiesInfo.typeHash);
+        expect(ours.filter(({ typeHash }) => !typeHash.startsWith('RIHS01_'))).toEqual([]);
+      }
+    });
   });
 
   test('is what each of our nodes offers', async () => {

@@ -170,9 +170,13 @@ class Peer:
                 'durability': qos.durability.name.lower(),
             }
 
+        # One without a slash is a topic of DDS alone.
+        raw = not topic.startswith('/')
+        publishers = self.node.get_publishers_info_by_topic(topic, no_mangle=raw)
+        subscriptions = self.node.get_subscriptions_info_by_topic(topic, no_mangle=raw)
         return {
-            'publishers': [describe(info) for info in self.node.get_publishers_info_by_topic(topic)],
-            'subscriptions': [describe(info) for info in self.node.get_subscriptions_info_by_topic(topic)],
+            'publishers': [describe(info) for info in publishers],
+            'subscriptions': [describe(info) for info in subscriptions],
         }
 
     def serialize(self, type, sample):
