@@ -2,7 +2,7 @@
  * How far pods are brought up: the states of managed nodes without ROS, over the command line and the socket. What is
  * asked for is desired state: it survives the agent, and never fights with what Kubernetes wants.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Pod } from '../src/api/core.gen.ts';
@@ -242,6 +242,27 @@ describe('start order', () => {
     await agent.start();
     await inState('second', 'active');
     expect(await readFile(log, 'utf8')).toBe('first\nsecond\n');
+  });
+
+  it('is kept again when all of the pods are gone at once, as after a power cut', async () => {
+    const log = join(agent.dir, 'order');
+    const isUp = join(agent.dir, 'up');
+    const container = `readinessProbe: {periodSeconds: 1, exec: {command: [test, -e, ${isUp}]}}, `;
+    await writeFile(isUp, '');
+    await agent.apply('1.yaml', manifest('first', `echo first >> ${log}; exec sleep 1000`, { container }));
+    const annotations = `'roslet.dev/after': pod/first`;
+    const second = `echo second >> ${log}; exec sleep 1000`;
+    await agent.apply('2.yaml', manifest('second', second, { annotations }));
+    await agent.ready('second');
+    await agent.stop('SIGKILL');
+    await agent.killPods();
+    await rm(isUp);
+    await agent.start();
+    await until('the first runs', async () => (await readFile(log, 'utf8')).endsWith('second\nfirst\n'));
+    await agent.podUntil('second', 'waits', (p) => waiting(p) === 'StartConditionUnmet');
+    await writeFile(isUp, '');
+    await agent.ready('second');
+    expect(await readFile(log, 'utf8')).toBe('first\nsecond\nfirst\nsecond\n');
   });
 
   it('refuses pods that would wait for each other', async () => {

@@ -67,7 +67,7 @@ describe('how far a pod has come', () => {
       string,
       LifecycleLevel,
       LifecycleLevel,
-      { prepared?: boolean; containers?: boolean; cleared?: boolean; ready?: boolean },
+      { prepared?: boolean; sandbox?: boolean; containers?: boolean; cleared?: boolean; ready?: boolean },
       LifecycleLevel,
     ]
   >([
@@ -82,8 +82,10 @@ describe('how far a pod has come', () => {
       { prepared: true, ready: true },
       'active',
     ],
-    ['it is not ready any more', 'active', 'active', { prepared: true, containers: true }, 'active'],
-    ['its sandbox was lost', 'active', 'active', {}, 'active'],
+    ['it is not ready any more', 'active', 'active', { sandbox: true, containers: true }, 'active'],
+    ['its containers are between two lives', 'active', 'active', { sandbox: true }, 'active'],
+    ['its sandbox was lost', 'active', 'active', {}, 'unconfigured'],
+    ['the machine was started anew', 'active', 'active', { containers: true }, 'unconfigured'],
     ['its containers go down', 'active', 'inactive', { containers: true }, 'active'],
     ['its containers are down and forgotten', 'active', 'inactive', {}, 'inactive'],
     [
@@ -98,13 +100,14 @@ describe('how far a pod has come', () => {
     ['images are still to come', 'unconfigured', 'inactive', {}, 'unconfigured'],
     ['it lost its sandbox while inactive', 'inactive', 'inactive', {}, 'inactive'],
   ])('%s', (_, before, goal, facts, expected) => {
-    const { containers = false, cleared = false, prepared = false, ready = false } = facts;
+    const { containers = false, cleared = false, prepared = false, ready = false, sandbox = false } = facts;
     const plan = { actions: [], waiting: new Map(), stopped: false, prepared };
     expect(
       reachedLevel({
         before,
         goal,
         plan,
+        hasSandbox: sandbox,
         hasContainers: containers,
         isCleared: cleared,
         status: status(ready),

@@ -48,6 +48,8 @@ export interface ReachedInput {
   before: LifecycleLevel;
   goal: LifecycleLevel;
   plan: Plan;
+  /** One that can hold containers. */
+  hasSandbox: boolean;
   /** Whether there are containers of the pod, ended ones included. */
   hasContainers: boolean;
   /** Everything of the pod was taken off the machine. */
@@ -55,16 +57,21 @@ export interface ReachedInput {
   status: PodStatus;
 }
 
-/** What was reached stays reached while the goal asks for it: restarts of containers are the supervision's matter. */
+/**
+ * What was reached stays reached while the goal asks for it: restarts of containers are the supervision's matter. But
+ * with its sandbox all of the pod is gone, as after a reboot, and others that start after it wait for it again.
+ */
 export function reachedLevel({
   before,
   goal,
   plan,
+  hasSandbox,
   hasContainers,
   isCleared,
   status,
 }: ReachedInput): LifecycleLevel {
-  if (goal === 'active' && (before === 'active' || isReady(status))) return 'active';
+  if (goal === 'active' && isReady(status)) return 'active';
+  if (goal === 'active' && before === 'active') return hasSandbox ? 'active' : 'unconfigured';
   if (before === 'active') return hasContainers ? 'active' : 'inactive';
   if (goal === 'unconfigured') return isCleared ? 'unconfigured' : before;
   return plan.prepared ? 'inactive' : before;

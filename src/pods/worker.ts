@@ -709,6 +709,7 @@ export class PodWorker {
       before,
       goal: record.goal ?? 'active',
       plan: next,
+      hasSandbox: currentSandbox(this.#actual) !== undefined,
       hasContainers: this.#actual.containers.length > 0,
       isCleared: this.#isCleared,
       status,
