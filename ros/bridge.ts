@@ -4,6 +4,7 @@
  */
 import type { Logger } from '../src/log.ts';
 import type { BridgeAgent } from './agent-port.ts';
+import type { Access } from './bridge/access.ts';
 import { isOnGraph } from './bridge/graph-facts.ts';
 import { nameToken } from './bridge/names.ts';
 import { type Session, startSession } from './bridge/session.ts';
@@ -17,9 +18,16 @@ export interface BridgeOptions {
   diagnosticsPeriodMs: number;
   /** @throws TransportError */
   openTransport(): RosTransport;
+  /** What others may ask for. */
+  access(): Access;
+  /**
+   * The address by which others find this machine. The transport is bound to what was there when it was opened: it is
+   * opened anew when this becomes another.
+   */
+  address(): string | undefined;
   /** The bridge is there; `node` is the agent's. */
   onTransport(transport: RosTransport, node: RosNode): void;
-  /** Why the bridge is not there, once for each reason. */
+  /** Why the bridge is not there, once for each reason. Whatever uses the transport has to let go of it now. */
   onProblem(message: string): void;
   /** The bridge ends, and its transport next: whatever uses it has to let go of it now. */
   onEnd(): void;
@@ -37,12 +45,16 @@ export interface Bridge {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** The names of pods come behind it, and all of them together have their limit. */
+const maxRobotName = 63;
+
+const addressCheckMs = 2000;
 const firstRetryMs = 1000;
 const maxRetryMs = 60_000;
 
 export function createBridge(options: BridgeOptions): Bridge {
   const { log } = options;
-  const robot = nameToken(options.robotName);
+  const robot = nameToken(options.robotName.slice(0, maxRobotName));
   const listeners = new Set<() => void>();
   let transport: RosTransport | undefined;
   let session: Session | undefined;
@@ -53,9 +65,16 @@ export function createBridge(options: BridgeOptions): Bridge {
     let opened: RosTransport | undefined;
     try {
       opened = options.openTransport();
-      session = startSession({ ...options, agent: options.agent(), transport: opened, robot });
+      const access = options.access();
+      session = startSession({ ...options, agent: options.agent(), transport: opened, robot, access });
+      options.onTransport(opened, session.node);
+      log.info(
+        { robot, domainId: opened.domainId, requests: access },
+        `on the ROS 2 graph by ${opened.description}`,
+      );
     } catch (err) {
-      void opened?.close();
+      void (session ?? opened)?.close();
+      session = undefined;
       const { message } = err as Error;
       if (message !== problem) {
         log.warn(`no ROS 2 bridge: ${message}`);
@@ -65,8 +84,6 @@ export function createBridge(options: BridgeOptions): Bridge {
       return !(err instanceof TransportError) || err.isTransient;
     }
     transport = opened;
-    options.onTransport(opened, session.node);
-    log.info({ robot, domainId: transport.domainId }, `on the ROS 2 graph by ${transport.description}`);
     transport.graph.onChange(tell);
     tell();
     return false;
@@ -84,14 +101,24 @@ export function createBridge(options: BridgeOptions): Bridge {
       return () => listeners.delete(listener);
     },
     async run(signal) {
-      let delayMs = firstRetryMs;
-      while (!signal.aborted && connect()) {
-        await pause(delayMs * (0.8 + Math.random() * 0.4), signal);
-        delayMs = Math.min(delayMs * 2, maxRetryMs);
+      while (!signal.aborted) {
+        const address = options.address();
+        let delayMs = firstRetryMs;
+        while (!signal.aborted && connect()) {
+          await pause(delayMs * (0.8 + Math.random() * 0.4), signal);
+          delayMs = Math.min(delayMs * 2, maxRetryMs);
+        }
+        await otherAddress(options, address, signal);
+        if (signal.aborted) options.onEnd();
+        else {
+          problem = `opened anew, as the address of this machine is ${options.address()} now`;
+          log.info(`the ROS 2 bridge is ${problem}`);
+          options.onProblem(`the ROS 2 bridge is ${problem}`);
+        }
+        const ending = session;
+        [session, transport] = [undefined, undefined];
+        await ending?.close();
       }
-      await aborted(signal);
-      options.onEnd();
-      await session?.close();
     },
   };
 }
@@ -108,8 +135,12 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+/** Until there is one, and it is another. A machine that has lost its network waits for it to come back. */
+async function otherAddress(
+  { address }: BridgeOptions,
+  before: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const isOther = () => address() !== undefined && address() !== before;
+  while (!signal.aborted && !isOther()) await pause(addressCheckMs, signal);
+}

@@ -11,6 +11,12 @@ const ranges: Readonly<Record<string, DiscoveryOptions['range']>> = {
   SYSTEM_DEFAULT: 'system_default',
 };
 
+/** Whether nobody but this machine can take part. What a vendor's configuration adds is not looked into. */
+export const isConfinedToHost = ({ range, staticPeers, vendorConfig }: DiscoveryOptions): boolean =>
+  (range === 'localhost' || range === 'off') &&
+  vendorConfig === undefined &&
+  staticPeers.every((peer) => ['localhost', '127.0.0.1', '::1'].includes(peer));
+
 /**
  * ROS_LOCALHOST_ONLY is what Humble has instead of ROS_AUTOMATIC_DISCOVERY_RANGE and ROS_STATIC_PEERS; where it is 1 it
  * goes before them, as in rcl.

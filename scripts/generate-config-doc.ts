@@ -64,6 +64,8 @@ const notes: Partial<Record<string, string>> = {
   'ros.domainId': 'unset: `ROS_DOMAIN_ID` of the environment, else 0',
   'ros.discoveryRange': 'unset: `ROS_AUTOMATIC_DISCOVERY_RANGE` or `ROS_LOCALHOST_ONLY`, else `subnet`',
   'ros.staticPeers': 'unset: `ROS_STATIC_PEERS`',
+  'ros.requests':
+    'what anybody on the ROS domain may ask for: `read`; `control`: change lifecycle states, restart and delete, too; `all`: apply, which is as good as being root; `auto`: `all` where discovery does not leave this machine, else `control`',
   'ros.diagnosticsPeriod': 'of `/diagnostics`; 0: none',
   socketGroup: 'may use the API socket; that is as good as being root',
 };

@@ -525,7 +525,14 @@ export class Agent {
 
   #tell(type: PodChange['type'], pod: Pod): void {
     this.#wakeWaiting();
-    for (const listener of this.#listeners) listener({ type, pod });
+    for (const listener of this.#listeners) {
+      // Who only looks must not keep a pod from being supervised.
+      try {
+        listener({ type, pod });
+      } catch (err) {
+        this.#o.log.error({ err, podUid: podUid(pod) }, 'a change of a pod could not be told');
+      }
+    }
   }
 }
 

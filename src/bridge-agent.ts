@@ -48,6 +48,8 @@ export interface BridgeAgentOptions {
   /** Whether the runtime of that name has not answered for a while. */
   isStale(runtimeName: string): boolean;
   configuration: object;
+  /** Epoch. */
+  startedAtMs: number;
   onLogLine(listener: (json: string) => void): () => void;
   log: Logger;
   signal: AbortSignal;
@@ -112,7 +114,7 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
     nodeName: o.nodeName,
     version: o.version,
     isClusterNode: o.isClusterNode,
-    startedAtMs: Date.now(),
+    startedAtMs: o.startedAtMs,
     node: o.node,
     onNodeChange: o.onNodeChange,
     pods: () => bridgedAll(o.agent.pods()),
@@ -268,9 +270,14 @@ async function lastLines(
   signal: AbortSignal,
 ): Promise<Pick<LogAnswer, 'lines' | 'isTruncated'>> {
   const chunks: Buffer[] = [];
+  let bytes = 0;
   // One more than wanted, to know whether there are more.
-  for await (const chunk of readLog(path, { tailLines: tailLines + 1, timestamps: true }, signal))
+  for await (const chunk of readLog(path, { tailLines: tailLines + 1, timestamps: true }, signal)) {
     chunks.push(chunk);
+    bytes += chunk.length;
+    // Of what is cut in the end only so much is kept as tells that it was.
+    while (bytes - chunks[0]!.length > maxLogBytes) bytes -= chunks.shift()!.length;
+  }
   const all = Buffer.concat(chunks);
   const text = all.subarray(Math.max(all.length - maxLogBytes, 0)).toString('utf8');
   const rows = text.split('\n').filter((line) => line !== '');

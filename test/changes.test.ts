@@ -55,6 +55,27 @@ it('a robot that gets its network after the agent has started tells its address'
   });
 });
 
+it('a robot that gets its network after the agent has started is found there over ROS 2', async () => {
+  const ros = '{domainId: 98, discoveryRange: subnet}';
+  const roslet = join(import.meta.dirname, '..', 'bin', 'roslet');
+  const a = await start({ ros, through: ['unshare', '--net', '--'] });
+  const inside = (...command: string[]) =>
+    execFileSync('nsenter', ['-n', '-t', String(a.pid), ...command], {
+      encoding: 'utf8',
+      env: { ...process.env, ROS_DOMAIN_ID: '98' },
+    });
+  inside('ip', 'link', 'set', 'lo', 'up');
+  inside('ip', 'link', 'add', 'late0', 'type', 'veth', 'peer', 'name', 'late1');
+  inside('ip', 'address', 'add', '192.0.2.10/24', 'dev', 'late0');
+  for (const link of ['late0', 'late1']) inside('ip', 'link', 'set', link, 'up');
+  await until('the bridge is opened anew', async () =>
+    (await a.events()).some(
+      ({ reason, message }) => reason === 'RosBridgeUnavailable' && message?.includes('192.0.2.10'),
+    ),
+  );
+  await until('it is found', async () => inside(roslet, 'ros', 'nodes').includes('/robot/roslet'));
+});
+
 describe('a clock that is set', () => {
   const preload = [
     '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',

@@ -12,6 +12,7 @@ import {
   Restart,
 } from '../messages/gen/roslet_msgs.ts';
 import type { RosNode } from '../transport.ts';
+import { type Access, refusal } from './access.ts';
 import { timeOf } from './time.ts';
 
 /** An answer travels as one message. */
@@ -29,8 +30,11 @@ export function serveAgent(
   prefix: string,
   agent: BridgeAgent,
   statusOf: (pod: BridgedPod) => PodStatus,
+  access: Access,
 ): void {
   node.createService(`${prefix}/apply`, Apply, async ({ dry_run, manifest }) => {
+    const refused = refusal(access, 'all');
+    if (refused !== undefined) return { ...refused, results: [] };
     const { message, objects, success } = await agent.apply(manifest, dry_run);
     return {
       success,
@@ -44,8 +48,12 @@ export function serveAgent(
       })),
     };
   });
-  node.createService(`${prefix}/delete`, Delete, ({ grace_period_seconds: grace, pod_name, pod_namespace }) =>
-    agent.remove(namespaceOf(pod_namespace), pod_name, grace < 0 ? undefined : grace),
+  node.createService(
+    `${prefix}/delete`,
+    Delete,
+    ({ grace_period_seconds: grace, pod_name, pod_namespace }) =>
+      refusal(access, 'control') ??
+      agent.remove(namespaceOf(pod_namespace), pod_name, grace < 0 ? undefined : grace),
   );
   node.createService(`${prefix}/list`, List, ({ label_selector, pod_name, pod_namespace }) => {
     const { message, pods, success } = agent.selectPods(label_selector);
@@ -72,8 +80,11 @@ export function serveAgent(
       truncated: isTruncated,
     };
   });
-  node.createService(`${prefix}/restart`, Restart, ({ container, pod_name, pod_namespace }) =>
-    agent.restart(namespaceOf(pod_namespace), pod_name, container),
+  node.createService(
+    `${prefix}/restart`,
+    Restart,
+    ({ container, pod_name, pod_namespace }) =>
+      refusal(access, 'control') ?? agent.restart(namespaceOf(pod_namespace), pod_name, container),
   );
 }
 

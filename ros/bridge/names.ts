@@ -21,8 +21,8 @@ export interface PodNodeName {
 export const fullName = ({ name, namespace }: PodNodeName): string => `${namespace}/${name}`;
 
 /**
- * Names of all pods, by uid. A name that a pod has stays its own while it is there; of pods that come together the one that
- * sorts first gets the plain name, so that another life of the agent gives the same.
+ * Names of all pods, by uid. A name that a pod has stays its own while it is there; of pods that come together the
+ * oldest gets the plain name, so that another life of the agent gives the same.
  */
 export function podNodeNames(
   robot: string,
@@ -39,7 +39,10 @@ export function podNodeNames(
     const known = before.get(podUid(pod));
     if (known !== undefined) give(podUid(pod), known);
   }
-  const sorted = [...pods].sort((a, b) => order(podKey(a), podKey(b)) || order(podUid(a), podUid(b)));
+  const since = (pod: Pod): string => pod.status?.startTime ?? '';
+  const sorted = [...pods].sort(
+    (a, b) => order(since(a), since(b)) || order(podKey(a), podKey(b)) || order(podUid(a), podUid(b)),
+  );
   for (const pod of sorted) {
     const uid = podUid(pod);
     if (!names.has(uid)) give(uid, freeName(robot, pod, taken));

@@ -43,6 +43,18 @@ describe('names of pods', () => {
     expect(namesOf([...pods].reverse())).toEqual(expected);
   });
 
+  it('stay with the pod that had them in an earlier life of the agent', () => {
+    const since = (startTime: string) => ({ status: { startTime } });
+    const pods = [
+      { ...pod('a-b', 'aa11-2233'), ...since('2026-01-02T00:00:00Z') },
+      { ...pod('a.b', 'bb11-2233'), ...since('2026-01-01T00:00:00Z') },
+    ];
+    expect(namesOf(pods)).toEqual([
+      'aa11-2233 /robot/pods/default/a_b_aa1122',
+      'bb11-2233 /robot/pods/default/a_b',
+    ]);
+  });
+
   it('stay what they are while the pod is there', () => {
     const first = podNodeNames('robot', [pod('a.b', 'bb11-2233')]);
     expect(namesOf([pod('a.b', 'bb11-2233'), pod('a-b', 'aa11-2233')], first)).toEqual([

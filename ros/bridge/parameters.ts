@@ -23,19 +23,20 @@ export function serveParameters(
   why: string,
 ): Service[] {
   const parameters = parametersOf(configuration);
-  const value = (name: string) => parameters.get(name) ?? ParameterValue.create();
+  const notSet = ParameterValue.create();
+  const value = (name: string) => parameters.get(name) ?? notSet;
   return [
     node.createService(`${prefix}/list_parameters`, ListParameters, (request) => ({
       result: listParameters([...parameters.keys()], request),
     })),
     node.createService(`${prefix}/get_parameters`, GetParameters, ({ names }) => ({
-      values: names.map(value),
+      values: bounded(names).map(value),
     })),
     node.createService(`${prefix}/get_parameter_types`, GetParameterTypes, ({ names }) => ({
-      types: Uint8Array.from(names, (name) => value(name).type),
+      types: Uint8Array.from(bounded(names), (name) => value(name).type),
     })),
     node.createService(`${prefix}/describe_parameters`, DescribeParameters, ({ names }) => ({
-      descriptors: names.map((name) =>
+      descriptors: bounded(names).map((name) =>
         ParameterDescriptor.create({
           name,
           type: value(name).type,
@@ -45,12 +46,20 @@ export function serveParameters(
       ),
     })),
     node.createService(`${prefix}/set_parameters`, SetParameters, ({ parameters: asked }) => ({
-      results: asked.map(() => ({ successful: false, reason: why })),
+      results: bounded(asked).map(() => ({ successful: false, reason: why })),
     })),
     node.createService(`${prefix}/set_parameters_atomically`, SetParametersAtomically, () => ({
       result: { successful: false, reason: why },
     })),
   ];
+}
+
+/** More than there are parameters: a request for a million of them must not hold up the agent. */
+const maxAsked = 10_000;
+
+function bounded<T>(asked: T[]): T[] {
+  if (asked.length <= maxAsked) return asked;
+  throw new Error(`a request names ${asked.length} parameters; it may name ${maxAsked}`);
 }
 
 /** Fields of nested mappings with dots between them; what has no type of parameter is told as JSON. */

@@ -20,7 +20,7 @@ import {
   transitionsFrom,
   type UserTransition,
 } from './lifecycle.ts';
-import type { PodNodeName } from './names.ts';
+import { fullName, type PodNodeName } from './names.ts';
 import { serveParameters } from './parameters.ts';
 import { defaultQos, latchedQos } from './qos.ts';
 
@@ -29,6 +29,8 @@ export class PodNode {
   readonly #status: Publisher<PodStatus>;
   readonly #events: Publisher<TransitionEvent>;
   #state: LifecycleLabel;
+  /** Fully qualified. */
+  readonly name: string;
 
   /** Shown in `state` without an event: nothing has changed for those who knew the pod from an earlier life of the agent. */
   constructor(
@@ -38,6 +40,7 @@ export class PodNode {
     change: (transition: UserTransition) => Promise<Answer>,
   ) {
     this.#state = state;
+    this.name = fullName({ name, namespace });
     const node = transport.createNode(name, namespace);
     const own = (topic: string) => `${namespace}/${name}/${topic}`;
     this.#node = node;

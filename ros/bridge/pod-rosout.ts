@@ -7,7 +7,7 @@ import type { LogLine, PodLogLine } from '../agent-port.ts';
 export function podLogLine({ stampMs, stream, text }: PodLogLine): LogLine {
   const plain = text.replace(colors, '').trimEnd();
   const [, severity, rest] = consoleLine.exec(plain) ?? [];
-  const known = severity === undefined ? undefined : levels[severity];
+  const known = severity === undefined ? undefined : levels.get(severity);
   return {
     timeMs: stampMs,
     level: known ?? (stream === 'stderr' ? 'warn' : 'info'),
@@ -22,11 +22,11 @@ const colors = /\u001b\[[0-9;]*m/g;
 /** rcutils' default RCUTILS_CONSOLE_OUTPUT_FORMAT, and what people make of it: the time may be missing. */
 const consoleLine = /^\[(\w+)\]:?\s*(?:\[\d+(?:\.\d+)?\]:?\s*)?(.*)$/s;
 
-const levels: Readonly<Record<string, LogLine['level']>> = {
-  DEBUG: 'debug',
-  INFO: 'info',
-  WARN: 'warn',
-  WARNING: 'warn',
-  ERROR: 'error',
-  FATAL: 'fatal',
-};
+const levels: ReadonlyMap<string, LogLine['level']> = new Map([
+  ['DEBUG', 'debug'],
+  ['INFO', 'info'],
+  ['WARN', 'warn'],
+  ['WARNING', 'warn'],
+  ['ERROR', 'error'],
+  ['FATAL', 'fatal'],
+]);

@@ -15,6 +15,7 @@ test.each([
   ['[DEBUG]: fine', 'stderr', 'debug', 'fine'],
   ['\u001b[33m[WARN] [1.5] [driver]: colored\u001b[0m', 'stderr', 'warn', '[driver]: colored'],
   ['[NOTICE] of another kind', 'stdout', 'info', '[NOTICE] of another kind'],
+  ['[constructor] of a class', 'stdout', 'info', '[constructor] of a class'],
   ['trailing space \r', 'stdout', 'info', 'trailing space'],
   ['', 'stdout', 'info', ''],
 ] as const)('%j on %s is %s: %j', (text, stream, level, message) => {

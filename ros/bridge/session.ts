@@ -9,6 +9,7 @@ import { DiagnosticArray } from '../messages/gen/diagnostic_msgs.ts';
 import { Log } from '../messages/gen/rcl_interfaces.ts';
 import { Event, NodeStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
+import { type Access, refusal } from './access.ts';
 import { serveAgent } from './agent-node.ts';
 import { diagnosticsMessage } from './diagnostics.ts';
 import { fullName, type PodNodeName, podNodeNames } from './names.ts';
@@ -25,6 +26,7 @@ export interface SessionOptions {
   transport: RosTransport;
   agent: BridgeAgent;
   robot: string;
+  access: Access;
   /** 0: none. */
   diagnosticsPeriodMs: number;
   log: Logger;
@@ -46,7 +48,8 @@ export interface Session {
   close(): Promise<void>;
 }
 
-export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log }: SessionOptions): Session {
+export function startSession(options: SessionOptions): Session {
+  const { transport, agent, robot, access, diagnosticsPeriodMs, log } = options;
   const prefix = `/${robot}/roslet`;
   const node = transport.createNode('roslet', `/${robot}`);
   const nodeStatus = node.createPublisher(`${prefix}/node_status`, NodeStatus, latchedQos);
@@ -60,7 +63,8 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
   let names: ReadonlyMap<string, PodNodeName> = new Map();
   const podNodes = new Map<string, PodNode>();
   const changed = new Set<string>();
-  const timers = new Set<NodeJS.Timeout>();
+  /** Each ends one; by the name of the node. */
+  const farewells = new Map<string, () => void>();
   let isNodeChanged = true;
   let flushTimer: NodeJS.Timeout | undefined;
 
@@ -103,11 +107,14 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
     const name = names.get(uid);
     if (name === undefined) return;
     const change = async (transition: Parameters<BridgeAgent['changeLifecycle']>[1]) => {
-      const answer = await agent.changeLifecycle(agent.pod(uid)?.pod ?? pod, transition);
+      const answer =
+        refusal(access, 'control') ?? (await agent.changeLifecycle(agent.pod(uid)?.pod ?? pod, transition));
       if (!answer.success)
         log.warn({ podUid: uid, rosNode: fullName(name) }, `${transition}: ${answer.message}`);
       return answer;
     };
+    // Whoever had that name has said farewell for long enough.
+    farewells.get(fullName(name))?.();
     podNodes.set(uid, new PodNode(transport, name, state, change));
   };
   const sayFarewell = (uid: string, gone: PodNode): void => {
@@ -115,11 +122,13 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
     podRosouts.get(uid)?.close();
     podRosouts.delete(uid);
     gone.show('finalized', false, Date.now());
-    const timer = setTimeout(() => {
-      timers.delete(timer);
+    const end = (): void => {
+      clearTimeout(timer);
+      farewells.delete(gone.name);
       gone.close();
-    }, farewellMs);
-    timers.add(timer);
+    };
+    const timer = setTimeout(end, farewellMs);
+    farewells.set(gone.name, end);
   };
 
   const tellPodLog = (line: PodLogLine): void => {
@@ -153,7 +162,15 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
     isNodeChanged = false;
   };
   const flushSoon = (): void => {
-    flushTimer ??= setTimeout(flush, coalesceMs);
+    flushTimer ??= setTimeout(() => guarded(flush), coalesceMs);
+  };
+  /** What goes wrong on the way to ROS is no matter of the agent's. */
+  const guarded = (act: () => void): void => {
+    try {
+      act();
+    } catch (err) {
+      log.error({ err }, 'a change could not be told over ROS 2');
+    }
   };
 
   const tellDiagnostics = (): void => {
@@ -177,7 +194,7 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
     );
   };
 
-  serveAgent(node, prefix, agent, statusOf);
+  serveAgent(node, prefix, agent, statusOf, access);
   serveParameters(
     node,
     prefix,
@@ -194,7 +211,7 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
   flush();
   const ends = [
     agent.onPodChange((uid) => {
-      showPod(uid);
+      guarded(() => showPod(uid));
       changed.add(uid);
       flushSoon();
     }),
@@ -203,15 +220,16 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
       flushSoon();
     }),
     agent.onEvent((event) => {
-      events.publish(eventMessage(event, robot));
+      guarded(() => events.publish(eventMessage(event, robot)));
       const { kind, uid } = event.involvedObject;
       // A check that fails is told at once, and not only when that has consequences.
       if (kind !== 'Pod' || uid === undefined || event.type !== 'Warning') return;
       changed.add(uid);
       flushSoon();
     }),
+    // Not guarded by the log: what the log of the agent cannot tell over ROS must not come back as a line of it.
     agent.onLog((line) => rosout.write(line)),
-    agent.onPodLog(tellPodLog),
+    agent.onPodLog((line) => guarded(() => tellPodLog(line))),
   ];
   measureMachine();
   const measuring = setInterval(measureMachine, machinePeriodMs);
@@ -226,7 +244,7 @@ export function startSession({ transport, agent, robot, diagnosticsPeriodMs, log
       clearInterval(measuring);
       for (const writer of [rosout, ...podRosouts.values()]) writer.close();
       clearTimeout(flushTimer);
-      for (const timer of timers) clearTimeout(timer);
+      for (const end of farewells.values()) end();
       await transport.close();
     },
   };

@@ -2,6 +2,7 @@
  * What is on the domain: participants and endpoints as the library discovers them, nodes as `ros_discovery_info` tells
  * them. Everything here comes from the network and is bounded by what is alive there.
  */
+import type { Logger } from '../../src/log.ts';
 import type { EndpointGid, EndpointInfo, Graph, NodeName, ParticipantInfo } from '../transport.ts';
 import type { NodeEntities, ReceivedEntities } from './discovery-info.ts';
 import { rosServiceType, rosTopic, rosType, serviceOfTopic } from './names.ts';
@@ -29,8 +30,11 @@ export class CycloneGraph implements Graph {
   readonly #listeners = new Set<() => void>();
   #settling: NodeJS.Timeout | undefined;
 
-  constructor(ownPrefix: string) {
+  readonly #log: Logger;
+
+  constructor(ownPrefix: string, log: Logger) {
     this.#ownPrefix = ownPrefix;
+    this.#log = log;
   }
 
   nodes(): (NodeName & { participant: string })[] {
@@ -158,7 +162,13 @@ export class CycloneGraph implements Graph {
   #changed(): void {
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
-      for (const listener of this.#listeners) listener();
+      for (const listener of this.#listeners) {
+        try {
+          listener();
+        } catch (err) {
+          this.#log.error({ err }, 'a change of the ROS 2 graph could not be followed');
+        }
+      }
     }, settleMs);
   }
 }

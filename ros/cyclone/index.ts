@@ -81,7 +81,7 @@ class CycloneTransport implements RosTransport {
     this.domainId = domainId;
     this.#participant = participant;
     this.#log = log;
-    this.graph = new CycloneGraph(participant.prefix);
+    this.graph = new CycloneGraph(participant.prefix, log);
     participant.watchGraph(this.graph);
     this.#announcer = new Announcer(participant, this.graph);
   }

@@ -68,11 +68,13 @@ export class Participant {
       },
       (id, event, first, second) => this.#guard(() => this.#onEvent(id, event, first, second)),
       (kind, gid, description) => {
-        if (kind === 'participant') {
-          this.#graph?.onParticipant(gid, description as NativeParticipantDescription | undefined);
-        } else {
-          this.#graph?.onEndpoint(kind, gid, description as NativeEndpointDescription | undefined);
-        }
+        this.#guard(() => {
+          if (kind === 'participant') {
+            this.#graph?.onParticipant(gid, description as NativeParticipantDescription | undefined);
+          } else {
+            this.#graph?.onEndpoint(kind, gid, description as NativeEndpointDescription | undefined);
+          }
+        });
       },
     );
     this.prefix = this.#native.prefix();

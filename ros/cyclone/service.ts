@@ -18,10 +18,20 @@ export interface ServiceDependencies<Request, Response> {
 
 /** Clients that ask and are never discovered. */
 const maxWaiting = 1000;
+/** Discovery takes a few periods of it at most. */
+const maxWaitMs = 30_000;
+const maxWaitingBytes = 16 * 1024 * 1024;
+
+/** The largest manifest that the Kubernetes API takes, and some. */
+const maxRequestBytes = 4 * 1024 * 1024;
+/** What is being worked at; more wait, and what is too much is dropped like a sample that nobody had room for. */
+const maxInWork = 16;
+const maxQueued = 256;
 
 interface Reply {
   cdr: Uint8Array;
   related?: SampleIdentity;
+  atMs: number;
 }
 
 /** For clients of every rmw at once: each gets its answer in the style in which it asked. */
@@ -39,6 +49,8 @@ export class CycloneService<Request, Response> implements Service {
   /** By participant: replies whose reader is not discovered yet. Requests and readers are discovered apart. */
   readonly #waiting = new Map<string, Reply[]>();
   readonly #complainedOf = new Set<EndpointGid>();
+  readonly #queue: NativeSample[] = [];
+  #inWork = 0;
   #isClosed = false;
 
   constructor(dependencies: ServiceDependencies<Request, Response>) {
@@ -72,7 +84,7 @@ export class CycloneService<Request, Response> implements Service {
         typeHash: type.typeHash,
         qos: serviceQos,
       },
-      { onSample: (sample) => void this.#onRequest(sample) },
+      { onSample: (sample) => this.#take(sample) },
     );
   }
 
@@ -80,9 +92,37 @@ export class CycloneService<Request, Response> implements Service {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#waiting.clear();
+    this.#queue.length = 0;
     this.#endpoints.remove(this.#reader);
     this.#endpoints.remove(this.#writer);
     this.#onClose();
+  }
+
+  #take(sample: NativeSample): void {
+    if (sample.cdr.length > maxRequestBytes) {
+      this.#complain(sample.writer, `dropped a request of ${sample.cdr.length} bytes: it is too large`);
+    } else if (this.#queue.length >= maxQueued) {
+      this.#complain(sample.writer, 'dropped a request: too many wait for their answer');
+    } else {
+      this.#queue.push(sample);
+      this.#work();
+    }
+  }
+
+  #work(): void {
+    while (this.#inWork < maxInWork) {
+      const sample = this.#queue.shift();
+      if (sample === undefined) return;
+      this.#inWork += 1;
+      this.#onRequest(sample)
+        .catch((error: unknown) =>
+          this.#log.error({ service: this.name, err: error }, 'an answer over ROS 2 could not be sent'),
+        )
+        .finally(() => {
+          this.#inWork -= 1;
+          this.#work();
+        });
+    }
   }
 
   async #onRequest(sample: NativeSample): Promise<void> {
@@ -114,14 +154,35 @@ export class CycloneService<Request, Response> implements Service {
       return;
     }
     if (this.#isClosed) return;
-    const reply = split ? { cdr: addHeader(cdr, split.header) } : { cdr, related: identityOfRequest(sample) };
+    const atMs = performance.now();
+    const reply: Reply = split
+      ? { cdr: addHeader(cdr, split.header), atMs }
+      : { cdr, related: identityOfRequest(sample), atMs };
     this.#reply(participantOf(sample.writer), reply);
   }
 
   #reply(client: string, reply: Reply): void {
-    if ([...this.#replyReaders].some((reader) => participantOf(reader) === client)) this.#write(reply);
-    else if (!this.#waiting.has(client) && this.#waiting.size >= maxWaiting) return;
-    else this.#waiting.set(client, [...(this.#waiting.get(client) ?? []), reply].slice(-serviceQos.depth));
+    if ([...this.#replyReaders].some((reader) => participantOf(reader) === client)) {
+      this.#write(reply);
+      return;
+    }
+    this.#forgetOld(reply.atMs);
+    const replies = [...(this.#waiting.get(client) ?? []), reply].slice(-serviceQos.depth);
+    // Last in the order in which they are forgotten.
+    this.#waiting.delete(client);
+    this.#waiting.set(client, replies);
+  }
+
+  /** Those who asked longest ago first: a client that never shows up leaves nothing behind. */
+  #forgetOld(nowMs: number): void {
+    let bytes = 0;
+    for (const replies of this.#waiting.values()) for (const { cdr } of replies) bytes += cdr.length;
+    for (const [client, replies] of this.#waiting) {
+      const isOld = nowMs - (replies.at(-1)?.atMs ?? 0) > maxWaitMs;
+      if (!isOld && bytes <= maxWaitingBytes && this.#waiting.size < maxWaiting) return;
+      this.#waiting.delete(client);
+      for (const { cdr } of replies) bytes -= cdr.length;
+    }
   }
 
   #write({ cdr, related }: Reply): void {

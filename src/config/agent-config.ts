@@ -11,7 +11,13 @@ import { parseThresholds, type Threshold } from '../node/thresholds.ts';
 import { defaultRootDir } from '../paths.ts';
 import type { TlsVersionName } from '../server/ciphers.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
-import type { discoveryRanges, RosletValues, rosTransportChoices, runtimeChoices } from './roslet-fields.ts';
+import type {
+  discoveryRanges,
+  RosletValues,
+  rosRequestChoices,
+  rosTransportChoices,
+  runtimeChoices,
+} from './roslet-fields.ts';
 
 export type RuntimeChoice = (typeof runtimeChoices)[number];
 
@@ -121,6 +127,8 @@ export interface RosConfig {
   domainId?: number;
   discoveryRange?: (typeof discoveryRanges)[number];
   staticPeers?: string[];
+  /** `auto`: all where only this machine can ask, else control. */
+  requests: (typeof rosRequestChoices)[number];
   /** 0: none. */
   diagnosticsPeriodMs: number;
 }
@@ -181,6 +189,7 @@ export function agentConfig(
       domainId: roslet['ros.domainId'],
       discoveryRange: roslet['ros.discoveryRange'] as RosConfig['discoveryRange'],
       staticPeers: roslet['ros.staticPeers'],
+      requests: roslet['ros.requests'] as RosConfig['requests'],
       diagnosticsPeriodMs: roslet['ros.diagnosticsPeriod'],
     },
 

@@ -4,6 +4,8 @@ import type { FieldSpec, ValuesOf } from './kubelet-fields.ts';
 export const runtimeChoices = ['auto', 'process', 'cri'] as const;
 
 export const rosTransportChoices = ['auto', 'cyclone', 'off'] as const;
+/** What others may ask for over ROS. */
+export const rosRequestChoices = ['auto', 'all', 'control', 'read'] as const;
 export const discoveryRanges = ['subnet', 'localhost', 'off', 'system_default'] as const;
 
 export const rosletFields = {
@@ -18,6 +20,7 @@ export const rosletFields = {
   'ros.domainId': { kind: 'int', min: 0, max: 232, zeroIsValue: true },
   'ros.discoveryRange': { kind: 'string', oneOf: discoveryRanges },
   'ros.staticPeers': { kind: 'strings' },
+  'ros.requests': { kind: 'string', default: 'auto', oneOf: rosRequestChoices },
   /** 0: nothing on /diagnostics. */
   'ros.diagnosticsPeriod': { kind: 'duration', default: 1000, min: 0, zeroIsValue: true },
   socketGroup: { kind: 'string', default: 'roslet' },

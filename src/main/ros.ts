@@ -13,30 +13,42 @@ import { program } from './programs.ts';
 /** Undefined, and nothing is loaded, where the bridge is off. */
 export async function rosBridge(
   config: RosConfig,
-  o: { agent(): BridgeAgent; prober: BridgeProber; events: EventRecorder; nodeName: string; log: Logger },
+  o: {
+    agent(): BridgeAgent;
+    prober: BridgeProber;
+    events: EventRecorder;
+    nodeName: string;
+    /** Of this machine; undefined without a network. */
+    address(): string | undefined;
+    log: Logger;
+  },
 ): Promise<Bridge | undefined> {
   if (config.transport === 'off') return undefined;
   const { createBridge } = await import('../../ros/bridge.ts');
   const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
-  const { discoveryFromEnvironment } = await import('../../ros/discovery.ts');
+  const { discoveryFromEnvironment, isConfinedToHost } = await import('../../ros/discovery.ts');
   const { watchOn } = await import('../../ros/probes/kinds.ts');
   const { log } = o;
   const { domainId, discoveryRange, staticPeers } = config;
   const addonPath = program('roslet-dds.node');
+  const discovery = () => ({
+    ...discoveryFromEnvironment(
+      domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
+    ),
+    ...(discoveryRange === undefined ? {} : { range: discoveryRange }),
+    ...(staticPeers === undefined ? {} : { staticPeers }),
+  });
   return createBridge({
     agent: o.agent,
     robotName: config.robotName,
     diagnosticsPeriodMs: config.diagnosticsPeriodMs,
-    openTransport: () => {
-      const discovery = {
-        ...discoveryFromEnvironment(
-          domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
-        ),
-        ...(discoveryRange === undefined ? {} : { range: discoveryRange }),
-        ...(staticPeers === undefined ? {} : { staticPeers }),
-      };
-      return cycloneTransport({ addonPath, discovery, log });
+    openTransport: () => cycloneTransport({ addonPath, discovery: discovery(), log }),
+    access: () => {
+      if (config.requests !== 'auto') return config.requests;
+      return isConfinedToHost(discovery()) ? 'all' : 'control';
     },
+    // What does not leave this machine has no matter with its network.
+    address: () => (isConfinedToHost(discovery()) ? undefined : o.address()),
     onTransport: (transport, node) => o.prober.attach(watchOn({ transport, node, log })),
     onProblem: (message) => {
       const about = { kind: 'Node' as const, namespace: '', name: o.nodeName, uid: o.nodeName };

@@ -66,6 +66,7 @@ export async function runAgent(
 ): Promise<void> {
   const { nodeName } = config;
   const now = Date.now;
+  const startedAtMs = now();
   const paths = agentPaths(config.rootDir, config.podLogsDir);
   // Asked for every time: a robot may boot before its network does.
   const hostIps = () => (config.nodeIps.length > 0 ? config.nodeIps : machineAddresses());
@@ -146,11 +147,13 @@ export async function runAgent(
         return lastRelistMs > 0 && now() - lastRelistMs > staleAfterMs;
       },
       configuration: configz,
+      startedAtMs,
       onLogLine,
       log,
       signal,
     });
-  const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, log });
+  const address = () => machineAddresses().find((each) => each !== '127.0.0.1');
+  const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, address, log });
   let refused: RefusedManifest[] = [];
   let manifestsRead = config.staticPodPath === undefined;
   const agent = new Agent({

@@ -56,10 +56,13 @@ const openPeer = (): RosTransport =>
     log: silentLogger(),
   });
 
+const ros = (requests: string) =>
+  `{domainId: ${domainId}, discoveryRange: localhost, robotName: r2-d2, diagnosticsPeriod: 200ms, requests: ${requests}}`;
+
 beforeEach(async () => {
   tag = randomUUID();
   agent = await TestAgent.create({
-    ros: `{domainId: ${domainId}, discoveryRange: localhost, robotName: r2-d2, diagnosticsPeriod: 200ms}`,
+    ros: ros('all'),
     env: { CYCLONEDDS_URI: vendorConfig() },
   });
   transport = openPeer();
@@ -119,6 +122,54 @@ const published = async (topic: string) =>
   await until(`${topic} is published`, async () =>
     transport.graph.endpoints(topic).some((e) => e.kind === 'publisher'),
   );
+
+describe('what others may ask for', () => {
+  const askedFor = async () => {
+    const about = { pod_namespace: 'default', pod_name: 'a-robot' };
+    return [
+      (await call('/r2_d2/roslet/list', List, { ...about, label_selector: '' })).success,
+      await change('a_robot', 'deactivate'),
+      (await call('/r2_d2/roslet/restart', Restart, { ...about, pod_name: 'b-robot', container: '' }))
+        .success,
+      (await apply(manifest('c', sleeping))).success,
+    ];
+  };
+
+  it.each([
+    ['read', [true, false, false, false]],
+    ['control', [true, true, true, false]],
+    ['all', [true, true, true, true]],
+    // The peers of this test are let in by a vendor's configuration, and with one nobody knows who else is.
+    ['auto', [true, true, true, false]],
+  ])('is what the configuration says: %s', async (requests, allowed) => {
+    await agent.configure('', ros(requests));
+    await agent.start();
+    for (const name of ['a', 'b']) {
+      await agent.apply(`${name}.yaml`, manifest(name, sleeping));
+      await agent.ready(name);
+    }
+    expect(await askedFor()).toEqual(allowed);
+  });
+
+  it('is told what is not allowed, and why', async () => {
+    await agent.configure('', ros('control'));
+    await agent.start();
+    const { message, success } = await apply(manifest('c', sleeping));
+    expect(success).toBe(false);
+    expect(message).toContain("ros.requests is 'control'");
+    expect(await agent.pods()).toEqual([]);
+  });
+
+  it('costs the agent little when it asks for a million things', async () => {
+    await agent.start();
+    const names = Array.from({ length: 1_000_000 }, () => '');
+    const client = node.createClient('/r2_d2/roslet/get_parameters', GetParameters);
+    await expect(client.call({ names }, AbortSignal.timeout(3000))).rejects.toThrow();
+    client.close();
+    const { values } = await call('/r2_d2/roslet/get_parameters', GetParameters, { names: ['maxPods'] });
+    expect(values[0]?.integer_value).toBe(110n);
+  });
+});
 
 describe('the agent on the ROS graph', () => {
   it('shows what is there to who comes late', async () => {
