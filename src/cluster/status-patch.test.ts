@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PodStatus } from '../api/core.gen.ts';
+import type { ContainerState, PodStatus } from '../api/core.gen.ts';
 import { statusPatch } from './status-patch.ts';
 
 const t1 = '2026-01-01T00:00:01Z';
@@ -9,6 +9,15 @@ const ready = (status: string, rest: object = {}) => ({
   status,
   lastTransitionTime: t1,
   ...rest,
+});
+
+const container = (state: ContainerState) => ({
+  name: 'a',
+  ready: true,
+  image: 'i',
+  imageID: '',
+  restartCount: 0,
+  state,
 });
 
 describe('the patch of a status', () => {
@@ -22,18 +31,28 @@ describe('the patch of a status', () => {
     ],
     ['takes away what is over', { reason: 'Evicted', message: 'm' }, {}, { reason: null, message: null }],
     [
-      'does not take defaults of the server for a difference',
+      'does not take for a difference what the server leaves out',
+      { containerStatuses: [{ name: 'a', ready: false, image: 'i', imageID: '', restartCount: 0 }] },
       {
         containerStatuses: [
-          { name: 'a', ready: true, image: 'i', imageID: '', restartCount: 0, lastState: {} },
-        ],
-      },
-      {
-        containerStatuses: [
-          { name: 'a', ready: true, image: 'i', imageID: '', restartCount: 0, lastState: {} },
+          {
+            name: 'a',
+            ready: false,
+            started: false,
+            image: 'i',
+            imageID: '',
+            restartCount: 0,
+            lastState: {},
+          },
         ],
       },
       undefined,
+    ],
+    [
+      'takes away what a container waited for',
+      { containerStatuses: [container({ waiting: { reason: 'ContainerCreating', message: 'no room' } })] },
+      { containerStatuses: [container({ waiting: { reason: 'ContainerCreating' } })] },
+      { containerStatuses: [container({ waiting: { reason: 'ContainerCreating' } })] },
     ],
     [
       'replaces addresses, which would be merged',

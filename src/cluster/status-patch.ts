@@ -13,7 +13,6 @@ export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): object | u
   const patch: Record<string, unknown> = {};
   for (const field of ownFields) {
     if (covers(theirs[field], wanted[field]) && covers(wanted[field], theirs[field])) continue;
-    if (mayLack.has(field) && wanted[field] !== undefined && covers(theirs[field], wanted[field])) continue;
     patch[field] = mergedLists.has(field)
       ? [{ $patch: 'replace' }, ...((wanted[field] as object[] | undefined) ?? [])]
       : (wanted[field] ?? null);
@@ -51,13 +50,6 @@ const ownFields = [
   'containerStatuses',
   'ephemeralContainerStatuses',
 ] as const satisfies (keyof PodStatus)[];
-
-/** The server may tell more of these than we do: defaults of the types inside. */
-const mayLack: ReadonlySet<string> = new Set([
-  'initContainerStatuses',
-  'containerStatuses',
-  'ephemeralContainerStatuses',
-]);
 
 /** Lists that a strategic merge patch would merge by a key of their items. */
 const mergedLists: ReadonlySet<string> = new Set(['podIPs', 'hostIPs']);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event, Node, Pod, PodSpec } from '../../src/api/core.gen.ts';
 import { nodeName, TestAgent, until } from '../agent.ts';
@@ -172,6 +173,34 @@ describe('a pod of the cluster', () => {
     expect(reason).toBe('UnsupportedPodSpec');
     expect(message).toContain('spec.volumes[0].nfs');
     await remove('nfs');
+  });
+
+  it('tells its status once, whatever else changes about it', async () => {
+    const told = async (): Promise<number> => {
+      const metrics = await plane.kubectl('get', '--raw', '/metrics');
+      const lines = metrics.split('\n').filter((line) => line.startsWith('apiserver_request_total{'));
+      const ours = lines.filter((line) =>
+        ['resource="pods"', 'subresource="status"', 'verb="PATCH"'].every((each) => line.includes(each)),
+      );
+      return ours.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    };
+    const quiet = podOf('quiet', loop);
+    const [main] = quiet.spec!.containers;
+    main!.resources = { requests: { cpu: '0.01', memory: '16384Ki' }, limits: { memory: '0.5Gi' } };
+    main!.volumeMounts = [{ name: 'v', mountPath: '/v', readOnly: true }];
+    main!.lifecycle = { stopSignal: 'SIGINT' };
+    quiet.spec!.os = { name: 'linux' };
+    quiet.spec!.volumes = [{ name: 'v', emptyDir: {} }];
+    await plane.create(quiet);
+    await isReady('quiet');
+    const before = await told();
+    expect(before).toBeGreaterThan(0);
+    for (let round = 0; round < 5; round += 1) {
+      await plane.kubectl('annotate', '--overwrite', 'pod', 'quiet', `example.com/round=${round}`);
+      await setTimeout(500);
+    }
+    expect(await told()).toBe(before);
+    await remove('quiet');
   });
 
   it('waits for its readiness gate, which another opens', async () => {
