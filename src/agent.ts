@@ -12,6 +12,7 @@ import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { LifecycleLevel } from './pods/lifecycle.ts';
+import { preemptedFor } from './pods/preemption.ts';
 import { type RefusalNews, refusalNews } from './pods/refusal-news.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
@@ -375,8 +376,28 @@ export class Agent {
       this.#refused.delete(uid);
       this.#news.delete(uid);
       this.#adopt(newRecord(pod, this.#o.now()));
+    } else if (this.#preempts(pod)) {
+      // Its turn comes when the others have ended.
     } else if (isStaticPod(pod)) this.#refuseForNow(pod, admission);
     else this.#refuse(pod, admission);
+  }
+
+  /** Ends other pods where a critical one needs their room. Returns whether there will be room for it. */
+  #preempts(pod: Pod): boolean {
+    const going = new Set(
+      [...this.#workers.values()].filter((w) => w.record.stop !== undefined).map((w) => w.uid),
+    );
+    const staying = this.#active().filter((other) => !going.has(podUid(other)));
+    const ending = preemptedFor(pod, staying, this.#o.admissionContext());
+    for (const other of ending ?? []) {
+      const message = 'Preempted in order to admit critical pod';
+      this.#o.log.warn({ pod: podKey(other), for: podKey(pod) }, 'pod ends to make room for a critical one');
+      this.#o.events.event(podReference(other), 'Warning', 'Preempting', message);
+      const disruption = 'Pod was preempted by Kubelet to accommodate a critical pod.';
+      const verdict = { phase: 'Failed' as const, reason: 'Preempting', message, disruption };
+      this.#workers.get(podUid(other))?.stop({ remove: false, verdict });
+    }
+    return ending !== undefined;
   }
 
   /** A static pod waits until what refused it changes. */

@@ -71,6 +71,11 @@ describe('a disk that fills up', () => {
         /^The node was low on resource: ephemeral-storage\. Threshold quantity: \d+, available: \d+/,
       ),
     });
+    expect(evicted.status?.conditions?.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
+      status: 'True',
+      reason: 'TerminationByKubelet',
+      message: evicted.status?.message,
+    });
     expect(await diskPressure()).toBe('True');
     expect((await agent.pod('static'))?.status?.phase).toBe('Running');
 

@@ -86,9 +86,10 @@ async function evict(
       reclaim: async (abort) => {
         for (const collector of collectors) await collector.removeUnused(abort);
       },
-      evict: async ({ pod, message, gracePeriodSeconds }) => {
+      evict: async ({ pod, message, gracePeriodSeconds, signal: shortOf }) => {
         events.event(podReference(pod), 'Warning', 'Evicted', message);
-        const verdict = { phase: 'Failed' as const, reason: 'Evicted', message };
+        const disruption = shortOf === undefined ? {} : { disruption: message };
+        const verdict = { phase: 'Failed' as const, reason: 'Evicted', message, ...disruption };
         await agent.evict(podUid(pod), verdict, gracePeriodSeconds, signal);
       },
       onPressures: node.setPressures,

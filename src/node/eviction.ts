@@ -43,6 +43,8 @@ export const noEvictionState: EvictionState = { metSinceMs: new Map(), pressureS
 
 export interface Eviction {
   pod: Pod;
+  /** Of what the node has too little; undefined: the pod took more than its own limits allow. */
+  signal?: EvictionSignal;
   /** For the pod's status and event. */
   message: string;
   gracePeriodSeconds: number;

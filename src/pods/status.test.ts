@@ -560,3 +560,31 @@ describe('a resize', () => {
     expect(types(status({ resize: { pending }, ended: true, verdict }))).toEqual([]);
   });
 });
+
+describe('a pod that the node ended for the sake of others', () => {
+  const disruption = 'The node was low on resource: memory. ';
+  const verdict = { phase: 'Failed' as const, reason: 'Evicted', message: disruption, disruption };
+  const target = (s: PodStatus) => s.conditions?.filter(({ type }) => type === 'DisruptionTarget');
+
+  it('says so when it has ended, and not before', () => {
+    expect(target(status({ verdict }))).toEqual([]);
+    const told = status({ verdict, ended: true });
+    expect(target(told)).toEqual([
+      {
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'TerminationByKubelet',
+        message: disruption,
+        lastTransitionTime: now,
+      },
+    ]);
+    expect(target(status({ verdict, ended: true, previous: told, nowMs: testNowMs + 5000 }))).toEqual(
+      target(told),
+    );
+  });
+
+  it('keeps what another said of it', () => {
+    const theirs = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' };
+    expect(target(status({ previous: { conditions: [theirs] } }))).toEqual([theirs]);
+  });
+});

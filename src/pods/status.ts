@@ -35,7 +35,7 @@ export interface StatusInput {
   hostIps: readonly string[];
   qosClass: string;
   /** Set when the pod was ended for a reason of its own: refused, evicted, over its deadline. */
-  verdict?: { phase?: 'Failed' | 'Succeeded'; reason?: string; message?: string };
+  verdict?: { phase?: 'Failed' | 'Succeeded'; reason?: string; message?: string; disruption?: string };
   /** Nothing of the pod will run again. */
   ended: boolean;
   resize?: PodResize;
@@ -361,6 +361,7 @@ function conditions(
     ['PodScheduled', { status: 'True' }],
   ];
   const others = (input.previous?.conditions ?? []).filter((c) => !computedConditions.has(c.type));
+  const disruption = disruptionTarget(input, final);
   const resize = final ? [] : resizeConditions(input.resize);
   const own = wanted.map(([type, condition]): PodCondition => {
     const before = input.previous?.conditions?.find((c) => c.type === type);
@@ -376,7 +377,28 @@ function conditions(
       ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     };
   });
-  return [...own, ...resize, ...others];
+  return [
+    ...own,
+    ...resize,
+    ...others.filter(({ type }) => type !== disruption?.type),
+    ...(disruption ? [disruption] : []),
+  ];
+}
+
+/** Told with the final phase: until then it is not sure that nothing of the pod runs. */
+function disruptionTarget(input: StatusInput, final: boolean): PodCondition | undefined {
+  const { pod, previous, verdict, nowMs } = input;
+  if (!final || verdict?.disruption === undefined) return undefined;
+  const known = previous?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  const isTold = known?.status === 'True' && known.reason === 'TerminationByKubelet';
+  return {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'TerminationByKubelet',
+    message: verdict.disruption,
+    lastTransitionTime: isTold ? known.lastTransitionTime : time(nowMs),
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+  };
 }
 
 function listing(what: 'unready' | 'incomplete', statuses: readonly ContainerStatus[]): string {

@@ -69,6 +69,8 @@ export interface Verdict {
   phase?: 'Failed' | 'Succeeded';
   reason?: string;
   message?: string;
+  /** The node ended it for others' sake: why, for those who count what a pod did itself (KEP-3329). */
+  disruption?: string;
 }
 
 export interface WorkerDeps {

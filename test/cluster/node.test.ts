@@ -203,6 +203,32 @@ describe('a pod of the cluster', () => {
     await remove('quiet');
   });
 
+  it('ends for a critical one that needs its room', async () => {
+    const cpus = Number((await node()).status?.allocatable?.cpu);
+    const asking = (cpu: string, name: string): Partial<PodSpec> => ({
+      // Bound by hand, as by another scheduler: this one would make room by itself.
+      nodeName,
+      containers: [
+        { name: 'main', image: 'none', command: ['sh', '-c', loop], resources: { requests: { cpu } } },
+      ],
+      ...(name === 'critical' && { priorityClassName: 'system-node-critical' }),
+    });
+    await plane.create(podOf('small', loop, asking('100m', 'small')));
+    await plane.create(podOf('large', loop, asking(`${cpus * 1000 - 200}m`, 'large')));
+    await isReady('small');
+    await isReady('large');
+    await plane.create(podOf('critical', loop, asking('500m', 'critical')));
+    await isReady('critical');
+    const { phase, reason, conditions } = (await pod('large')).status ?? {};
+    expect({ phase, reason }).toEqual({ phase: 'Failed', reason: 'Preempting' });
+    expect(conditions?.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
+      status: 'True',
+      reason: 'TerminationByKubelet',
+    });
+    expect(ready(await pod('small'))).toBe('True');
+    for (const name of ['critical', 'large', 'small']) await remove(name);
+  });
+
   it('waits for its readiness gate, which another opens', async () => {
     await plane.create(
       podOf('gated', loop, { readinessGates: [{ conditionType: 'example.com/calibrated' }] }),
