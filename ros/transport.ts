@@ -90,6 +90,7 @@ export interface Graph {
   /** Nodes of all participants, own ones included, with the prefix of their participant. */
   nodes(): (NodeName & { participant: string })[];
   participants(): ParticipantInfo[];
+  participant(prefix: string): ParticipantInfo | undefined;
   /** All endpoints, of one topic when it is named; services are the topics `rq/…Request` and `rr/…Reply` of DDS and told apart by services(). */
   endpoints(topic?: string): EndpointInfo[];
   topics(): { name: string; types: string[] }[];
@@ -122,10 +123,15 @@ export interface Service {
 
 export interface Client<Request, Response> {
   readonly name: string;
+  /** What reads requests of each server that is matched. */
+  readonly servers: readonly EndpointGid[];
   /** Whether a server is matched. */
   readonly isReady: boolean;
-  /** Waits for a server and its answer until the signal aborts. */
-  call(request: Request, signal: AbortSignal): Promise<Response>;
+  /**
+   * Waits for a server and its answer until the signal aborts. Every server gets the request; the first answer is taken, or
+   * that of the participant of `server`.
+   */
+  call(request: Request, signal: AbortSignal, server?: EndpointGid): Promise<Response>;
   close(): void;
 }
 
@@ -137,6 +143,11 @@ export type EndpointEvent =
 
 export interface EndpointOptions {
   onEvent?: (event: EndpointEvent) => void;
+}
+
+export interface ClientOptions {
+  /** Called when `servers` may be others than before. */
+  onServers?: () => void;
 }
 
 /** The node is only a name on the graph; parameter services, /rosout and the like are the bridge's to add. */
@@ -177,6 +188,7 @@ export interface RosNode extends NodeName {
   createClient<Request, Response>(
     name: string,
     type: ServiceType<Request, Response>,
+    options?: ClientOptions,
   ): Client<Request, Response>;
   /** Closes what it created, too. */
   close(): void;
@@ -184,7 +196,8 @@ export interface RosNode extends NodeName {
 
 /**
  * Watches the writers of a topic without delivering samples: the middleware itself counts and times them.
- * The reader asks for as little as possible (best effort, volatile, no deadline) so that every writer matches, of any type.
+ * The reader asks for as little as possible (best effort, volatile, no deadline) so that every writer matches, of any type,
+ * but those of the transport itself.
  * On the graph it belongs to the first node of the transport.
  */
 export interface TopicWatch {
@@ -256,6 +269,8 @@ export interface RosTransport {
   readonly description: string;
   readonly capabilities: TransportCapabilities;
   readonly domainId: number;
+  /** 24 hex digits: of the gids of all its own endpoints. */
+  readonly prefix: string;
   readonly graph: Graph;
   createNode(name: string, namespace: string, options?: NodeOptions): RosNode;
   watchTopic(topic: string, options: WatchOptions, onEvent: (event: WatchEvent) => void): TopicWatch;

@@ -1,4 +1,6 @@
 /** The other process of the suite: a transport of the same kind that does what it is told by messages. */
+import * as bond from '../messages/gen/bond.ts';
+import { GetState, TransitionEvent } from '../messages/gen/lifecycle_msgs.ts';
 import type {
   DiscoveryOptions,
   EndpointInfo,
@@ -8,7 +10,7 @@ import type {
   SampleInfo,
 } from '../transport.ts';
 import { type SubjectName, subjects } from './subjects.ts';
-import { echoType, type Text, textType } from './types.ts';
+import { echoType, reliable, type Text, textType } from './types.ts';
 
 export type PeerCommand =
   | { do: 'publisher'; topic: string; qos: QosProfile }
@@ -20,6 +22,10 @@ export type PeerCommand =
   | { do: 'subscribe'; topic: string; qos: QosProfile }
   | { do: 'serve'; service: string }
   | { do: 'call'; service: string; text: string; limitMs: number }
+  /** Is a managed node in that state, and says so when it was in another. */
+  | { do: 'manage'; node: string; state: string }
+  /** Holds its end of a bond, again and again; a period of 0 breaks it. */
+  | { do: 'bond'; topic: string; id: string; periodMs: number; timeoutMs: number }
   | { do: 'graph' };
 
 export interface PeerGraph {
@@ -49,6 +55,8 @@ const transport = subjects[subject].open(JSON.parse(discovery) as DiscoveryOptio
 const node = transport.createNode('peer', '/');
 const publishers = new Map<string, Publisher<Text>>();
 const timers = new Map<string, NodeJS.Timeout>();
+const managed = new Map<string, { state: string; events: Publisher<TransitionEvent> }>();
+const bonds = new Map<string, Publisher<bond.Status>>();
 
 process.on('message', async ({ id, command }: { id: number; command: PeerCommand }) => {
   const result = await run(command).then(
@@ -106,7 +114,39 @@ async function run(command: PeerCommand): Promise<unknown> {
         client.close();
       }
     }
+    case 'manage':
+      manage(command.node, command.state);
+      return undefined;
+    case 'bond':
+      hold(command);
+      return undefined;
     case 'graph':
       return { nodes: transport.graph.nodes(), endpoints: transport.graph.endpoints() };
   }
+}
+
+function manage(name: string, state: string): void {
+  const known = managed.get(name);
+  if (known !== undefined) {
+    known.state = state;
+    const goal_state = { id: 0, label: state };
+    known.events.publish(TransitionEvent.create({ goal_state }));
+    return;
+  }
+  const events = node.createPublisher(`${name}/transition_event`, TransitionEvent, reliable);
+  const one = { state, events };
+  managed.set(name, one);
+  node.createService(`${name}/get_state`, GetState, () => ({ current_state: { id: 0, label: one.state } }));
+}
+
+function hold({ topic, id, periodMs, timeoutMs }: Extract<PeerCommand, { do: 'bond' }>): void {
+  const publisher = bonds.get(topic) ?? node.createPublisher(topic, bond.Status, reliable);
+  bonds.set(topic, publisher);
+  clearInterval(timers.get(topic));
+  const say = (active: boolean) =>
+    publisher.publish(
+      bond.Status.create({ id, instance_id: `${process.pid}`, active, heartbeat_timeout: timeoutMs / 1000 }),
+    );
+  if (periodMs === 0) say(false);
+  else timers.set(topic, setInterval(say, periodMs, true));
 }

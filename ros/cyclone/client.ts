@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Client, EndpointGid, ServiceType } from '../transport.ts';
+import type { Client, ClientOptions, EndpointGid, ServiceType } from '../transport.ts';
 import { ddsType, serviceTopics } from './names.ts';
 import type { NativeEndpoint, NativeSample } from './native.ts';
 import type { OwnEndpoints } from './node.ts';
@@ -9,10 +9,13 @@ export interface ClientDependencies<Request, Response> {
   endpoints: OwnEndpoints;
   name: string;
   type: ServiceType<Request, Response>;
+  options: ClientOptions;
   onClose: () => void;
 }
 
 interface PendingCall<Response> {
+  /** The participant whose answer is wanted; undefined: anybody's. */
+  from?: string;
   resolve(response: Response): void;
   reject(error: unknown): void;
 }
@@ -35,7 +38,7 @@ export class CycloneClient<Request, Response> implements Client<Request, Respons
   readonly #id = randomBytes(8).readBigUInt64LE();
   #sequence = 0n;
 
-  constructor({ endpoints, name, type, onClose }: ClientDependencies<Request, Response>) {
+  constructor({ endpoints, name, type, options, onClose }: ClientDependencies<Request, Response>) {
     this.name = name;
     this.#endpoints = endpoints;
     this.#type = type;
@@ -50,6 +53,7 @@ export class CycloneClient<Request, Response> implements Client<Request, Respons
           if (event.event === 'matched') this.#replyWriters.add(event.peer);
           if (event.event === 'unmatched') this.#replyWriters.delete(event.peer);
           this.#tellReady();
+          options.onServers?.();
         },
       },
     );
@@ -60,23 +64,29 @@ export class CycloneClient<Request, Response> implements Client<Request, Respons
           if (event.event === 'matched') this.#requestReaders.add(event.peer);
           if (event.event === 'unmatched') this.#requestReaders.delete(event.peer);
           this.#tellReady();
+          options.onServers?.();
         },
       },
     );
   }
 
-  get isReady(): boolean {
-    return this.#server !== undefined;
+  get servers(): readonly EndpointGid[] {
+    const answering = new Set([...this.#replyWriters].map(participantOf));
+    return [...this.#requestReaders].filter((reader) => answering.has(participantOf(reader)));
   }
 
-  async call(request: Request, signal: AbortSignal): Promise<Response> {
+  get isReady(): boolean {
+    return this.servers.length > 0;
+  }
+
+  async call(request: Request, signal: AbortSignal, server?: EndpointGid): Promise<Response> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     either.throwIfAborted();
     await this.#untilReady(either);
     const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const key = this.#send(this.#type.request.encode(request), this.#server!);
+    const key = this.#send(this.#type.request.encode(request), server ?? this.servers[0]!);
     const onAbort = () => reject(either.reason);
-    this.#calls.set(key, { resolve, reject });
+    this.#calls.set(key, { from: server && participantOf(server), resolve, reject });
     either.addEventListener('abort', onAbort);
     try {
       return await promise;
@@ -92,12 +102,6 @@ export class CycloneClient<Request, Response> implements Client<Request, Respons
     this.#endpoints.remove(this.#reader);
     this.#endpoints.remove(this.#writer);
     this.#onClose();
-  }
-
-  /** The request reader of a server that is matched both ways. */
-  get #server(): EndpointGid | undefined {
-    const answering = new Set([...this.#replyWriters].map(participantOf));
-    return [...this.#requestReaders].find((reader) => answering.has(participantOf(reader)));
   }
 
   #tellReady(): void {
@@ -137,16 +141,18 @@ export class CycloneClient<Request, Response> implements Client<Request, Respons
   #onReply({ cdr, writer, related }: NativeSample): void {
     if (rpcStyle(writer, related) === 'identity') {
       if (related?.writer !== this.#writer.gid && related?.writer !== this.#reader.gid) return;
-      this.#settle(`identity ${related.sequence}`, cdr);
+      this.#settle(`identity ${related.sequence}`, writer, cdr);
       return;
     }
     const split = splitHeader(cdr);
-    if (split?.header.client === this.#id) this.#settle(`header ${split.header.sequence}`, split.cdr);
+    if (split?.header.client === this.#id) {
+      this.#settle(`header ${split.header.sequence}`, writer, split.cdr);
+    }
   }
 
-  #settle(key: string, cdr: Uint8Array): void {
+  #settle(key: string, writer: EndpointGid, cdr: Uint8Array): void {
     const call = this.#calls.get(key);
-    if (!call) return;
+    if (!call || (call.from !== undefined && call.from !== participantOf(writer))) return;
     try {
       call.resolve(this.#type.response.decode(cdr));
     } catch (cause) {

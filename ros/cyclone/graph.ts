@@ -47,6 +47,10 @@ export class CycloneGraph implements Graph {
     return [...this.#participants.values()];
   }
 
+  participant(prefix: string): ParticipantInfo | undefined {
+    return this.#participants.get(prefix);
+  }
+
   endpoints(topic?: string): EndpointInfo[] {
     const found = topic === undefined ? this.#endpoints : this.#byTopic.get(topic);
     return [...(found?.values() ?? [])].map((endpoint) => ({

@@ -62,6 +62,7 @@ class CycloneTransport implements RosTransport {
   readonly description: string;
   readonly capabilities: TransportCapabilities;
   readonly domainId: number;
+  readonly prefix: string;
   readonly graph: CycloneGraph;
   readonly #participant: Participant;
   readonly #announcer: Announcer;
@@ -79,6 +80,7 @@ class CycloneTransport implements RosTransport {
       humbleGraph: true,
     };
     this.domainId = domainId;
+    this.prefix = participant.prefix;
     this.#participant = participant;
     this.#log = log;
     this.graph = new CycloneGraph(participant.prefix, log);

@@ -2,6 +2,7 @@
 import type { Logger } from '../../src/log.ts';
 import type {
   Client,
+  ClientOptions,
   EndpointGid,
   EndpointOptions,
   MessageType,
@@ -154,8 +155,9 @@ export class CycloneNode implements RosNode, OwnEndpoints {
   createClient<Request, Response>(
     name: string,
     type: ServiceType<Request, Response>,
+    options: ClientOptions = {},
   ): Client<Request, Response> {
-    return this.#keep((onClose) => new CycloneClient({ endpoints: this, name, type, onClose }));
+    return this.#keep((onClose) => new CycloneClient({ endpoints: this, name, type, options, onClose }));
   }
 
   close(): void {

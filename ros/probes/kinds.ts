@@ -6,6 +6,7 @@ import { watchHeartbeat } from './heartbeat.ts';
 import { watchLifecycle } from './lifecycle.ts';
 import { watchLiveliness } from './liveliness.ts';
 import { watchNode } from './node.ts';
+import { type UdpSockets, udpSocketReader } from './ownership.ts';
 import type { BeginWatch } from './prober.ts';
 import { watchTopicRate } from './topic-rate.ts';
 
@@ -14,12 +15,14 @@ export interface WatchContext {
   transport: RosTransport;
   /** For subscriptions and clients of our own. */
   node: RosNode;
+  /** Shared, so that a change of the graph makes one scan of them and not one for each watch. */
+  udpSockets: () => Promise<UdpSockets>;
   log: Logger;
 }
 
-export const watchOn =
-  (context: WatchContext): BeginWatch =>
-  (spec, target, onChange) => {
+export function watchOn(options: Omit<WatchContext, 'udpSockets'>): BeginWatch {
+  const context = { ...options, udpSockets: udpSocketReader() };
+  return (spec, target, onChange) => {
     switch (spec.kind) {
       case 'heartbeat':
         return watchHeartbeat(context, spec, target, onChange);
@@ -28,10 +31,11 @@ export const watchOn =
       case 'node':
         return watchNode(context, spec, target, onChange);
       case 'lifecycle':
-        return watchLifecycle(context, spec, onChange);
+        return watchLifecycle(context, spec, target, onChange);
       case 'topic':
         return watchTopicRate(context, spec, target, onChange);
       case 'bond':
-        return watchBond(context, spec, onChange);
+        return watchBond(context, spec, target, onChange);
     }
   };
+}

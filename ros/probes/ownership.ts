@@ -1,7 +1,7 @@
 /**
- * Whose a participant of the DDS domain is. Not by what it says of itself, which differs from vendor to vendor and can
- * be forged, but by where it is reached: at an address of the pod's own network, or on this machine at a UDP port that
- * is held open by a process of the pod.
+ * Whose participants of the DDS domain are: a pod's own are reached at an address of the pod's network, or on this machine at
+ * a UDP port that a process of the pod holds open. The addresses are those that a participant announces, which this is no
+ * defence against: who is on the network may announce another's.
  */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
@@ -10,24 +10,66 @@ import type { ParticipantInfo } from '../transport.ts';
 
 export type Ownership = 'own' | 'other' | 'unknown';
 
-export async function ownership(
-  { locators }: Pick<ParticipantInfo, 'locators'>,
+export interface Judgement {
+  /** By prefix, of all that were asked for. */
+  owners: ReadonlyMap<string, Ownership>;
+  /** Why some are unknown that may be known at another time. */
+  problem?: Error;
+}
+
+/** Inodes of the UDP sockets in the host's network by the port that they are bound to. */
+export type UdpSockets = ReadonlyMap<number, readonly string[]>;
+
+export async function judge(
+  participants: readonly Pick<ParticipantInfo, 'prefix' | 'locators'>[],
   target: RosProbeTarget,
-): Promise<Ownership> {
-  if (locators.length === 0) return 'unknown';
-  if (target.addresses.length > 0) {
-    return locators.some(({ address }) => target.addresses.includes(address)) ? 'own' : 'other';
+  udpSockets: () => Promise<UdpSockets>,
+): Promise<Judgement> {
+  const owners = new Map<string, Ownership>();
+  /** To be told by their ports. */
+  const local = new Map<string, number[]>();
+  for (const { prefix, locators } of participants) {
+    const here = locators.filter(({ address }) => isOfThisMachine(address));
+    if (locators.length === 0) owners.set(prefix, 'unknown');
+    else if (target.addresses.length > 0) {
+      const isOwn = locators.some(({ address }) => target.addresses.includes(address));
+      owners.set(prefix, isOwn ? 'own' : 'other');
+    } else if (here.length === 0) owners.set(prefix, 'other');
+    else
+      local.set(
+        prefix,
+        here.map(({ port }) => port),
+      );
   }
-  const local = locators.filter(({ address }) => isOfThisMachine(address));
-  if (local.length === 0) return 'other';
-  const inodes = await udpSockets(new Set(local.map(({ port }) => port)));
-  // A pod with a network of its own on this machine is reached at addresses that are not the host's; what is reached
-  // at the host's and has no socket here is gone, or out of sight.
-  if (inodes.size === 0) return 'unknown';
-  for (const pid of await target.pids()) {
-    if (await holds(pid, inodes)) return 'own';
+  if (local.size === 0) return { owners };
+  const known = await lookAtSockets(target, udpSockets);
+  for (const [prefix, ports] of local) {
+    const isOwn = ports.some((port) => known.byPort.get(port)?.some((inode) => known.held.has(inode)));
+    owners.set(prefix, isOwn ? 'own' : known.problem === undefined ? 'other' : 'unknown');
   }
-  return 'other';
+  return { owners, problem: known.problem };
+}
+
+interface KnownSockets {
+  byPort: UdpSockets;
+  /** By processes of the pod. */
+  held: ReadonlySet<string>;
+  problem?: Error;
+}
+
+async function lookAtSockets(
+  target: RosProbeTarget,
+  udpSockets: () => Promise<UdpSockets>,
+): Promise<KnownSockets> {
+  const held = new Set<string>();
+  let byPort: UdpSockets = new Map();
+  try {
+    byPort = await udpSockets();
+    for (const pid of await target.pids()) await addSockets(pid, held);
+    return { byPort, held };
+  } catch (err) {
+    return { byPort, held, problem: err as Error };
+  }
 }
 
 function isOfThisMachine(address: string): boolean {
@@ -35,25 +77,53 @@ function isOfThisMachine(address: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((known) => known.address === address));
 }
 
-/** Inodes of the UDP sockets bound to one of the ports in the host's network. */
-async function udpSockets(ports: ReadonlySet<number>): Promise<Set<string>> {
-  const inodes = new Set<string>();
-  for (const table of ['/proc/net/udp', '/proc/net/udp6']) {
-    for (const line of (await readFile(table, 'utf8').catch(() => '')).split('\n').slice(1)) {
-      const columns = line.trim().split(/\s+/);
-      const port = Number.parseInt(columns[1]?.split(':')[1] ?? '', 16);
-      if (ports.has(port)) inodes.add(columns[9] ?? '');
-    }
-  }
-  return inodes;
+/** Reads what the kernel has of UDP sockets. Who asks while that goes on gets what is read next, all of them the same. */
+export function udpSocketReader(): () => Promise<UdpSockets> {
+  let present: Promise<unknown> = Promise.resolve();
+  let next: Promise<UdpSockets> | undefined;
+  return () => {
+    next ??= present.then(() => {
+      next = undefined;
+      const reading = readUdpSockets();
+      present = reading.catch(() => undefined);
+      return reading;
+    });
+    return next;
+  };
 }
 
-async function holds(pid: number, inodes: ReadonlySet<string>): Promise<boolean> {
+async function readUdpSockets(): Promise<UdpSockets> {
+  const byPort = new Map<number, string[]>();
+  for (const table of ['/proc/net/udp', '/proc/net/udp6']) {
+    // Without IPv6 there is only one.
+    const text = await ifThere(readFile(table, 'utf8'), '');
+    for (const line of text.split('\n').slice(1)) {
+      const columns = line.trim().split(/\s+/);
+      const port = Number.parseInt(columns[1]?.split(':')[1] ?? '', 16);
+      if (!(port > 0)) continue;
+      const inodes = byPort.get(port) ?? [];
+      byPort.set(port, inodes);
+      inodes.push(columns[9] ?? '');
+    }
+  }
+  return byPort;
+}
+
+async function addSockets(pid: number, inodes: Set<string>): Promise<void> {
   const dir = `/proc/${pid}/fd`;
   // A process that has ended holds nothing.
-  for (const fd of await readdir(dir).catch(() => [])) {
-    const inode = /^socket:\[(\d+)\]$/.exec(await readlink(`${dir}/${fd}`).catch(() => ''))?.[1];
-    if (inode !== undefined && inodes.has(inode)) return true;
+  for (const fd of await ifThere(readdir(dir), [])) {
+    const inode = /^socket:\[(\d+)\]$/.exec(await ifThere(readlink(`${dir}/${fd}`), ''))?.[1];
+    if (inode !== undefined) inodes.add(inode);
   }
-  return false;
+}
+
+async function ifThere<T>(reading: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await reading;
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return otherwise;
+    throw err;
+  }
 }

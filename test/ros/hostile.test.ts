@@ -20,16 +20,19 @@ const domainId = 43;
 const ports = [0, 10, 11].map((offset) => 7400 + 250 * domainId + offset);
 const addonPath = join(import.meta.dirname, '..', '..', 'dist', 'roslet-dds.node');
 
+const open = (): RosTransport =>
+  cycloneTransport({
+    addonPath,
+    discovery: { domainId, range: 'localhost', staticPeers: [] },
+    log: silentLogger(),
+  });
+
 let transport: RosTransport;
 let socket: Socket;
 
 beforeEach((context) => {
   if (!existsSync(addonPath)) context.skip('dist/roslet-dds.node is not built');
-  transport = cycloneTransport({
-    addonPath,
-    discovery: { domainId, range: 'localhost', staticPeers: [] },
-    log: silentLogger(),
-  });
+  transport = open();
   socket = createSocket('udp4');
 });
 
@@ -55,7 +58,13 @@ it('outlives noise and hostile discovery data', async () => {
   expect(most).toBeGreaterThan(1);
   publisher.publish({ data: 'still here' });
   await until(() => heard.includes('still here'));
-  await until(() => watch.stats().samples > 0);
+  const other = open();
+  const beating = other.createNode('other', '/').createPublisher('/beat', textType, reliable);
+  await until(() => {
+    beating.publish({ data: 'still there' });
+    return watch.stats().samples > 0;
+  });
+  await other.close();
   await until(() => transport.graph.participants().length === 1);
   expect(transport.graph.nodes().map(({ name }) => name)).toEqual(['victim']);
 });

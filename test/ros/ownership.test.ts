@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ownership } from '../../ros/probes/ownership.ts';
+import type { RosProbeTarget } from '../../ros/prober.ts';
+import { judge, type Ownership, udpSocketReader } from '../../ros/probes/ownership.ts';
 
 const children: ChildProcess[] = [];
 afterEach(async () => {
@@ -25,7 +26,12 @@ async function bound(address = '127.0.0.1'): Promise<{ pid: number; port: number
 }
 
 const target = (pids: number[], addresses: string[] = []) => ({ addresses, pids: async () => pids });
-const reachedAt = (address: string, port: number) => ({ locators: [{ address, port }] });
+const reachedAt = (address: string, port: number) => ({ prefix: 'p', locators: [{ address, port }] });
+const udpSockets = udpSocketReader();
+const ownership = async (
+  participant: ReturnType<typeof reachedAt>,
+  of: RosProbeTarget,
+): Promise<Ownership | undefined> => (await judge([participant], of, udpSockets)).owners.get('p');
 
 describe("a participant on the host's network", () => {
   it.each(['127.0.0.1', '::1', '0.0.0.0'])(
@@ -45,15 +51,52 @@ describe("a participant on the host's network", () => {
     expect(await ownership(reachedAt('192.0.2.7', mine.port), target([mine.pid]))).toBe('other');
   });
 
-  it('is of nobody knows whom when its port is not held here, or it tells none', async () => {
+  it('is not of the pod when nobody holds its port here', async () => {
     const gone = await bound();
     const child = children.pop()!;
     const ended = once(child, 'exit');
     process.kill(gone.pid, 'SIGKILL');
     await ended;
-    expect(await ownership(reachedAt('127.0.0.1', gone.port), target([gone.pid]))).toBe('unknown');
-    expect(await ownership({ locators: [] }, target([gone.pid]))).toBe('unknown');
+    expect(await ownership(reachedAt('127.0.0.1', gone.port), target([gone.pid]))).toBe('other');
   });
+
+  it('is of nobody knows whom when it tells no address, or the processes of the pod cannot be looked at', async () => {
+    const mine = await bound();
+    expect(await ownership({ prefix: 'p', locators: [] }, target([mine.pid]))).toBe('unknown');
+    const problem = new Error('EMFILE: too many open files');
+    const blind = { addresses: [], pids: () => Promise.reject(problem) };
+    const judgement = await judge([reachedAt('127.0.0.1', mine.port)], blind, udpSockets);
+    expect(judgement).toEqual({ owners: new Map([['p', 'unknown']]), problem });
+  });
+
+  it('is judged together with others by one look at the sockets', async () => {
+    const [mine, other] = [await bound(), await bound()];
+    let looks = 0;
+    const counting = () => {
+      looks += 1;
+      return udpSockets();
+    };
+    const both = [mine, other].map(({ port }, i) => ({ ...reachedAt('127.0.0.1', port), prefix: `${i}` }));
+    const { owners } = await judge(both, target([mine.pid]), counting);
+    expect([...owners]).toEqual([
+      ['0', 'own'],
+      ['1', 'other'],
+    ]);
+    expect(looks).toBe(1);
+  });
+});
+
+it('who asks for sockets gets those that there are at that time, also while they are being read', async () => {
+  const reader = udpSocketReader();
+  const [first, second] = [reader(), reader()];
+  expect(second).toBe(first);
+  await Promise.resolve();
+  // The first reading has begun.
+  const third = reader();
+  expect(third).not.toBe(first);
+  const { port } = await bound();
+  expect((await reader()).has(port)).toBe(true);
+  await Promise.all([first, third]);
 });
 
 describe('a participant of a pod with a network of its own', () => {

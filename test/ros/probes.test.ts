@@ -2,13 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Bench, type Peer, until, useBench } from '../../ros/contract/harness.ts';
-import { reliable } from '../../ros/contract/types.ts';
+import { reliable, textType } from '../../ros/contract/types.ts';
 import * as bond from '../../ros/messages/gen/bond.ts';
 import * as lifecycle from '../../ros/messages/gen/lifecycle_msgs.ts';
 import type { RosProbeSpec, RosProbeTarget, RosWatch } from '../../ros/prober.ts';
 import { watchOn } from '../../ros/probes/kinds.ts';
 import { type BridgeProber, rosProber } from '../../ros/probes/prober.ts';
-import type { RosTransport } from '../../ros/transport.ts';
+import type { RosNode, RosTransport } from '../../ros/transport.ts';
 import { silentLogger } from '../../src/log.ts';
 import { createProbeManager } from '../../src/probes/manager.ts';
 import type { ProbeResult } from '../../src/probes/results.ts';
@@ -22,11 +22,12 @@ afterEach(() => {
 const ofPod = (...pids: number[]): RosProbeTarget => ({ addresses: [], pids: async () => pids });
 
 /** A prober on a transport of its own, as in an agent. */
-function setUp(b: Bench): { prober: BridgeProber; transport: RosTransport } {
+function setUp(b: Bench): { prober: BridgeProber; transport: RosTransport; node: RosNode } {
   const transport = b.open();
   const prober = rosProber('no transport yet');
-  prober.attach(watchOn({ transport, node: transport.createNode('prober', '/'), log: silentLogger() }));
-  return { prober, transport };
+  const node = transport.createNode('prober', '/');
+  prober.attach(watchOn({ transport, node, log: silentLogger() }));
+  return { prober, transport, node };
 }
 
 /** What the watch told, each state once, in order. */
@@ -120,6 +121,55 @@ describe('a heartbeat', () => {
     expect(told).toEqual(['missed', 'alive', 'missed']);
   });
 
+  it('of the agent itself counts for no pod, which is not even subscribed to', async () => {
+    const { prober, node } = setUp(bench);
+    const rosout = node.createPublisher('/rosout', textType, reliable);
+    const own = watch(
+      prober,
+      { ...heartbeat, topic: '/rosout' },
+      { addresses: ['10.9.8.7'], pids: async () => [] },
+    );
+    const heard = bench.open().watchTopic('/rosout', {}, () => undefined);
+    await until(() => {
+      rosout.publish({ data: 'here' });
+      return heard.stats().samples > 20;
+    });
+    expect(own.message()).toBe('no heartbeat on /rosout so far (it has no publisher)');
+    heard.close();
+    await until(() => rosout.subscriptions === 0);
+  });
+
+  it('counts while nobody can look whose it is, and no longer once somebody can', async () => {
+    const { prober } = setUp(bench);
+    await beating();
+    let isBlind = true;
+    const pids = () => (isBlind ? Promise.reject(new Error('too many open files')) : Promise.resolve([]));
+    const { is, message } = watch(prober, heartbeat, { addresses: [], pids });
+    await is('alive');
+    isBlind = false;
+    await is('missed');
+    expect(message()).toContain('(1 publisher is not of this pod and is not counted)');
+  });
+
+  it('is not judged anew with every change of the graph', async () => {
+    const { prober, transport } = setUp(bench);
+    const [mine, other] = [await beating(), await bench.peer()];
+    let looks = 0;
+    const pids = async () => {
+      looks += 1;
+      return [mine.pid];
+    };
+    const { is } = watch(prober, heartbeat, { addresses: [], pids });
+    await is('alive');
+    const before = looks;
+    for (let i = 0; i < 10; i++) {
+      await other.run({ do: 'publisher', topic: `/noise/${i}`, qos: reliable });
+      await until(() => transport.graph.endpoints(`/noise/${i}`).length > 0);
+      await sleep(20);
+    }
+    expect(looks).toBe(before);
+  });
+
   it('is neither missed nor missing while this process is busy', async () => {
     const { prober } = setUp(bench);
     const peer = await beating();
@@ -156,11 +206,18 @@ it('liveliness is lost when the process that asserts it is killed', async () => 
     { kind: 'liveliness', topic: '/image', leaseMs: 500 },
     ofPod(peer.pid),
   );
-  await is('alive');
+  await until(() => told.at(-1) === 'alive');
   await peer.kill();
   await is('missed');
   expect(message()).toMatch(/no publisher of \/image asserts its liveliness within 500 ms/);
   await until(() => told.at(-1) === 'missed');
+});
+
+it('a node of the agent itself counts for no pod', async () => {
+  const { prober, transport } = setUp(bench);
+  const { message } = watch(prober, { kind: 'node', node: '/prober' }, ofPod());
+  await until(() => transport.graph.nodes().length > 0);
+  await until(() => message() === 'the node /prober that is in the ROS graph is not of this pod');
 });
 
 it('a node is there while its process of the pod is', async () => {
@@ -227,6 +284,83 @@ it('a managed node is in the state that it tells, by its service and its events'
   there.close();
   await is('missed');
   expect(message()).toBe('the node /camera does not tell its lifecycle state');
+});
+
+it('a managed node is the one of the pod, whatever others of its name tell', async () => {
+  const { prober } = setUp(bench);
+  const [mine, other] = [await bench.peer(), await bench.peer()];
+  await other.run({ do: 'manage', node: '/camera', state: 'active' });
+  const spec: RosProbeSpec = { kind: 'lifecycle', node: '/camera', state: 'active' };
+  const { is, message, told } = watch(prober, spec, ofPod(mine.pid));
+  await until(() => message() === 'the node /camera that tells its lifecycle state is not of this pod');
+  await mine.run({ do: 'manage', node: '/camera', state: 'inactive' });
+  await until(() => message() === 'the node /camera is inactive, not active');
+  await mine.run({ do: 'manage', node: '/camera', state: 'active' });
+  await is('alive');
+  const heard: string[] = [];
+  const qos = { ...reliable, depth: 10 };
+  const node = bench.open().createNode('listener', '/');
+  const events = '/camera/transition_event';
+  const subscription = node.createSubscription(events, lifecycle.TransitionEvent, qos, ({ goal_state }) =>
+    heard.push(goal_state.label),
+  );
+  await until(() => subscription.publishers === 2);
+  await other.run({ do: 'manage', node: '/camera', state: 'inactive' });
+  await until(() => heard.includes('inactive'));
+  await sleep(200);
+  expect(told).toEqual(['missed', 'alive']);
+});
+
+it('a managed node that died and came back is asked anew, while the one that died is still on the graph', async () => {
+  const { prober } = setUp(bench);
+  const [dies, comes] = [await bench.peer({ participantLeaseMs: 600_000 }), await bench.peer()];
+  await dies.run({ do: 'manage', node: '/camera', state: 'active' });
+  const target = ofPod(dies.pid, comes.pid);
+  const { is, events } = liveness(prober, ['lifecycle', '/camera', '--state', 'active'], target);
+  await is('success');
+  await dies.kill();
+  await comes.run({ do: 'manage', node: '/camera', state: 'unconfigured' });
+  await is('failure');
+  expect(events.at(-1)).toBe('Liveness probe failed: the node /camera is unconfigured, not active');
+});
+
+it("a bond is that of the pod's own end, whoever else says the same", async () => {
+  const { prober } = setUp(bench);
+  const [mine, other] = [await bench.peer(), await bench.peer()];
+  const { is, message, told } = watch(
+    prober,
+    { kind: 'bond', topic: '/bond', id: 'camera' },
+    ofPod(mine.pid),
+  );
+  const say = { do: 'bond', topic: '/bond', id: 'camera', periodMs: 20 } as const;
+  await other.run({ ...say, timeoutMs: 60_000 });
+  await until(
+    () =>
+      message() === 'no bond camera on /bond so far (an end of it that is not of this pod is not counted)',
+  );
+  await mine.run({ ...say, timeoutMs: 400 });
+  await is('alive');
+  await other.run({ ...say, timeoutMs: 60_000, periodMs: 0 });
+  await other.run({ ...say, timeoutMs: 60_000 });
+  await sleep(200);
+  expect(told).toEqual(['missed', 'alive']);
+  await mine.kill();
+  await until(() => told.at(-1) === 'missed');
+});
+
+it('a bond that was held by one of several is told to be broken when that one falls silent, too', async () => {
+  const { prober } = setUp(bench);
+  const publisher = bench.open().createNode('bonded', '/').createPublisher('/bond', bond.Status, reliable);
+  const { told } = watch(prober, { kind: 'bond', topic: '/bond', id: 'camera' }, ofPod());
+  await until(() => publisher.subscriptions > 0);
+  for (const [instance_id, heartbeat_timeout] of [
+    ['a', 1.5],
+    ['b', 0.1],
+  ] as const) {
+    publisher.publish(bond.Status.create({ id: 'camera', instance_id, active: true, heartbeat_timeout }));
+  }
+  await until(() => told.at(-1) === 'alive');
+  await until(() => told.at(-1) === 'missed');
 });
 
 it('a bond holds while its other end says so, and breaks when it leaves or falls silent', async () => {

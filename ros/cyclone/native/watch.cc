@@ -381,6 +381,8 @@ void Watcher::addReader(Watch& watch, const Guid& writer, const Publication& pub
   dds_qos_t* ddsQos = toDds(qos);
   const std::string& userData = publication.userData;
   if (!userData.empty()) dds_qset_userdata(ddsQos, userData.data(), userData.size());
+  // What this process says itself is a sign of nobody else's life.
+  dds_qset_ignorelocal(ddsQos, DDS_IGNORELOCAL_PARTICIPANT);
   dds_listener_t* listener = dds_create_listener(reader.get());
   dds_lset_data_available(listener, onWatchedData);
   dds_lset_subscription_matched(listener, onWatchedMatch);

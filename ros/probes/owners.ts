@@ -1,0 +1,104 @@
+/**
+ * Whose participants are, for one probe: each that is asked about is judged once, one scan of the machine at a time, and
+ * again when it announces other addresses. The agent itself is nobody's pod.
+ */
+import type { RosProbeTarget } from '../prober.ts';
+import type { EndpointGid, ParticipantInfo } from '../transport.ts';
+import type { WatchContext } from './kinds.ts';
+import { judge, type Ownership } from './ownership.ts';
+
+export interface Owners {
+  /**
+   * Whether signs of life of the participant (24 hex digits) count: it is of the pod, or nobody can tell whose it is.
+   * Undefined: not known yet.
+   */
+  counts(participant: string): boolean | undefined;
+  close(): void;
+}
+
+/** @param onNews what `counts` tells may be another than before */
+export function judgeOwners(
+  { transport, udpSockets, log }: WatchContext,
+  target: RosProbeTarget,
+  onNews: () => void,
+): Owners {
+  const { graph } = transport;
+  const judged = new Map<string, { info: ParticipantInfo; owner: Ownership }>();
+  const asked = new Set<string>();
+  /** Asked about before they were on the graph. */
+  const awaited = new Set<string>();
+  let isJudging = false;
+  let isClosed = false;
+  let retrying: NodeJS.Timeout | undefined;
+  let retryMs = firstRetryMs;
+
+  function begin(): void {
+    if (isJudging || isClosed) return;
+    judgeAsked().catch((err: unknown) => log.error({ err }, 'cannot tell whose a ROS 2 process is'));
+  }
+
+  async function judgeAsked(): Promise<void> {
+    isJudging = true;
+    try {
+      while (asked.size > 0 && !isClosed) {
+        const due = [...asked].flatMap((prefix) => graph.participant(prefix) ?? []);
+        for (const prefix of asked) if (graph.participant(prefix) === undefined) awaited.add(prefix);
+        asked.clear();
+        const { owners, problem } = await judge(due, target, udpSockets);
+        if (isClosed) return;
+        for (const info of due)
+          judged.set(info.prefix, { info, owner: owners.get(info.prefix) ?? 'unknown' });
+        if (problem !== undefined) retry(problem);
+        if (due.length > 0) onNews();
+      }
+    } finally {
+      isJudging = false;
+    }
+  }
+
+  function retry(err: Error): void {
+    log.warn({ err }, 'cannot tell for now whose a ROS 2 process is');
+    clearTimeout(retrying);
+    retrying = setTimeout(() => {
+      for (const [prefix, { owner }] of judged) if (owner === 'unknown') asked.add(prefix);
+      begin();
+    }, retryMs);
+    retryMs = Math.min(retryMs * 2, maxRetryMs);
+  }
+
+  const unsubscribe = graph.onChange(() => {
+    for (const [prefix, { info, owner }] of judged) {
+      const now = graph.participant(prefix);
+      if (now === undefined) judged.delete(prefix);
+      else if (now !== info && owner !== 'own') asked.add(prefix);
+    }
+    if (asked.size > 0) begin();
+    if (awaited.size === 0) return;
+    // Who is still interested in them asks again.
+    awaited.clear();
+    onNews();
+  });
+
+  return {
+    counts(participant) {
+      if (participant === transport.prefix) return false;
+      const known = judged.get(participant);
+      if (known !== undefined) return known.owner !== 'other';
+      asked.add(participant);
+      begin();
+      return undefined;
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(retrying);
+      unsubscribe();
+    },
+  };
+}
+
+/** What an endpoint shares with all others of its participant. */
+export const participantOf = (gid: EndpointGid): string => gid.slice(0, prefixDigits);
+
+const prefixDigits = 24;
+const firstRetryMs = 1000;
+const maxRetryMs = 60_000;
