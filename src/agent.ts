@@ -42,8 +42,11 @@ export interface AgentOptions {
   isSourceRead(pod: Pod): boolean;
   qosClass: (pod: Pod) => string;
   admissionContext(): NodeAdmissionContext;
-  /** False while it is not known what the node can run: the pod then waits to be admitted or refused. */
-  canJudge(pod: Pod): boolean;
+  /**
+   * False while it is not known what the node can run: the pod then waits to be admitted or refused.
+   * @param isFinal a refusal would be for good: what was known in an earlier life of the agent is not enough
+   */
+  canJudge(pod: Pod, isFinal: boolean): boolean;
   /** The object is not kept any longer: its pod is gone from the machine. */
   finalize(uid: string): Promise<void>;
   nodeName: string;
@@ -205,7 +208,7 @@ export class Agent {
       return { accepted: false, message: 'the pod is going down or gone' };
     }
     if (goal !== 'unconfigured' && !occupiesNode(worker)) {
-      if (!this.#o.canJudge(worker.pod)) {
+      if (!this.#o.canJudge(worker.pod, false)) {
         return { accepted: false, message: 'it is not known yet what the node can run: try again' };
       }
       const admission = admit(worker.pod, this.#active(), this.#o.admissionContext());
@@ -271,7 +274,7 @@ export class Agent {
       else worker.setResizePending(undefined);
     }
     for (const { worker, desired, allocated } of waiting.sort(compareResizes)) {
-      if (!this.#o.canJudge(desired)) continue;
+      if (!this.#o.canJudge(desired, false)) continue;
       const judgement = judgeResize(desired, allocated, this.#active(), this.#o.admissionContext());
       if (judgement === 'allocate') worker.allocate(desired);
       else worker.setResizePending(judgement);
@@ -370,7 +373,7 @@ export class Agent {
       this.#adopt({ ...newRecord(pod, this.#o.now()), goal: 'unconfigured' });
       return;
     }
-    if (!this.#o.canJudge(pod)) return;
+    if (!this.#o.canJudge(pod, true)) return;
     const admission = admit(pod, this.#active(), this.#o.admissionContext());
     if (admission.admitted) {
       this.#refused.delete(uid);

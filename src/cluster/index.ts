@@ -23,6 +23,7 @@ import { EventWriter } from './event-writer.ts';
 import { KubeconfigError } from './kubeconfig.ts';
 import { keepLease } from './lease.ts';
 import { MirrorPods } from './mirror-pods.ts';
+import { NodeMemory } from './node-memory.ts';
 import { NodeReporter } from './node-reporter.ts';
 import { PodSource } from './pod-source.ts';
 import { reviews } from './reviews.ts';
@@ -55,6 +56,8 @@ export interface Cluster extends ClusterPort {
   readonly objects: ObjectReader;
   /** As the API server has it. */
   node(): Node | undefined;
+  /** Its labels and taints as the API server last had them, perhaps in an earlier life of the agent. */
+  lastNode(): Node | undefined;
   onNodeChange(listener: () => void): void;
   /** Whether it is known what pods the cluster wants here. */
   isRead(): boolean;
@@ -127,7 +130,11 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     staticPods: () => agent?.pods().filter(isStaticPod) ?? [],
     log,
   });
-  await Promise.all([objects.load(), tokens.load(), services.load()]);
+  const memory = new NodeMemory(store, nodeName, log);
+  reporter.onChange(() => {
+    if (reporter.node !== undefined) memory.note(reporter.node);
+  });
+  await Promise.all([objects.load(), tokens.load(), services.load(), memory.load()]);
 
   /** What pods of the cluster need, those of an earlier life of the agent included. */
   const notePods = () => {
@@ -144,6 +151,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     client,
     objects,
     node: () => reporter.node,
+    lastNode: () => reporter.node ?? memory.node,
     onNodeChange: (listener) => reporter.onChange(listener),
     isRead: () => source.isRead,
     finalize: (uid) => statuses.finalize(uid),

@@ -190,7 +190,7 @@ export class NodeReporter {
       signal,
     );
     this.#reportedAtMs = performance.now();
-    this.#node = newer(withoutManagedFields(node), this.#node);
+    this.#seen(withoutManagedFields(node));
   }
 
   /** Until it is time, or something changed; then a moment longer, as changes come in groups. */

@@ -181,8 +181,8 @@ export async function runAgent(
     }),
     admissionContext: () => ({
       name: nodeName,
-      labels: (cluster?.node() ?? node.node()).metadata?.labels ?? {},
-      taints: cluster?.node()?.spec?.taints ?? [],
+      labels: (cluster?.lastNode() ?? node.node()).metadata?.labels ?? {},
+      taints: cluster?.lastNode()?.spec?.taints ?? [],
       allocatable: node.allocatable(),
       runtimeClasses: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
@@ -192,9 +192,11 @@ export async function runAgent(
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
-    canJudge: (pod) =>
+    canJudge: (pod, isFinal) =>
       (health.isKnown() || isRuntimeKnown(pod)) &&
-      (!isClusterPod(pod) || cluster === undefined || cluster.node() !== undefined),
+      (!isClusterPod(pod) ||
+        cluster === undefined ||
+        (isFinal ? cluster.node() : cluster.lastNode()) !== undefined),
     finalize: async (uid) => {
       cluster?.finalize(uid);
       await objects.finalizeDeletion(uid);

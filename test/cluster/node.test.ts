@@ -474,11 +474,18 @@ describe('without the API server', () => {
       }),
     );
     await isReady('robot');
+    // Brought up by hand, and only on a node that is labelled so.
+    await plane.kubectl('label', 'node', nodeName, 'place=dock');
+    const byHand = { annotations: { 'roslet.dev/autostart': 'false' } };
+    const spec = { nodeSelector: { place: 'dock' }, automountServiceAccountToken: false };
+    await plane.create(podOf('parked', loop, spec, byHand));
+    await until('it is there', async () => (await agent.pods()).some((p) => p.metadata?.name === 'parked'));
     await plane.stopPart('kube-apiserver');
     await agent.stop();
     await agent.killPods();
     await agent.start();
     await until('it ran again', () => readFileSync(file, 'utf8').split('\n').length === 3);
+    expect(await agent.cli('lifecycle', 'parked', 'configure')).toBe('inactive\n');
     const [first, second] = readFileSync(file, 'utf8').split('\n');
     expect(second).toBe(first);
     expect(first).toMatch(/^30 443 [1-9]\d{2,}$/);
@@ -493,5 +500,6 @@ describe('without the API server', () => {
     await isReady('robot');
     expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(3);
     await remove('robot');
+    await remove('parked');
   });
 });
