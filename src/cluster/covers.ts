@@ -26,12 +26,14 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.values(value).every(isEmpty);
 }
 
-/** The one that the API server made later. Versions of one server are numbers that only grow (KEP-5504). */
-export function newer<T extends { metadata?: { resourceVersion?: string } }>(
-  a: T | undefined,
-  b: T | undefined,
-): T | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  const version = (object: T) => BigInt(object.metadata?.resourceVersion ?? '0');
-  return version(a) > version(b) ? a : b;
+/**
+ * Whether the API server made `a` after `b`. Versions of one server are numbers that only grow (KEP-5504); one that was
+ * restored from a backup begins with lower ones, so that nothing from before a list may be compared with what came after.
+ */
+export const isNewer = (a: Versioned, b: Versioned): boolean => versionOf(a) > versionOf(b);
+
+interface Versioned {
+  metadata?: { resourceVersion?: string };
 }
+
+const versionOf = ({ metadata }: Versioned): bigint => BigInt(metadata?.resourceVersion ?? '0');

@@ -4,7 +4,7 @@
  */
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Agent } from '../agent.ts';
-import type { ContainerImage, Node, Pod } from '../api/core.gen.ts';
+import type { Node, Pod } from '../api/core.gen.ts';
 import type { ClusterConfig, KubeletServerConfig } from '../config/agent-config.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { EventLog } from '../events/recorder.ts';
@@ -20,6 +20,7 @@ import { openAccess } from './access.ts';
 import { claimPath } from './claims.ts';
 import { apiPath, KubeClient } from './client.ts';
 import { EventWriter } from './event-writer.ts';
+import { ImageList } from './image-list.ts';
 import { KubeconfigError } from './kubeconfig.ts';
 import { keepLease } from './lease.ts';
 import { MirrorPods } from './mirror-pods.ts';
@@ -107,13 +108,14 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     },
     log,
   });
+  const images = new ImageList(options.runtimes);
   const reporter = new NodeReporter({
     client,
     nodeName,
     nodeIps: options.nodeIps,
     config,
     local,
-    images: imageList(options.runtimes),
+    images: () => images.images,
     statusUpdateMs: options.statusUpdateMs,
     log,
   });
@@ -199,6 +201,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
         access.keepCertificate(signal),
         source.run(signal),
         services.run(signal),
+        images.run(signal),
         reporter.run(signal),
         keepLease(
           {
@@ -217,30 +220,5 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
       for (const end of ends) end();
       client.close();
     },
-  };
-}
-
-const imagesMaxAgeMs = 60_000;
-/** As many as the kubelet shows. */
-const mostImages = 50;
-
-/** The largest images of the node, for the scheduler; asked for now and then. */
-function imageList(runtimes: readonly Runtime[]): (signal: AbortSignal) => Promise<ContainerImage[]> {
-  let known: ContainerImage[] = [];
-  let atMs = Number.NEGATIVE_INFINITY;
-  return async (signal) => {
-    if (performance.now() - atMs < imagesMaxAgeMs) return known;
-    atMs = performance.now();
-    const lists = await Promise.allSettled(runtimes.map((r) => r.images?.listImages(signal) ?? []));
-    known = lists
-      .flatMap((list) => (list.status === 'fulfilled' ? list.value : []))
-      .map(({ repoDigests, repoTags, sizeBytes }) => ({
-        names: [...repoDigests, ...repoTags].slice(0, 5),
-        sizeBytes,
-      }))
-      .filter(({ names }) => names.length > 0)
-      .sort((a, b) => b.sizeBytes - a.sizeBytes)
-      .slice(0, mostImages);
-    return known;
   };
 }

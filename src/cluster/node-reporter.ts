@@ -3,12 +3,11 @@
  * minutes, and what others wrote there (labels, taints, conditions of theirs) read by a watch. A Node that was deleted
  * is registered again.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../api/core.gen.ts';
 import type { ClusterConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
-import { covers, newer } from './covers.ts';
+import { covers, isNewer } from './covers.ts';
 import { hasStatus } from './errors.ts';
 import { reflect } from './reflector.ts';
 
@@ -19,7 +18,8 @@ export interface NodeReporterOptions {
   config: ClusterConfig;
   /** As the machine is now. */
   local: { node(): Node; onChange(listener: () => void): () => void };
-  images(signal: AbortSignal): Promise<ContainerImage[]>;
+  /** The last known; undefined: not known yet. */
+  images(): ContainerImage[] | undefined;
   /** How often it is looked whether there is something to tell. */
   statusUpdateMs: number;
   log: Logger;
@@ -30,8 +30,11 @@ export class NodeReporter {
   readonly #path: string;
   readonly #listeners = new Set<() => void>();
   #node: Node | undefined;
+  /** The answer to our last write, until the watch has shown it. */
+  #written: Node | undefined;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
-  #wake: (() => void) | undefined;
+  #awake = false;
+  #wakeUp: (() => void) | undefined;
 
   constructor(options: NodeReporterOptions) {
     this.#o = options;
@@ -50,7 +53,7 @@ export class NodeReporter {
 
   async run(signal: AbortSignal): Promise<void> {
     const { client, nodeName, local, log } = this.#o;
-    const unsubscribe = local.onChange(() => this.#wake?.());
+    const unsubscribe = local.onChange(() => this.#wake());
     await Promise.all([
       reflect<Node>(
         {
@@ -58,7 +61,7 @@ export class NodeReporter {
           path: apiPath({ resource: 'nodes' }),
           query: { fieldSelector: `metadata.name=${nodeName}` },
           trim: withoutManagedFields,
-          onChange: (items) => this.#seen([...items.values()][0]),
+          onChange: (items, isList) => this.#watched([...items.values()][0], isList),
           log,
         },
         signal,
@@ -68,28 +71,43 @@ export class NodeReporter {
     unsubscribe();
   }
 
-  #seen(node: Node | undefined): void {
+  #watched(node: Node | undefined, isList: boolean): void {
+    const before = this.#node;
     if (node === undefined) {
-      if (this.#node !== undefined) {
-        this.#o.log.warn('the Node object was deleted, registering anew');
-        this.#node = undefined;
-        this.#wake?.();
-      }
+      if (before === undefined) return;
+      this.#o.log.warn('the Node object was deleted, registering anew');
+      this.#node = undefined;
+      this.#wake();
       return;
     }
-    const before = this.#node;
-    this.#node = before?.metadata?.uid === node.metadata?.uid ? newer(node, before) : node;
+    const isAhead =
+      !isList && isSame(this.#written, node) && isNewer(this.#written, node) ? this.#written : undefined;
+    this.#written = isAhead;
+    this.#take(isAhead ?? node);
     // The node controller may have given us up meanwhile.
-    if (!covers(this.#node?.status?.conditions, before?.status?.conditions)) this.#wake?.();
-    if (!covers(factsOf(before), factsOf(node)) || !covers(factsOf(node), factsOf(before))) {
-      for (const listener of this.#listeners) listener();
-    }
+    if (!covers(this.#node?.status?.conditions, before?.status?.conditions)) this.#wake();
+  }
+
+  /** What the API server answered to us is known before the watch shows it. */
+  #answered(node: Node): void {
+    if (isSame(this.#node, node) && !isNewer(node, this.#node)) return;
+    this.#written = withoutManagedFields(node);
+    this.#take(this.#written);
+  }
+
+  #take(node: Node): void {
+    const before = factsOf(this.#node);
+    const facts = factsOf(node);
+    this.#node = node;
+    if (covers(before, facts) && covers(facts, before)) return;
+    for (const listener of this.#listeners) listener();
   }
 
   async #keepTelling(signal: AbortSignal): Promise<void> {
     const { log, statusUpdateMs } = this.#o;
     let failures = 0;
     while (!signal.aborted) {
+      this.#awake = false;
       let waitMs = statusUpdateMs * (0.98 + Math.random() * 0.04);
       try {
         if (this.#node === undefined) await this.#register(signal);
@@ -121,7 +139,7 @@ export class NodeReporter {
       if (!hasStatus(error, 404) || !config.registerNode) throw error;
       node = await client.create<Node>(apiPath({ resource: 'nodes' }), wanted, signal);
       log.info('registered the node');
-      this.#seen(withoutManagedFields(node));
+      this.#answered(node);
       return;
     }
     // An existing Node keeps what others set; only what the machine itself says is put right.
@@ -132,7 +150,7 @@ export class NodeReporter {
     if (!covers(node.metadata?.labels, labels) || !covers(node.metadata?.annotations, annotations)) {
       node = await client.patch<Node>(this.#path, { metadata: { labels, annotations } }, signal);
     }
-    this.#seen(withoutManagedFields(node));
+    this.#answered(node);
   }
 
   #wanted(): Node {
@@ -167,14 +185,15 @@ export class NodeReporter {
   }
 
   async #tell(signal: AbortSignal): Promise<void> {
-    const { client, config, images, local } = this.#o;
+    const { client, config, local } = this.#o;
     const theirs = this.#node?.status;
     const { addresses = [], conditions = [], ...rest } = local.node().status ?? {};
+    const images = this.#o.images();
     const status: NodeStatus = {
       ...rest,
       ...(config.externalCloudProvider ? {} : { addresses }),
       conditions: conditions.map((condition) => sinceThen(condition, theirs?.conditions)),
-      images: await images(signal),
+      ...(images === undefined ? {} : { images }),
     };
     const isDue = performance.now() - this.#reportedAtMs >= config.statusReportMs;
     if (!isDue && says(theirs, status)) return;
@@ -190,29 +209,31 @@ export class NodeReporter {
       signal,
     );
     this.#reportedAtMs = performance.now();
-    this.#seen(withoutManagedFields(node));
+    this.#answered(node);
   }
 
-  /** Until it is time, or something changed; then a moment longer, as changes come in groups. */
+  #wake(): void {
+    this.#awake = true;
+    this.#wakeUp?.();
+  }
+
+  /** Until it is time, or something changed; then a moment longer, as changes come in groups and may go on and on. */
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done, { once: true });
-      this.#wake = done;
-    });
-    await delay(settleMs, undefined, { signal }).catch(() => undefined);
+    const waking = new AbortController();
+    this.#wakeUp = () => waking.abort();
+    if (!this.#awake) await pause(ms, AbortSignal.any([waking.signal, signal]));
+    this.#wakeUp = undefined;
+    await pause(Math.max(settleMs, this.#reportedAtMs + leastMs - performance.now()), signal);
   }
 }
 
+/** Between two reports, whatever happens. */
+const leastMs = 1000;
 const settleMs = 100;
 
 const machineLabels = new Set(['kubernetes.io/hostname', 'kubernetes.io/os', 'kubernetes.io/arch']);
+
+const isSame = (a: Node | undefined, b: Node): a is Node => a?.metadata?.uid === b.metadata?.uid;
 
 const factsOf = (node: Node | undefined): unknown =>
   node && {

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import { podUid } from '../pods/identity.ts';
 import { configMirrorAnnotation, configSourceAnnotation, type SourceSnapshot } from '../sources/source.ts';
 import { apiPath, type KubeClient } from './client.ts';
-import { newer } from './covers.ts';
+import { isNewer } from './covers.ts';
 import { reflect } from './reflector.ts';
 
 export interface PodSourceOptions {
@@ -24,6 +24,8 @@ export class PodSource {
   readonly #listeners = new Set<() => void>();
   /** By uid. */
   #pods = new Map<string, Pod>();
+  /** Answers to our writes that the watch has not shown yet, by uid. */
+  readonly #written = new Map<string, Pod>();
   #isRead = false;
 
   constructor(options: PodSourceOptions) {
@@ -51,7 +53,9 @@ export class PodSource {
   written(pod: Pod): void {
     const uid = podUid(pod);
     const known = this.#pods.get(uid);
-    if (known !== undefined) this.#pods.set(uid, newer(trimmed(pod), known) ?? known);
+    if (known === undefined || !isNewer(pod, known)) return;
+    this.#written.set(uid, trimmed(pod));
+    this.#pods.set(uid, trimmed(pod));
   }
 
   /** Those to run. One that has run to its end and is gone from the machine is not run again. */
@@ -72,13 +76,8 @@ export class PodSource {
         path: apiPath({ resource: 'pods' }),
         query: { fieldSelector: `spec.nodeName=${nodeName}` },
         trim: trimmed,
-        onChange: (items) => {
-          const before = this.#pods;
-          this.#pods = new Map();
-          for (const pod of items.values()) {
-            const uid = podUid(pod);
-            this.#pods.set(uid, newer(pod, before.get(uid)) ?? pod);
-          }
+        onChange: (items, isList) => {
+          this.#replace(items.values(), isList);
           this.#isRead = true;
           for (const listener of this.#listeners) listener();
         },
@@ -87,6 +86,16 @@ export class PodSource {
       },
       signal,
     );
+  }
+
+  #replace(pods: Iterable<Pod>, isList: boolean): void {
+    this.#pods = new Map([...pods].map((pod) => [podUid(pod), pod]));
+    if (isList) this.#written.clear();
+    for (const [uid, written] of this.#written) {
+      const watched = this.#pods.get(uid);
+      if (watched !== undefined && isNewer(written, watched)) this.#pods.set(uid, written);
+      else this.#written.delete(uid);
+    }
   }
 }
 

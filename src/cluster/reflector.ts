@@ -20,8 +20,11 @@ export interface ReflectorOptions<T extends KubeObject> {
   query?: Query;
   /** Applied to each object as it comes, so that what nobody needs is not kept. */
   trim?(object: T): T;
-  /** After the first list, and after every change, however many came at once. Keyed by namespace/name. */
-  onChange(items: ReadonlyMap<string, T>): void;
+  /**
+   * After each list, and after every change, however many came at once. Keyed by namespace/name.
+   * @param isList what was known before counts for nothing: versions may have begun anew
+   */
+  onChange(items: ReadonlyMap<string, T>, isList: boolean): void;
   /** How it goes: undefined when a list or a watch succeeded. */
   onHealth?(error: Error | undefined): void;
   log: Logger;
@@ -98,7 +101,7 @@ class Reflector<T extends KubeObject> {
       next = page.metadata?.continue || undefined;
     } while (next !== undefined);
     this.#items = items;
-    onChange(items);
+    onChange(items, true);
     return resourceVersion;
   }
 
@@ -120,7 +123,7 @@ class Reflector<T extends KubeObject> {
         resourceVersion = event.object.metadata?.resourceVersion ?? resourceVersion;
         if (event.type !== 'BOOKMARK') changed = this.#apply(event) || changed;
       }
-      if (changed) onChange(this.#items);
+      if (changed) onChange(this.#items, false);
     }
     return resourceVersion;
   }

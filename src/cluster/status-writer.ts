@@ -26,7 +26,7 @@ export class StatusWriter {
   readonly #gone = new Set<string>();
   readonly #busy = new Set<string>();
   readonly #waiting = new Set<string>();
-  /** What was answered without an effect: not sent again until something changes. */
+  /** What was answered, with the version of the object then: not sent again to that, where it had no effect. */
   readonly #sent = new Map<string, string>();
   readonly #signal: AbortSignal;
 
@@ -126,12 +126,11 @@ export class StatusWriter {
     const path = apiPath({ resource: 'pods', namespace: podNamespace(target), name: podName(target) });
     const ours = this.#ourStatus(target);
     const status = ours && statusPatch(target.status, ours);
-    const text = JSON.stringify(status);
-    if (status !== undefined && this.#sent.get(uid) !== text) {
+    if (status !== undefined && this.#sent.get(uid) !== sentTo(target, status)) {
       // The uid makes it fail for another pod of the same name.
       const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
       source.written(pod);
-      this.#sent.set(uid, text);
+      this.#sent.set(uid, sentTo(pod, status));
     } else if (status === undefined) this.#sent.delete(uid);
     if (!this.#gone.has(uid) || isMirror(target)) return;
     const { deletionTimestamp, deletionGracePeriodSeconds } = target.metadata ?? {};
@@ -140,5 +139,8 @@ export class StatusWriter {
     await client.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } }, this.#signal);
   }
 }
+
+const sentTo = ({ metadata }: Pod, status: object): string =>
+  `${metadata?.resourceVersion} ${JSON.stringify(status)}`;
 
 const backoff = { initialMs: 200, maxMs: 10_000 };

@@ -1,0 +1,25 @@
+import { expect, it, vi } from 'vitest';
+import type { Image, Runtime } from '../../runtime/runtime.ts';
+import { ImageList } from './image-list.ts';
+
+const image = (name: string, sizeBytes: number) =>
+  ({ id: name, repoTags: [name], repoDigests: [], sizeBytes }) as Partial<Image> as Image;
+const runtimeOf = (listImages: (signal?: AbortSignal) => Promise<Image[]>) =>
+  ({ images: { listImages } }) as Partial<Runtime> as Runtime;
+
+it('shows the images of the runtimes that answer, the largest first', async () => {
+  const ending = new AbortController();
+  const lists = new ImageList([
+    runtimeOf(async () => [image('small', 1), image('large', 9)]),
+    runtimeOf(() => new Promise(() => undefined)),
+    runtimeOf(async () => {
+      throw new Error('down');
+    }),
+    runtimeOf(async () => [image('middle', 5)]),
+  ]);
+  expect(lists.images).toBeUndefined();
+  void lists.run(ending.signal);
+  await vi.waitFor(() => expect(lists.images).toHaveLength(3));
+  expect(lists.images?.map(({ names }) => names?.[0])).toEqual(['large', 'middle', 'small']);
+  ending.abort();
+});
