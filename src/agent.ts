@@ -12,6 +12,7 @@ import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podReference, podUid } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { LifecycleLevel } from './pods/lifecycle.ts';
+import type { PodRecord, Verdict } from './pods/pod-record.ts';
 import { preemptedFor } from './pods/preemption.ts';
 import { type RefusalNews, refusalNews } from './pods/refusal-news.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
@@ -19,7 +20,8 @@ import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
 import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
 import { time } from './pods/time.ts';
-import { type PodRecord, PodWorker, type Verdict, type WorkerDeps } from './pods/worker.ts';
+import { PodWorker } from './pods/worker.ts';
+import type { WorkerDeps } from './pods/worker-deps.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
 import type { Store } from './store/store.ts';
 
@@ -472,7 +474,7 @@ export class Agent {
           this.#tell('changed', withStatus(pod, status));
         },
         onResized: () => this.nodeChanged(),
-        onEnd: (ended, what) => this.#ended(ended, what),
+        onEnd: (what) => this.#ended(worker, what),
       },
     );
     this.#workers.set(uid, worker);

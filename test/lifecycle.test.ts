@@ -235,7 +235,8 @@ describe('start order', () => {
     const probe = `echo first >> ${log}; exec sleep 1000`;
     await agent.apply('1.yaml', manifest('first', probe));
     await agent.ready('second');
-    expect(await readFile(log, 'utf8')).toBe('first\nsecond\n');
+    // Ready is what runs: its shell may not have come to that line yet.
+    await until('both have started', async () => (await readFile(log, 'utf8')) === 'first\nsecond\n');
     // What has started once goes on without the other, also after the agent was restarted.
     await agent.unapply('1.yaml');
     await agent.stop('SIGKILL');

@@ -43,7 +43,7 @@ export interface StatusInput {
 }
 
 /** The types of the conditions that are computed here. */
-export const computedConditions: ReadonlySet<string> = new Set([
+const computedConditions: ReadonlySet<string> = new Set([
   'PodReadyToStartContainers',
   'Initialized',
   'Ready',
@@ -52,6 +52,15 @@ export const computedConditions: ReadonlySet<string> = new Set([
   'PodResizePending',
   'PodResizeInProgress',
 ]);
+
+/** Our conditions as they are, and those that are not ours as others wrote them. */
+export const withOthers = (
+  own: readonly PodCondition[] = [],
+  seen: readonly PodCondition[],
+): PodCondition[] => [
+  ...own.filter(({ type }) => computedConditions.has(type)),
+  ...seen.filter(({ type }) => !computedConditions.has(type)),
+];
 
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, previous, verdict } = input;

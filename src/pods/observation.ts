@@ -1,0 +1,75 @@
+/**
+ * What a worker does about what it has just read of the runtime: it starts and ends probing, tells of containers that
+ * ended without anybody knowing how, and reads the last words of those that ended.
+ */
+import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
+import type { Pod } from '../api/core.gen.ts';
+import { type ActualPod, currentSandbox, hasRun, isLost, latestInstance } from './actual.ts';
+import type { PodEffects } from './effects.ts';
+import type { Failures } from './failures.ts';
+import type { PodRecord } from './pod-record.ts';
+
+export interface ObservationContext {
+  record: Readonly<PodRecord>;
+  actual: ActualPod;
+  runtime: Pick<Runtime, 'name'>;
+  effects: Pick<PodEffects, 'probe' | 'reportLost' | 'terminationMessage' | 'removeOldInstances'>;
+  failures: Pick<Failures, 'delete'>;
+  /** By container id; kept as long as the runtime has the container. */
+  terminationMessages: Map<string, string>;
+}
+
+export async function observe(context: ObservationContext, signal: AbortSignal): Promise<void> {
+  const { actual, effects } = context;
+  watchRunning(context);
+  tellLost(context);
+  await readLastWords(context, signal);
+  await effects.removeOldInstances(actual, signal);
+}
+
+function watchRunning({ record, actual, effects, failures }: ObservationContext): void {
+  const wanted = new Set<ContainerStatus>();
+  for (const name of containerNames(record.pod)) {
+    const newest = latestInstance(actual, name);
+    if (newest?.state !== 'CONTAINER_RUNNING') continue;
+    wanted.add(newest);
+    // Also when it was not this life of the agent that started it.
+    failures.delete(name);
+  }
+  if (currentSandbox(actual) !== undefined) failures.delete('');
+  const stopping = record.stop !== undefined || (record.goal ?? 'active') !== 'active';
+  effects.probe(record.pod, actual, wanted, record.status, stopping);
+}
+
+function tellLost(context: ObservationContext): void {
+  const { record, actual, effects } = context;
+  for (const name of containerNames(record.pod)) {
+    const ran = actual.containers.find((c) => c.metadata.name === name && hasRun(c));
+    if (ran !== undefined && isLost(ran) && !isEndTold(ran, context)) effects.reportLost(record.pod, ran);
+  }
+}
+
+/** Whether the last status, be it of an earlier life of the agent, shows that the instance has ended. */
+function isEndTold({ id }: ContainerStatus, { record, runtime }: ObservationContext): boolean {
+  const { containerStatuses = [], initContainerStatuses = [] } = record.status ?? {};
+  return [...containerStatuses, ...initContainerStatuses]
+    .flatMap(({ state, lastState }) => [state?.terminated, lastState?.terminated])
+    .some((end) => end?.containerID === `${runtime.name}://${id}`);
+}
+
+async function readLastWords(
+  { actual, effects, terminationMessages: known }: ObservationContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const there = new Set(actual.containers.map((c) => c.id));
+  for (const id of known.keys()) if (!there.has(id)) known.delete(id);
+  for (const instance of actual.containers) {
+    if (instance.state !== 'CONTAINER_EXITED' || known.has(instance.id)) continue;
+    known.set(instance.id, await effects.terminationMessage(instance, signal));
+  }
+}
+
+function containerNames(pod: Pod): string[] {
+  const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  return [...initContainers, ...containers, ...ephemeralContainers].map((c) => c.name);
+}

@@ -1,0 +1,37 @@
+/** What a pod's worker is given: the runtime of its pod with all that acts on it, and whom it tells. */
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
+import type { Logger } from '../log.ts';
+import type { ProbeResults } from '../probes/results.ts';
+import type { Metrics } from '../server/metrics.ts';
+import type { ActualReader } from './actual-reader.ts';
+import type { BackoffConfig } from './backoff.ts';
+import type { PodEffects } from './effects.ts';
+import type { PodRecord } from './pod-record.ts';
+
+export interface WorkerDeps {
+  runtime: Runtime;
+  reader: Pick<ActualReader, 'read'>;
+  effects: Pick<PodEffects, keyof PodEffects>;
+  probes: ProbeResults;
+  backoff: BackoffConfig;
+  containerHash: (container: Container) => string;
+  hostIps: () => readonly string[];
+  /** For what the pod's first container has to wait. */
+  startGate(pod: Pod): readonly string[];
+  qosClass: (pod: Pod) => string;
+  metrics: Pick<Metrics, 'observe'>;
+  log: Logger;
+  now: () => number;
+  /** How often everything is looked at without a hint. */
+  resyncMs: number;
+  /** The record that the worker is made from is on disk. */
+  isSaved: boolean;
+  /** The record must be on disk before the promise resolves. */
+  save(record: PodRecord): Promise<void>;
+  onStatus(pod: Pod, status: PodStatus): void;
+  /** What a resize gave back is free for others. */
+  onResized(): void;
+  /** Resources are free again (`ended`) or the pod is gone altogether (`removed`). */
+  onEnd(what: 'ended' | 'removed'): void;
+}
