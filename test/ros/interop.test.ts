@@ -105,6 +105,18 @@ describe.each(rosPeerKinds)('%s', (kind) => {
     for (const service of services) service.close();
   });
 
+  test('gets an answer to the first request of each new client', async () => {
+    const services = Array.from({ length: 30 }, (_, i) =>
+      node.createService(`/r2/first/${kind}/s${i}`, GetState, () => ({
+        current_state: { id: i, label: 'inactive' },
+      })),
+    );
+    for (const [i, { name }] of services.entries()) {
+      expect(await peer.call(name, GetState.name)).toEqual({ current_state: { id: i, label: 'inactive' } });
+    }
+    for (const service of services) service.close();
+  });
+
   test('answers our calls', async () => {
     const name = `/lab/${kind}/get_state`;
     await peer.serve(name, GetState.name, { current_state: { id: 3, label: 'active' } });
