@@ -7,6 +7,7 @@ import { Agent } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import { createEventLog } from './events/recorder.ts';
 import { silentLogger } from './log.ts';
+import { PodRecords } from './pods/pod-records.ts';
 import { testPod } from './pods/testing.ts';
 import { configSourceAnnotation } from './sources/source.ts';
 import { openStore } from './store/store.ts';
@@ -24,7 +25,7 @@ async function agentOf(missing: () => 'cpu' | 'memory') {
     monotonicMs: () => performance.now(),
   });
   const agent = new Agent({
-    store: await openStore(dir, log),
+    records: new PodRecords(await openStore(dir, log), log),
     events,
     log,
     now: Date.now,

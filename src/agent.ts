@@ -3,30 +3,29 @@
  * (admission, one pod of a name at a time, orphans); what a pod does is its worker's.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pod, PodStatus } from './api/core.gen.ts';
+import type { Pod } from './api/core.gen.ts';
 import { autostartAnnotation } from './api/validate/annotations.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
-import { type Admission, admit, type NodeAdmissionContext } from './pods/admission.ts';
+import { admit, type NodeAdmissionContext } from './pods/admission.ts';
 import { type ComeBack, comeBack } from './pods/come-back.ts';
-import { podKey, podReference, podUid } from './pods/identity.ts';
+import { podKey, podReference, podUid, withStatus } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { LifecycleLevel } from './pods/lifecycle.ts';
 import type { PodRecord, Verdict } from './pods/pod-record.ts';
+import { newRecord, type PodRecords } from './pods/pod-records.ts';
 import { preemptedFor } from './pods/preemption.ts';
-import { type RefusalNews, refusalNews } from './pods/refusal-news.ts';
+import { type Refusal, Refusals } from './pods/refusals.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
 import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
-import { time } from './pods/time.ts';
 import { PodWorker } from './pods/worker.ts';
 import type { WorkerDeps } from './pods/worker-deps.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
-import type { Store } from './store/store.ts';
 
 export interface AgentOptions {
-  store: Store;
+  records: PodRecords;
   events: EventRecorder;
   log: Logger;
   now: () => number;
@@ -60,8 +59,6 @@ type GoalAnswer = { accepted: true } | { accepted: false; message: string };
 
 export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
-const recordKind = 'pod-records';
-
 /** What the containers of a pod get whose own wish is not known. */
 const orphanGraceMs = 30_000;
 
@@ -74,23 +71,12 @@ const evictionPollMs = 100;
 /** What taking down a pod may take beside its grace. */
 const evictionSlackMs = 5000;
 
-/** How long a status may differ from the one on disk. It is only a memory aid: readiness and times of transition. */
-const statusSaveDelayMs = 1000;
-
-export const loadPodRecords = (store: Store) => store.load<PodRecord>(recordKind);
-
 export class Agent {
   readonly #o: AgentOptions;
   readonly #workers = new Map<string, PodWorker>();
-  /** Static pods that were refused, with the status that says why. */
-  readonly #refused = new Map<string, Pod>();
+  readonly #refusals: Refusals;
   readonly #listeners = new Set<(change: PodChange) => void>();
-  readonly #saves = new Map<string, NodeJS.Timeout>();
   #desired = new Map<string, Pod>();
-  /** Uids of pods of an earlier life of the agent whose runtime is not configured any more. */
-  readonly #unsupervised = new Set<string>();
-  /** What was told of pods and changes that are refused, by uid, until they are admitted. */
-  readonly #news = new Map<string, RefusalNews>();
   /** Of static pods that were evicted. */
   readonly #comeBacks = new Map<string, ComeBack>();
   #lookAgain: NodeJS.Timeout | undefined;
@@ -100,6 +86,7 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#o = options;
+    this.#refusals = new Refusals(options);
   }
 
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
@@ -107,7 +94,7 @@ export class Agent {
     this.#signal = signal;
     const end = this.#o.ros.onChange(() => this.#wakeWaiting());
     signal.addEventListener('abort', end, { once: true });
-    for (const { value } of await loadPodRecords(this.#o.store)) this.#adopt(value, true);
+    for (const record of await this.#o.records.load()) this.#adopt(record, true);
   }
 
   /** The whole set of desired pods, after every change of it. */
@@ -122,9 +109,7 @@ export class Agent {
       worker.stop({ remove: true, ...(isStaticPod(worker.pod) ? {} : { graceSeconds: forcedGraceSeconds }) });
     }
     for (const uid of this.#comeBacks.keys()) if (!this.#desired.has(uid)) this.#comeBacks.delete(uid);
-    for (const uid of this.#refused.keys()) {
-      if (!this.#desired.has(uid) && !this.#unsupervised.has(uid)) this.#forgetRefused(uid);
-    }
+    for (const pod of this.#refusals.forgetUnwanted(this.#desired)) this.#tell('gone', pod);
     this.#admitWaiting();
   }
 
@@ -166,12 +151,7 @@ export class Agent {
 
   /** Whether anything of the uid is still answered for, desired or not. */
   owns(uid: string): boolean {
-    return (
-      this.#workers.has(uid) ||
-      this.#desired.has(uid) ||
-      this.#refused.has(uid) ||
-      this.#unsupervised.has(uid)
-    );
+    return this.#workers.has(uid) || this.#desired.has(uid) || this.#refusals.has(uid);
   }
 
   worker(uid: string): PodWorker | undefined {
@@ -181,7 +161,7 @@ export class Agent {
   /** Every pod with its status: running, ended, and refused ones. */
   pods(): Pod[] {
     const running = [...this.#workers.values()].map((w) => withStatus(w.pod, w.status));
-    return [...running, ...this.#refused.values()];
+    return [...running, ...this.#refusals.pods()];
   }
 
   onPodChange(listener: (change: PodChange) => void): () => void {
@@ -215,7 +195,7 @@ export class Agent {
       }
       const admission = admit(worker.pod, this.#active(), this.#o.admissionContext());
       if (!admission.admitted) {
-        this.#reportRefusal(worker.pod, admission);
+        this.#refusals.report(worker.pod, admission);
         return { accepted: false, message: `${admission.reason}: ${admission.message}` };
       }
     }
@@ -241,14 +221,6 @@ export class Agent {
     if (goal !== 'active') return { success: false, message: `the pod is to be ${goal}: activate it first` };
     worker.update(worker.pod, containers ?? worker.pod.spec?.containers.map((c) => c.name) ?? []);
     return { success: true, message: '' };
-  }
-
-  /** Writes what is still waiting to be written. */
-  async flush(): Promise<void> {
-    const waiting = [...this.#saves.keys()];
-    for (const timer of this.#saves.values()) clearTimeout(timer);
-    this.#saves.clear();
-    await Promise.all(waiting.map((uid) => this.#saveNow(uid)));
   }
 
   #admitWaiting(): void {
@@ -287,11 +259,10 @@ export class Agent {
   #endUnstarted(pod: Pod): void {
     const uid = podUid(pod);
     const nowMs = this.#o.now();
-    const down = { stop: { graceMs: 0, deadlineMs: nowMs }, ended: false, removing: true };
-    const record = { pod: withStatus(pod, undefined), firstSeenMs: nowMs, ...down, ...statusSoFar(pod) };
-    if (isClusterPod(pod) && !isFinal(pod.status?.phase) && this.#adopt(record)) return;
-    this.#unsupervised.delete(uid);
-    this.#refused.delete(uid);
+    const down = { stop: { graceMs: 0, deadlineMs: nowMs }, removing: true };
+    const isTold = !isClusterPod(pod) || isFinal(pod.status?.phase);
+    if (!isTold && this.#adopt({ ...newRecord(pod, nowMs), ...down })) return;
+    this.#refusals.forget(uid);
     this.#finalize(uid);
   }
 
@@ -321,7 +292,7 @@ export class Agent {
         worker.stop({ remove: false, verdict: { phase, reason, message } });
     }
     if (sameContent(worker.pod, pod)) {
-      this.#news.delete(worker.uid);
+      this.#refusals.settled(worker.uid);
       if (isStaticPod(pod) && isEvicted(worker.record)) this.#bringBack(worker, pod);
       return;
     }
@@ -333,7 +304,7 @@ export class Agent {
         return;
       }
     }
-    this.#news.delete(worker.uid);
+    this.#refusals.settled(worker.uid);
     worker.update(withStatus(pod, undefined), changed);
     this.#tell('changed', withStatus(pod, worker.status));
   }
@@ -341,7 +312,7 @@ export class Agent {
   /** What runs goes on as it was until the change can be had. */
   #refuseChange(worker: PodWorker, refusal: Refusal): void {
     const message = `the change of the manifest is refused, the pod goes on as it was: ${refusal.message}`;
-    this.#reportRefusal(worker.pod, { reason: refusal.reason, message });
+    this.#refusals.report(worker.pod, { reason: refusal.reason, message });
   }
 
   /** Nothing but this node ever runs a static pod, so one that was evicted comes back when the node would admit it. */
@@ -368,23 +339,25 @@ export class Agent {
 
   #tryAdmit(pod: Pod): void {
     const uid = podUid(pod);
-    if (this.#unsupervised.has(uid)) return;
+    if (this.#refusals.isUnsupervised(uid)) return;
     if (pod.metadata?.annotations?.[autostartAnnotation] === 'false') {
       // What nothing is to run of takes no room: it is admitted when it is configured.
-      this.#refused.delete(uid);
+      this.#refusals.forget(uid);
       this.#adopt({ ...newRecord(pod, this.#o.now()), goal: 'unconfigured' });
       return;
     }
     if (!this.#o.canJudge(pod, true)) return;
     const admission = admit(pod, this.#active(), this.#o.admissionContext());
     if (admission.admitted) {
-      this.#refused.delete(uid);
-      this.#news.delete(uid);
+      this.#refusals.forget(uid);
       this.#adopt(newRecord(pod, this.#o.now()));
     } else if (this.#preempts(pod)) {
       // Its turn comes when the others have ended.
-    } else if (isStaticPod(pod)) this.#refuseForNow(pod, admission);
-    else this.#refuse(pod, admission);
+    } else if (isStaticPod(pod)) {
+      // It waits until what refuses it changes.
+      const refused = this.#refusals.refuse(pod, admission);
+      if (refused !== undefined) this.#tell('changed', refused);
+    } else this.#refuse(pod, admission);
   }
 
   /** Ends other pods where a critical one needs their room. Returns whether there will be room for it. */
@@ -405,58 +378,26 @@ export class Agent {
     return ending !== undefined;
   }
 
-  /** A static pod waits until what refused it changes. */
-  #refuseForNow(pod: Pod, refusal: Refusal): void {
-    const uid = podUid(pod);
-    const before = this.#refused.get(uid)?.status;
-    if (before?.reason === refusal.reason && before.message === refusal.message) return;
-    const refused = withStatus(pod, refusedStatus(refusal, this.#o.now()));
-    this.#refused.set(uid, refused);
-    this.#reportRefusal(pod, refusal);
-    this.#tell('changed', refused);
-  }
-
   /** A pod of the API has failed for good, as its controller expects. */
   #refuse(pod: Pod, refusal: Refusal): void {
-    this.#reportRefusal(pod, refusal);
+    this.#refusals.report(pod, refusal);
     const nowMs = this.#o.now();
     this.#adopt({
-      pod: withStatus(pod, undefined),
-      firstSeenMs: nowMs,
+      ...newRecord(pod, nowMs),
       verdict: { phase: 'Failed', reason: refusal.reason, message: refusal.message },
       stop: { graceMs: 0, deadlineMs: nowMs },
-      ended: false,
-      removing: false,
-      ...statusSoFar(pod),
     });
-  }
-
-  #reportRefusal(pod: Pod, refusal: Refusal): void {
-    const uid = podUid(pod);
-    const news = this.#news.get(uid) ?? refusalNews(() => performance.now());
-    this.#news.set(uid, news);
-    if (!news.isNews(`${refusal.reason}: ${refusal.message}`)) return;
-    this.#o.log.warn(
-      { pod: podKey(pod), podUid: uid, reason: refusal.reason },
-      `pod refused: ${refusal.message}`,
-    );
-    this.#o.events.event(podReference(pod), 'Warning', refusal.reason, refusal.message);
   }
 
   /** Returns whether the pod can be supervised. */
   #adopt(record: Omit<PodRecord, 'runtime'> & { runtime?: RuntimeKind }, isSaved = false): boolean {
     const uid = podUid(record.pod);
-    const { log, now } = this.#o;
+    const { log, now, records } = this.#o;
     let deps: ReturnType<AgentOptions['workerDeps']>;
     try {
       deps = this.#o.workerDeps(record.pod, record.runtime);
     } catch (err) {
-      // Kept on disk: the runtime may be configured again. Meanwhile the pod is shown with the reason.
-      const message = err instanceof Error ? err.message : String(err);
-      log.error({ err, pod: podKey(record.pod), podUid: uid }, 'pod cannot be supervised');
-      const status = refusedStatus({ reason: 'RuntimeClassNotSupported', message }, now());
-      this.#unsupervised.add(uid);
-      this.#refused.set(uid, withStatus(record.pod, status));
+      this.#refusals.leaveUnsupervised(record.pod, err);
       return false;
     }
     const { kind, ...rest } = deps;
@@ -467,10 +408,10 @@ export class Agent {
         log,
         now,
         isSaved,
-        save: (r) => this.#o.store.put(recordKind, uid, r),
+        save: (r) => records.put(uid, r),
         startGate: (pod) => this.#startGate(pod),
         onStatus: (pod, status) => {
-          this.#saveSoon(uid);
+          records.putSoon(uid, () => worker.record);
           this.#tell('changed', withStatus(pod, status));
         },
         onResized: () => this.nodeChanged(),
@@ -498,9 +439,7 @@ export class Agent {
   #ended(worker: PodWorker, what: 'ended' | 'removed'): void {
     if (what === 'removed') {
       this.#workers.delete(worker.uid);
-      this.#news.delete(worker.uid);
-      clearTimeout(this.#saves.get(worker.uid));
-      this.#saves.delete(worker.uid);
+      this.#refusals.settled(worker.uid);
       this.#finalize(worker.uid);
       this.#tell('gone', withStatus(worker.pod, worker.status));
     }
@@ -521,32 +460,9 @@ export class Agent {
   }
 
   #finalize(uid: string): void {
-    Promise.all([this.#o.store.delete(recordKind, uid), this.#o.finalize(uid)]).catch((err: unknown) =>
+    Promise.all([this.#o.records.delete(uid), this.#o.finalize(uid)]).catch((err: unknown) =>
       this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'),
     );
-  }
-
-  #forgetRefused(uid: string): void {
-    const pod = this.#refused.get(uid);
-    this.#refused.delete(uid);
-    this.#news.delete(uid);
-    if (pod !== undefined) this.#tell('gone', pod);
-  }
-
-  #saveSoon(uid: string): void {
-    if (this.#saves.has(uid)) return;
-    const timer = setTimeout(() => {
-      this.#saves.delete(uid);
-      this.#saveNow(uid).catch((err: unknown) =>
-        this.#o.log.error({ err, podUid: uid }, 'cannot save the status of a pod'),
-      );
-    }, statusSaveDelayMs);
-    this.#saves.set(uid, timer);
-  }
-
-  async #saveNow(uid: string): Promise<void> {
-    const worker = this.#workers.get(uid);
-    if (worker !== undefined) await this.#o.store.put(recordKind, uid, worker.record);
   }
 
   #tell(type: PodChange['type'], pod: Pod): void {
@@ -566,33 +482,10 @@ export class Agent {
 const occupiesNode = ({ record }: PodWorker): boolean =>
   (record.goal ?? 'active') !== 'unconfigured' || (record.reached ?? 'unconfigured') !== 'unconfigured';
 
-const newRecord = (pod: Pod, nowMs: number) => ({
-  pod: withStatus(pod, undefined),
-  firstSeenMs: nowMs,
-  ended: false,
-  removing: false,
-  ...statusSoFar(pod),
-});
-
-type Refusal = Extract<Admission, { admitted: false }> | { reason: string; message: string };
-
 const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const isEvicted = ({ ended, removing, verdict }: Readonly<PodRecord>): boolean =>
   ended && !removing && verdict?.reason === 'Evicted';
-
-const withStatus = (pod: Pod, status: PodStatus | undefined): Pod => {
-  const { status: _, ...rest } = pod;
-  return status === undefined ? rest : { ...rest, status };
-};
-
-/** What the cluster was told of the pod, by the scheduler or by an agent that lost its memory, goes on. */
-const statusSoFar = (pod: Pod): { status?: PodStatus } =>
-  isClusterPod(pod) && pod.status !== undefined ? { status: pod.status } : {};
-
-function refusedStatus(refusal: Refusal, nowMs: number): PodStatus {
-  return { phase: 'Failed', reason: refusal.reason, message: refusal.message, startTime: time(nowMs) };
-}
 
 /** Older pods first, so that what was there before is not pushed out by what came later. */
 function bySeniority(a: Pod, b: Pod): number {

@@ -4,7 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BridgeAgent } from '../../ros/agent-port.ts';
 import { rosProber } from '../../ros/probes/prober.ts';
-import { Agent, loadPodRecords } from '../agent.ts';
+import { Agent } from '../agent.ts';
 import type { Pod } from '../api/core.gen.ts';
 import { openObjectStore } from '../apiserver/object-store.ts';
 import { bridgeAgent } from '../bridge-agent.ts';
@@ -16,6 +16,7 @@ import { machineAddresses } from '../node/addresses.ts';
 import { Interruptions } from '../node/interruptions.ts';
 import { agentPaths } from '../paths.ts';
 import { hostProcessRuntimeClass, podName, podNamespace, podUid } from '../pods/identity.ts';
+import { PodRecords } from '../pods/pod-records.ts';
 import { uses } from '../pods/references.ts';
 import { RuntimeWatch } from '../pods/runtime-watch.ts';
 import { Transitions } from '../pods/transitions.ts';
@@ -82,8 +83,8 @@ export async function runAgent(
   });
   const metrics = createMetrics();
   const desired = new DesiredState();
-  const records = await loadPodRecords(store);
-  const usedCri = records.some(({ value }) => value.runtime === 'cri');
+  const records = new PodRecords(store, log);
+  const usedCri = (await records.load()).some(({ runtime }) => runtime === 'cri');
   const runtimes = await openRuntimes(config, { usedCri, paths, metrics, log }, signal);
 
   const node = await nodeMonitor(config, { hostIps, log });
@@ -157,7 +158,7 @@ export async function runAgent(
   let refused: RefusedManifest[] = [];
   let manifestsRead = config.staticPodPath === undefined;
   const agent = new Agent({
-    store,
+    records,
     events,
     log,
     now,
@@ -330,7 +331,7 @@ export async function runAgent(
   await Promise.all(loops);
   await systemd.stopping();
   await servers.close();
-  await agent.flush();
+  await records.flush();
   log.info('roslet ends; pods go on');
 }
 

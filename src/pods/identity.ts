@@ -1,5 +1,5 @@
 /** Names and labels by which a pod and its containers are found again in a runtime, as the kubelet's. */
-import type { Container, EphemeralContainer, Pod } from '../api/core.gen.ts';
+import type { Container, EphemeralContainer, Pod, PodStatus } from '../api/core.gen.ts';
 import type { ObjectReference } from '../events.ts';
 
 export const podNameLabel = 'io.kubernetes.pod.name';
@@ -38,3 +38,8 @@ export const podReference = (pod: Pod): ObjectReference => ({
   name: podName(pod),
   uid: podUid(pod),
 });
+
+export const withStatus = (pod: Pod, status: PodStatus | undefined): Pod => {
+  const { status: _, ...rest } = pod;
+  return status === undefined ? rest : { ...rest, status };
+};
