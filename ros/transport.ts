@@ -232,6 +232,8 @@ export interface WatchStats {
   lastSourceTimeMs?: number;
   /** The times between samples, counted in classes: what a percentile says is at most 9 % too long. */
   gaps: { count: number; p50Ms: number; p99Ms: number; maxMs: number };
+  /** Why there may be writers that are not heard; undefined: there are none. */
+  problem?: string;
 }
 
 export interface WatchOptions {

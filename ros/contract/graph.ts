@@ -42,6 +42,24 @@ export function graphCases(bench: Bench): void {
     }
   });
 
+  it('shows nothing of a process that came and went while this one was busy', async () => {
+    const transport = bench.open();
+    transport.createNode('here', '/');
+    const before = await until(() => transport.graph.participants().length === 1);
+    expect(before).toBe(true);
+    bench.passBy('here');
+    // What happened meanwhile has been told when this one is there.
+    await bench.peer();
+    await until(() => transport.graph.nodes().some(({ name }) => name === 'peer'));
+    await until(() => transport.graph.participants().length === 2);
+    expect(
+      transport.graph
+        .nodes()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['here', 'peer']);
+  });
+
   it('shows a watch as a subscription of the first node, with the type of the publisher', async () => {
     const watching = bench.open();
     watching.createNode('agent', '/robot');

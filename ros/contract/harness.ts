@@ -2,7 +2,7 @@
  * What the contract suite needs of a transport under test, and what its cases share. Cases speak only the port: nothing in
  * them knows which transport it is, but by the capabilities that it declares itself.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ export interface Bench {
   open(overrides?: Partial<DiscoveryOptions>): RosTransport;
   /** Another process with a participant; ended after the case. */
   peer(overrides?: Partial<DiscoveryOptions>): Promise<Peer>;
+  /** Another process with a node `/passer_by` that finds a node of that name and leaves; meanwhile this process does nothing. */
+  passBy(found: string): void;
 }
 
 /** A node `/peer` in another process. */
@@ -65,6 +67,11 @@ export function useBench(subject: SubjectName): Bench {
       const peer = await startPeer(subject, discoveryOf(overrides));
       peers.push(peer);
       return peer;
+    },
+    passBy(found) {
+      const args = [join(import.meta.dirname, 'passer-by.ts'), subject, JSON.stringify(discoveryOf()), found];
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: limitMs });
+      if (status !== 0) throw new Error(`the passer-by failed: ${stderr}`);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { WatchEvent } from '../transport.ts';
 import { type Bench, type Peer, until } from './harness.ts';
-import { latched, reliable, sensorData } from './types.ts';
+import { latched, reliable, sensorData, textType } from './types.ts';
 
 export function watchCases(bench: Bench): void {
   const beating = async (peer: Peer, qos = reliable) => {
@@ -111,6 +111,37 @@ export function watchCases(bench: Bench): void {
     await beating(tight, { ...reliable, livelinessLeaseMs: 200 });
     await until(() => watch.writers().length > 0);
     expect(watch.writers().map(({ qos }) => qos.livelinessLeaseMs)).toEqual([200]);
+  });
+
+  it('hears a writer of a type that comes after many others which are gone, and tells when it cannot', async () => {
+    const peer = await bench.peer();
+    const { transport, watch } = watched({});
+    const claiming = bench.open().createNode('claiming', '/');
+    const claim = (i: number) =>
+      claiming.createPublisher('/beat', { ...textType, name: `claimed/msg/T${i}` }, reliable);
+    const claims = Array.from({ length: 8 }, (_, i) => claim(i));
+    await until(() => watch.writers().length === claims.length);
+    expect(watch.stats().problem).toBeUndefined();
+    await beating(peer);
+    await until(() => watch.stats().problem);
+    expect(watch.stats().problem).toBe(
+      'its publishers have more than 8 types, which are not all listened to',
+    );
+    for (const one of claims.splice(0, 1)) one.close();
+    await until(() => watch.stats().samples > 0);
+    expect(watch.stats().problem).toBeUndefined();
+    // Types come and go, which takes nothing from the one that stays.
+    for (let i = 100; i < 120; i++) {
+      const passing = claim(i);
+      claims.push(passing);
+      claims.shift()?.close();
+      await until(() => watch.writers().some(({ type }) => type === `claimed/msg/T${i}`));
+    }
+    for (const one of claims) one.close();
+    await until(() => transport.graph.endpoints('/beat').filter(({ kind }) => kind === 'publisher').length === 1);
+    await until(() => watch.writers().length === 1);
+    const { samples } = watch.stats();
+    await until(() => watch.stats().samples > samples);
   });
 
   it('goes on after a writer that comes back, and tells nothing once closed', async () => {

@@ -23,6 +23,9 @@ const writerQos: QosProfile = {
 /** One sample a participant; a reader of a keyless topic keeps those of all participants together. */
 const readerQos: QosProfile = { ...writerQos, history: 'keep_all' };
 
+/** More come in one moment only from those that are gone. */
+const maxEarly = 256;
+
 export interface AnnouncedNode {
   readonly name: string;
   readonly namespace: string;
@@ -36,7 +39,11 @@ export class Announcer {
   readonly #nodes = new Set<AnnouncedNode>();
   readonly #writer: NativeEndpoint;
   readonly #reader: NativeEndpoint;
-  /** By writer, of other participants. */
+  /** Writers that others announce with. */
+  readonly #matched = new Set<EndpointGid>();
+  /** What came of writers that are not matched yet, or were gone before it was looked at. */
+  readonly #early = new Map<EndpointGid, Uint8Array>();
+  /** By matched writer. */
   readonly #gidSizes = new Map<EndpointGid, GidSize>();
   #gidSize: GidSize = 16;
   #pending: NodeJS.Immediate | undefined;
@@ -59,6 +66,7 @@ export class Announcer {
       {
         onSample: ({ writer, cdr }) => this.#onInfo(writer, cdr),
         onEvent: (event) => {
+          if (event.event === 'matched') this.#onMatched(event.peer);
           if (event.event === 'unmatched') this.#onGone(event.peer);
         },
       },
@@ -119,6 +127,12 @@ export class Announcer {
 
   #onInfo(writer: EndpointGid, cdr: Uint8Array): void {
     if (writer === this.#writer.gid) return;
+    if (!this.#matched.has(writer)) {
+      this.#early.set(writer, cdr);
+      const [oldest] = this.#early.keys();
+      if (this.#early.size > maxEarly && oldest !== undefined) this.#early.delete(oldest);
+      return;
+    }
     const entities = decodeEntities(cdr);
     if (!entities) return;
     this.#graph.onEntities(writer, entities);
@@ -126,7 +140,16 @@ export class Announcer {
     this.#chooseGidSize();
   }
 
+  #onMatched(writer: EndpointGid): void {
+    this.#matched.add(writer);
+    const early = this.#early.get(writer);
+    this.#early.delete(writer);
+    if (early !== undefined) this.#onInfo(writer, early);
+  }
+
   #onGone(writer: EndpointGid): void {
+    this.#matched.delete(writer);
+    this.#early.delete(writer);
     this.#graph.onEntities(writer, undefined);
     if (this.#gidSizes.delete(writer)) this.#chooseGidSize();
   }

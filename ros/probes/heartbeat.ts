@@ -20,14 +20,14 @@ export function watchHeartbeat(
       const nowMs = performance.now();
       if (lastMs === undefined) {
         const message = `no heartbeat on ${topic} so far${own.aside()}`;
-        return { state: 'missed', atMs: sinceMs, message };
+        return own.missed({ atMs: sinceMs, message });
       }
       const silentMs = nowMs - lastMs;
       if (silentMs <= deadlineMs) {
         return { state: 'alive', atMs: lastMs, lastMs, message: `heartbeat on ${topic}` };
       }
       const message = `no heartbeat on ${topic} for ${shortTime(silentMs)}, deadline ${shortTime(deadlineMs)}, the last came at ${clockTime(lastMs)}${own.aside()}`;
-      return { state: 'missed', atMs: lastMs + deadlineMs, lastMs, message };
+      return own.missed({ atMs: lastMs + deadlineMs, lastMs, message });
     },
     gaps: () => own.watch.stats().gaps,
     close: () => own.close(),

@@ -23,7 +23,7 @@ export function watchLiveliness(
       const message =
         `no publisher of ${topic} asserts its liveliness within ${shortTime(leaseMs)}${own.aside()}; ` +
         'a publisher has to offer a liveliness lease that is as short';
-      return { state: 'missed', atMs: changedMs, message };
+      return own.missed({ atMs: changedMs, message });
     },
     gaps: () => undefined,
     close: () => own.close(),

@@ -1,5 +1,5 @@
 /** Lets only those writers of a watched topic count that are the pod's own, or of whom nobody can tell whose they are. */
-import type { RosProbeTarget } from '../prober.ts';
+import type { RosFinding, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid, TopicWatch, WatchEvent, WatchOptions } from '../transport.ts';
 import type { WatchContext } from './kinds.ts';
 import { judgeOwners, participantOf } from './owners.ts';
@@ -8,6 +8,8 @@ export interface OwnWriters {
   readonly watch: TopicWatch;
   /** ` (1 publisher is not of this pod and is not counted)`, or nothing. */
   aside(): string;
+  /** The finding of who is not alive: nobody can tell whether that is so, where not all writers are heard. */
+  missed(finding: Omit<RosFinding, 'state'>): RosFinding;
   close(): void;
 }
 
@@ -53,6 +55,11 @@ export function watchOwnWriters(
           ? '1 publisher is not of this pod and is'
           : `${others} publishers are not of this pod and are`;
       return ` (${some} not counted)`;
+    },
+    missed(finding) {
+      const { problem } = watch.stats();
+      if (problem === undefined) return { ...finding, state: 'missed' };
+      return { ...finding, state: 'unknown', message: `${finding.message}; ${problem}` };
     },
     close() {
       owners.close();

@@ -34,11 +34,13 @@ export function watchTopicRate(
   function check(): RosFinding {
     const stats = own.watch.stats();
     const problem = problemOf(stats);
-    const state = problem === undefined ? 'alive' : 'missed';
-    const atMs = state === last ? sinceMs : performance.now();
-    const message = problem ?? `data flows on ${topic}`;
     const { lastSampleMs: lastMs } = stats;
-    return { state, atMs, message, ...(lastMs === undefined ? {} : { lastMs }) };
+    const seen = { atMs: performance.now(), ...(lastMs === undefined ? {} : { lastMs }) };
+    const found: RosFinding =
+      problem === undefined
+        ? { ...seen, state: 'alive', message: `data flows on ${topic}` }
+        : own.missed({ ...seen, message: problem });
+    return found.state === last ? { ...found, atMs: sinceMs } : found;
   }
 
   function problemOf({ rateHz, lastSampleMs: lastMs, lastSourceTimeMs }: WatchStats): string | undefined {

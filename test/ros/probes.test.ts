@@ -170,6 +170,17 @@ describe('a heartbeat', () => {
     expect(looks).toBe(before);
   });
 
+  it('cannot be told to be missed where strangers claim more types than are listened to', async () => {
+    const { prober } = setUp(bench);
+    const there = bench.open().createNode('claiming', '/');
+    for (let i = 0; i < 9; i++) {
+      there.createPublisher('/camera/heartbeat', { ...textType, name: `claimed/msg/T${i}` }, reliable);
+    }
+    const { is, message } = watch(prober, heartbeat, ofPod());
+    await is('unknown');
+    expect(message()).toMatch(/^no heartbeat on .* so far.*; its publishers have more than 8 types/);
+  });
+
   it('is neither missed nor missing while this process is busy', async () => {
     const { prober } = setUp(bench);
     const peer = await beating();

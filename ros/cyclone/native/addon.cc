@@ -448,6 +448,7 @@ napi_value watchStats(const Call& call) {
     set(call.env, object, "lastSampleMs", msToJs(call.env, stats.lastNs));
     set(call.env, object, "lastSourceTimeMs", msToJs(call.env, stats.lastSourceNs));
   }
+  if (!stats.problem.empty()) set(call.env, object, "problem", toJs(call.env, stats.problem));
   napi_value gaps;
   napi_create_object(call.env, &gaps);
   set(call.env, gaps, "count", toJs(call.env, static_cast<double>(stats.gaps.count())));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <stdexcept>
 #include <utility>
 
 namespace {
@@ -12,9 +14,12 @@ constexpr int64_t kGrainNs = 2 * kMs;
 // When this thread was kept from running for longer, those that receive were too: they get as long to catch up.
 constexpr int64_t kLateNs = 20 * kMs;
 constexpr int64_t kCatchUpNs = 50 * kMs;
+// A sample that is counted after its writer was unmatched leaves an entry that nobody takes away.
+constexpr int64_t kStaleNs = 10'000 * kMs;
 // Writers of one topic have one type; a reader for each name that anybody claims would be theirs to multiply.
 constexpr size_t kMaxReadersPerWatch = 8;
 constexpr uint32_t kBatch = 32;
+constexpr size_t kPrefixSize = 12;
 
 int64_t roundUp(int64_t value, int64_t grain) { return (value + grain - 1) / grain * grain; }
 
@@ -26,6 +31,9 @@ std::string userDataOf(const dds_qos_t* qos) {
   dds_free(bytes);
   return userData;
 }
+
+// RTPS: the kind of an entity is the last byte of its id.
+bool isKeyedWriter(const Guid& writer) { return (writer[15] & 0x0f) == 0x02; }
 
 void onWatchedData(dds_entity_t entity, void* argument) {
   const WatchReader& reader = *static_cast<WatchReader*>(argument);
@@ -123,6 +131,7 @@ WatchStats Watch::stats() {
   // The newest part is not over yet; nothing was counted before the watch began.
   const int64_t spanned = std::min(now - oldest * part, std::max(now - sinceNs_, part));
   WatchStats stats = stats_;
+  stats.problem = problem_;
   stats.rateHz = static_cast<double>(samples) * 1e9 / static_cast<double>(spanned);
   return stats;
 }
@@ -149,6 +158,7 @@ void Watch::onMatched(const Guid& guid, dds_instance_handle_t handle, const std:
                       int64_t atNs) {
   const std::lock_guard lock(mutex_);
   if (isClosed_) return;
+  forgetStale(atNs);
   WatchedWriter& writer = writers_[guid];
   writer.guid = guid;
   writer.handle = handle;
@@ -162,11 +172,43 @@ void Watch::onUnmatched(dds_instance_handle_t handle, int64_t atNs) {
   const std::lock_guard lock(mutex_);
   const WatchedWriter* writer = byHandle(handle);
   if (isClosed_ || writer == nullptr) return;
-  const Guid guid = writer->guid;
-  const bool wasMatched = writer->isMatched;
-  if (isAccepted(guid)) goneNs_ = std::max(goneNs_, writer->lastNs);
-  writers_.erase(guid);
+  remove(Guid(writer->guid), atNs);
+  forgetStale(atNs);
+}
+
+void Watch::remove(const Guid& guid, int64_t atNs) {
+  const auto found = writers_.find(guid);
+  const bool wasMatched = found->second.isMatched;
+  if (isAccepted(guid)) goneNs_ = std::max(goneNs_, found->second.lastNs);
+  writers_.erase(found);
   if (wasMatched) tell(Event::Kind::watchUnmatched, guid, atNs);
+}
+
+void Watch::forgetStale(int64_t nowNs) {
+  std::vector<Guid> stale;
+  for (const auto& [guid, writer] : writers_) {
+    if (!writer.isMatched && writer.lastNs < nowNs - kStaleNs) stale.push_back(guid);
+  }
+  for (const Guid& guid : stale) remove(guid, nowNs);
+}
+
+void Watch::forget(const std::string& type, bool isKeyed) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Guid> gone;
+  for (const auto& [guid, writer] : writers_) {
+    if (writer.type == type && isKeyedWriter(guid) == isKeyed) gone.push_back(guid);
+  }
+  for (const Guid& guid : gone) remove(guid, monotonicNs());
+}
+
+void Watch::setProblem(std::string problem) {
+  const std::lock_guard lock(mutex_);
+  problem_ = std::move(problem);
+}
+
+bool Watch::hasProblem() {
+  const std::lock_guard lock(mutex_);
+  return !problem_.empty();
 }
 
 void Watch::onLiveliness(dds_instance_handle_t handle, bool isAlive, int64_t atNs) {
@@ -248,6 +290,7 @@ void Watcher::openPublications() {
       listener, [](dds_entity_t, void* argument) { static_cast<Watcher*>(argument)->onPublications(); });
   publications_ = dds_create_reader(owner_.entity(), DDS_BUILTIN_TOPIC_DCPSPUBLICATION, nullptr, listener);
   dds_delete_listener(listener);
+  if (publications_ < 0) throw std::runtime_error(failure("dds_create_reader", publications_));
   hasPublications_ = true;
 }
 
@@ -302,9 +345,9 @@ void Watcher::run() {
     const auto changes = std::exchange(changes_, {});
     lock.unlock();
 
-    if (hasPublications) takePublications();
     // Before readers go that they speak of.
     for (const auto& change : changes) resolve(change);
+    if (hasPublications) takePublications();
     for (const auto& watch : poked) {
       if (watch->isClosed()) {
         removeClosed(watch);
@@ -314,9 +357,7 @@ void Watcher::run() {
       const bool isNew = std::none_of(begin, end, [&](const auto& entry) { return entry.second == watch; });
       if (!isNew) continue;
       watches_.emplace(watch->options.topic, watch);
-      for (const auto& [guid, publication] : known_) {
-        if (publication.topic == watch->options.topic) addReader(*watch, guid, publication);
-      }
+      addReaders(*watch);
       if (const int64_t next = watch->checkSilence(monotonicNs(), false); next != 0) timers_.push({next, watch});
     }
     const int64_t now = monotonicNs();
@@ -341,8 +382,10 @@ void Watcher::takePublications() {
       const auto& endpoint = *static_cast<const dds_builtintopic_endpoint_t*>(samples[i]);
       Guid guid;
       memcpy(guid.data(), endpoint.key.v, guid.size());
+      // What this process publishes itself is not watched.
+      if (memcmp(guid.data(), owner_.guid().data(), kPrefixSize) == 0) continue;
       if (!infos[i].valid_data || infos[i].instance_state != DDS_IST_ALIVE) {
-        known_.erase(guid);
+        forgetPublication(guid);
         continue;
       }
       const Publication& known = known_[guid] = {endpoint.topic_name, endpoint.type_name, userDataOf(endpoint.qos)};
@@ -354,14 +397,37 @@ void Watcher::takePublications() {
   }
 }
 
+void Watcher::forgetPublication(const Guid& writer) {
+  const auto found = known_.find(writer);
+  if (found == known_.end()) return;
+  const std::string topic = std::move(found->second.topic);
+  known_.erase(found);
+  // What found no place may have one now.
+  const auto [begin, end] = watches_.equal_range(topic);
+  for (auto entry = begin; entry != end; ++entry) {
+    if (entry->second->hasProblem()) addReaders(*entry->second);
+  }
+}
+
+void Watcher::addReaders(Watch& watch) {
+  watch.setProblem({});
+  for (const auto& [guid, publication] : known_) {
+    if (publication.topic == watch.options.topic) addReader(watch, guid, publication);
+  }
+}
+
 void Watcher::addReader(Watch& watch, const Guid& writer, const Publication& publication) {
   const std::string& type = publication.type;
-  // RTPS: the kind of an entity is the last byte of its id.
-  const bool isKeyed = (writer[15] & 0x0f) == 0x02;
+  const bool isKeyed = isKeyedWriter(writer);
   const bool isThere = std::any_of(watch.readers.begin(), watch.readers.end(), [&](const auto& reader) {
     return reader->type == type && reader->isKeyed == isKeyed;
   });
-  if (isThere || watch.readers.size() >= kMaxReadersPerWatch) return;
+  if (isThere) return;
+  if (watch.readers.size() >= kMaxReadersPerWatch && !makeRoom(watch)) {
+    watch.setProblem("its publishers have more than " + std::to_string(kMaxReadersPerWatch) +
+                     " types, which are not all listened to");
+    return;
+  }
   auto reader = std::make_unique<WatchReader>();
   reader->watch = &watch;
   reader->watcher = this;
@@ -372,6 +438,7 @@ void Watcher::addReader(Watch& watch, const Guid& writer, const Publication& pub
       dds_create_topic_sertype(owner_.entity(), watch.options.topic.c_str(), &sertype, nullptr, nullptr, nullptr);
   if (reader->topic < 0) {
     ddsi_sertype_unref(sertype);
+    watch.setProblem("a publisher cannot be listened to: " + failure("dds_create_topic", reader->topic));
     return;
   }
   Qos qos;
@@ -392,9 +459,37 @@ void Watcher::addReader(Watch& watch, const Guid& writer, const Publication& pub
   dds_delete_qos(ddsQos);
   if (reader->entity < 0) {
     dds_delete(reader->topic);
+    watch.setProblem("a publisher cannot be listened to: " + failure("dds_create_reader", reader->entity));
     return;
   }
   watch.readers.push_back(std::move(reader));
+}
+
+// Takes the reader of a type that no publisher has any more.
+bool Watcher::makeRoom(Watch& watch) {
+  for (auto at = watch.readers.begin(); at != watch.readers.end(); ++at) {
+    WatchReader& reader = **at;
+    const bool isUsed = std::any_of(known_.begin(), known_.end(), [&](const auto& entry) {
+      return entry.second.topic == watch.options.topic && entry.second.type == reader.type &&
+             isKeyedWriter(entry.first) == reader.isKeyed;
+    });
+    if (isUsed) continue;
+    remove(reader);
+    watch.forget(reader.type, reader.isKeyed);
+    watch.readers.erase(at);
+    return true;
+  }
+  return false;
+}
+
+void Watcher::remove(WatchReader& reader) {
+  dds_delete(reader.entity);
+  dds_delete(reader.topic);
+  // What listeners had to say of it.
+  const std::lock_guard lock(mutex_);
+  changes_.erase(std::remove_if(changes_.begin(), changes_.end(),
+                                [&](const auto& change) { return change.reader == &reader; }),
+                 changes_.end());
 }
 
 // Not in the listener: it would ask the library for what that is about to change.
@@ -417,17 +512,7 @@ void Watcher::removeClosed(const std::shared_ptr<Watch>& watch) {
   const auto [begin, end] = watches_.equal_range(watch->options.topic);
   for (auto entry = begin; entry != end; ++entry) {
     if (entry->second != watch) continue;
-    for (auto& reader : watch->readers) {
-      dds_delete(reader->entity);
-      dds_delete(reader->topic);
-    }
-    {
-      // What listeners had to say of them.
-      const std::lock_guard lock(mutex_);
-      changes_.erase(std::remove_if(changes_.begin(), changes_.end(),
-                                    [&](const auto& change) { return change.reader->watch == watch.get(); }),
-                     changes_.end());
-    }
+    for (auto& reader : watch->readers) remove(*reader);
     watches_.erase(entry);
     return;
   }

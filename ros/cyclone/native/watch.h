@@ -46,6 +46,8 @@ struct WatchStats {
   int64_t lastSourceNs = 0;
   double rateHz = 0;
   Gaps gaps;
+  // Why writers may be there that nobody hears; empty: there are none.
+  std::string problem;
 };
 
 class Watch;
@@ -76,6 +78,10 @@ class Watch {
   void onLiveliness(dds_instance_handle_t handle, bool isAlive, int64_t atNs);
   // From now on only these count, and what they sent before; undefined: all.
   void accept(std::optional<GuidSet> writers);
+  // Writers of a type are gone with the reader of it.
+  void forget(const std::string& type, bool isKeyed);
+  void setProblem(std::string problem);
+  bool hasProblem();
   WatchStats stats();
   std::vector<WatchedWriter> writers();
   void close();
@@ -91,6 +97,8 @@ class Watch {
   bool isAccepted(const Guid& writer) const { return !accepted_ || accepted_->count(writer) > 0; }
   void tell(Event::Kind kind, const Guid& writer, int64_t atNs, int64_t lastNs = 0);
   void count(int64_t atNs);
+  void remove(const Guid& writer, int64_t atNs);
+  void forgetStale(int64_t nowNs);
   WatchedWriter* byHandle(dds_instance_handle_t handle);
 
   static constexpr size_t kBuckets = 20;
@@ -100,6 +108,7 @@ class Watch {
   std::unordered_map<Guid, WatchedWriter, GuidHash> writers_;
   std::optional<GuidSet> accepted_;
   WatchStats stats_;
+  std::string problem_;
   bool isClosed_ = false;
   // Silence counts from the last accepted sample or from here, whichever is later.
   int64_t sinceNs_;
@@ -150,7 +159,11 @@ class Watcher {
   void run();
   void openPublications();
   void takePublications();
+  void forgetPublication(const Guid& writer);
+  void addReaders(Watch& watch);
   void addReader(Watch& watch, const Guid& writer, const Publication& publication);
+  bool makeRoom(Watch& watch);
+  void remove(WatchReader& reader);
   void resolve(const MatchChange& change);
   void removeClosed(const std::shared_ptr<Watch>& watch);
 
