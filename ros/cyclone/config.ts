@@ -8,8 +8,11 @@ import type { DiscoveryOptions } from '../transport.ts';
 const defaultLeaseMs = 2000;
 /** rmw_cyclonedds' number of participants that find each other by unicast on one host. */
 const maxParticipantIndex = 32;
-/** Without multicast a late joiner is found by the next announcement only. */
-const unicastAnnouncementMs = 1000;
+/**
+ * Who is there already answers an announcement. The library repeats it every 30 s: one that the radio lost would cost as
+ * much, and a restarted agent takes nodes that it does not find for dead.
+ */
+const announcementMs = 1000;
 
 /**
  * A list of XML documents as the library takes it: what comes later goes before what came earlier, so the user's own
@@ -26,7 +29,7 @@ export function cycloneConfig(options: DiscoveryOptions, uniqueTag: string): str
     element('LeaseDuration', milliseconds(options.participantLeaseMs ?? defaultLeaseMs)),
     element('ParticipantIndex', 'auto'),
     element('MaxAutoParticipantIndex', String(maxParticipantIndex)),
-    isUnicast || peers.length > 0 ? element('SPDPInterval', milliseconds(unicastAnnouncementMs)) : '',
+    element('SPDPInterval', milliseconds(announcementMs)),
     peers.length > 0
       ? element('Peers', ...peers.map((address) => `<Peer address="${escapeXml(address)}"/>`))
       : '',

@@ -7,7 +7,7 @@ const multicastOff = '<AllowMulticast>false</AllowMulticast>';
 
 describe('cycloneConfig', () => {
   it.each<[string, Partial<DiscoveryOptions>, string[], string[]]>([
-    ['a subnet', {}, [], [multicastOff, '<Peers>', '<Tag>']],
+    ['a subnet', {}, ['<SPDPInterval>1000 ms</SPDPInterval>'], [multicastOff, '<Peers>', '<Tag>']],
     [
       'localhost',
       { range: 'localhost' },

@@ -28,7 +28,11 @@ function setUp(
         if (broken !== undefined) throw broken;
         return finding;
       };
-      return { check, gaps: () => undefined, close: () => closed++ };
+      const gaps = () => {
+        if (broken !== undefined) throw broken;
+        return undefined;
+      };
+      return { check, gaps, close: () => closed++ };
     },
     findExcuse: async () => excuse?.(),
     isAdopted,
@@ -230,6 +234,16 @@ test('a watch that breaks is told and looked at again', async () => {
   expect(told.at(-1)).toBe('2000 failure');
   expect(worker.result).toBe('success');
   worker.stop();
+});
+
+test('the end closes also a watch that breaks', async () => {
+  const { worker, told, is, breaks, closed } = setUp();
+  await pass(0);
+  await is('alive');
+  breaks(new Error('no such watch'));
+  worker.stop();
+  expect(closed()).toBe(1);
+  expect(told.at(-1)).toBe('0 unknown no such watch');
 });
 
 test('the end closes the watch and leaves no timer', async () => {

@@ -143,9 +143,14 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
     stop() {
       unschedule();
       stopped.abort(new Error('the probe was stopped'));
-      gaps = watch?.gaps();
-      watch?.close();
-      watch = undefined;
+      try {
+        gaps = watch?.gaps();
+      } catch (error) {
+        options.onError(error);
+      } finally {
+        watch?.close();
+        watch = undefined;
+      }
     },
   };
 }
