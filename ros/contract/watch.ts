@@ -138,7 +138,9 @@ export function watchCases(bench: Bench): void {
       await until(() => watch.writers().some(({ type }) => type === `claimed/msg/T${i}`));
     }
     for (const one of claims) one.close();
-    await until(() => transport.graph.endpoints('/beat').filter(({ kind }) => kind === 'publisher').length === 1);
+    await until(
+      () => transport.graph.endpoints('/beat').filter(({ kind }) => kind === 'publisher').length === 1,
+    );
     await until(() => watch.writers().length === 1);
     const { samples } = watch.stats();
     await until(() => watch.stats().samples > samples);
