@@ -33,6 +33,7 @@ export function pairStore(directory: string, prefix: string): PairStore {
       const path = join(directory, `${prefix}-${timeOf(nowMs)}.pem`);
       await writeSynced(path, withNewline(cert) + withNewline(key));
       await relink(currentPath, resolve(path));
+      await syncDirectory(directory);
     },
   };
 }
@@ -81,6 +82,16 @@ async function relink(link: string, target: string): Promise<void> {
   await rm(updated, { force: true });
   await symlink(target, updated);
   await rename(updated, link);
+}
+
+/** The names too must outlast a power cut. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
 }
 
 /** `2026-01-31-12-00-00`. */

@@ -158,4 +158,27 @@ describe('keepCertificate', () => {
     expect(requests[0]).toMatch(/^-----BEGIN CERTIFICATE REQUEST-----/);
     expect(requests[0]).not.toBe(requests[1]);
   });
+
+  it('uses one that says less than was asked for, but takes its time to ask for another', async () => {
+    const key = newKey();
+    const less = { ...subject, ips: [] };
+    const warnings: string[] = [];
+    const warn = ({ err }: { err: Error }) => warnings.push(err.message);
+    let asked = 0;
+    let store = pairStore(dir, 'kubelet-client');
+    // As a signer that takes no addresses; the key of the request is not known here.
+    store = {
+      ...store,
+      add: async (pair, nowMs) => pairStore(dir, 'kubelet-client').add({ ...pair, key: keyPem(key) }, nowMs),
+    };
+    const issue = async () => {
+      asked += 1;
+      return issued(less, validity, key).cert;
+    };
+    const log = { ...silentLogger(), warn } as never;
+    const seen = await keep({ store, issue, log }, (all) => all.length === 2);
+    expect(seen).toHaveLength(2);
+    expect(asked).toBe(2);
+    expect(warnings).toEqual([expect.stringContaining('says less than was asked for')]);
+  });
 });

@@ -51,6 +51,11 @@ export async function keepCertificate(options: RotationOptions, signal: AbortSig
       pair = fresh;
       options.onCertificate(pair);
       log.info({ subject: subject.commonName, path: store.currentPath }, 'a certificate was issued to us');
+      // Used all the same, but not to be asked for without end.
+      if (msUntilRenewal(pair, subject, nowMs(), 1) === 0)
+        throw new CertificateError(
+          `${store.currentPath} says less than was asked for, or has run out already`,
+        );
       share = renewalShare(Math.random());
       failures = 0;
     } catch (err) {

@@ -5,6 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { CertificateError, type CertificatePair } from '../certificates/files.ts';
 import { type PairStore, pairStore } from '../certificates/pair-store.ts';
 import { keepCertificate } from '../certificates/rotation.ts';
 import type { ClusterConfig } from '../config/agent-config.ts';
@@ -43,8 +44,8 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
     ...access,
     credentials: async () => {
       const written = await access.credentials();
-      // What was issued last counts, also when the kubeconfig holds a certificate of its own.
-      return rotateCertificates ? { ...written, ...(await store.current()) } : written;
+      // What was issued last counts, also when the kubeconfig holds a certificate of its own; but not when it is damaged.
+      return rotateCertificates ? { ...written, ...(await lastIssued(store, log)) } : written;
     },
   };
 
@@ -77,6 +78,17 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
       );
     },
   };
+}
+
+async function lastIssued(store: PairStore, log: Logger): Promise<CertificatePair | undefined> {
+  try {
+    return await store.current();
+  } catch (err) {
+    if (!(err instanceof CertificateError)) throw err;
+    // Told aloud by who replaces it.
+    log.debug({ err }, 'the last certificate cannot be used');
+    return undefined;
+  }
 }
 
 /** Whether the kubeconfig is there with credentials that hold, as the kubelet judges it. */

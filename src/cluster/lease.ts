@@ -18,9 +18,11 @@ export interface LeaseOptions {
   log: Logger;
 }
 
+const periodMsOf = ({ durationSeconds }: LeaseOptions): number => durationSeconds * 250;
+
 /** Runs until the signal aborts. */
 export async function keepLease(options: LeaseOptions, signal: AbortSignal): Promise<void> {
-  const periodMs = options.durationSeconds * 250;
+  const periodMs = periodMsOf(options);
   let lease: Lease | undefined;
   let failures = 0;
   while (!signal.aborted) {
@@ -45,6 +47,8 @@ async function renew(options: LeaseOptions, known: Lease | undefined, signal: Ab
   const { client, nodeName, durationSeconds, now } = options;
   const at = { group: 'coordination.k8s.io', resource: 'leases', namespace: 'kube-node-lease' };
   const path = apiPath({ ...at, name: nodeName });
+  // One that is stuck must leave time for others before the lease runs out.
+  const timeoutMs = periodMsOf(options);
   const spec: Lease['spec'] = {
     holderIdentity: nodeName,
     leaseDurationSeconds: durationSeconds,
@@ -55,34 +59,28 @@ async function renew(options: LeaseOptions, known: Lease | undefined, signal: Ab
   const ownerReferences = uid && [{ apiVersion: 'v1', kind: 'Node', name: nodeName, uid }];
   let lease = known;
   try {
-    lease ??= await client.get<Lease>(path, signal);
+    lease ??= await client.request<Lease>({ path, timeoutMs }, signal);
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
   }
   if (lease === undefined) {
-    return client.create<Lease>(
-      apiPath(at),
-      {
-        apiVersion: 'coordination.k8s.io/v1',
-        kind: 'Lease',
-        metadata: {
-          name: nodeName,
-          namespace: at.namespace,
-          ...(ownerReferences ? { ownerReferences } : {}),
-        },
-        spec,
+    const body: Lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: {
+        name: nodeName,
+        namespace: at.namespace,
+        ...(ownerReferences ? { ownerReferences } : {}),
       },
-      signal,
-    );
+      spec,
+    };
+    return client.request<Lease>({ method: 'POST', path: apiPath(at), body, timeoutMs }, signal);
   }
-  return client.replace<Lease>(
-    path,
-    {
-      ...lease,
-      // Without an owner it would outlive the Node.
-      metadata: { ...lease.metadata, ...(ownerReferences ? { ownerReferences } : {}) },
-      spec: { ...lease.spec, ...spec },
-    },
-    signal,
-  );
+  const body: Lease = {
+    ...lease,
+    // Without an owner it would outlive the Node.
+    metadata: { ...lease.metadata, ...(ownerReferences ? { ownerReferences } : {}) },
+    spec: { ...lease.spec, ...spec },
+  };
+  return client.request<Lease>({ method: 'PUT', path, body, timeoutMs }, signal);
 }

@@ -47,12 +47,12 @@ export async function reflect<T extends KubeObject>(
       });
     } catch (error) {
       if (signal.aborted) return;
+      failures += 1;
       // What a list makes good is no failure; a server that forgot much should not be asked by a whole fleet at once.
-      if (hasStatus(error, 410) && failures === 0) {
+      if (hasStatus(error, 410) && failures === 1) {
         await pause(Math.random() * expiredMs, signal);
         continue;
       }
-      failures += 1;
       options.onHealth?.(error as Error);
       const retryInMs = retryDelayMs(failures, error, backoff);
       options.log.debug({ err: error, path: options.path, retryInMs }, 'a watch failed');
@@ -69,15 +69,21 @@ class Reflector<T extends KubeObject> {
     this.#o = options;
   }
 
-  /** Ends only by an error, after which a list is needed. */
+  /**
+   * Ends only by an error, after which a list is needed.
+   * @param onSuccess a list alone is none: where no watch follows it would be asked for again and again
+   */
   async listAndWatch(signal: AbortSignal, onSuccess: () => void): Promise<never> {
     let resourceVersion = await this.#list(signal);
-    onSuccess();
     this.#o.onHealth?.(undefined);
     for (;;) {
       const startedMs = performance.now();
       const before = resourceVersion;
-      resourceVersion = await this.#watch(resourceVersion, signal);
+      try {
+        resourceVersion = await this.#watch(resourceVersion, signal, onSuccess);
+      } finally {
+        if (performance.now() - startedMs >= longWatchMs) onSuccess();
+      }
       // A server that ends watches at once would keep both of us busy with nothing.
       if (resourceVersion === before && performance.now() - startedMs < shortWatchMs)
         await pause(shortWatchMs, signal);
@@ -106,7 +112,7 @@ class Reflector<T extends KubeObject> {
   }
 
   /** Returns the version from which to go on when the server ended the watch. */
-  async #watch(from: string, signal: AbortSignal): Promise<string> {
+  async #watch(from: string, signal: AbortSignal, onSuccess: () => void): Promise<string> {
     const { client, path, query, onChange } = this.#o;
     const timeoutSeconds = Math.ceil(watchSeconds * (1 + Math.random()));
     let resourceVersion = from;
@@ -123,6 +129,7 @@ class Reflector<T extends KubeObject> {
         resourceVersion = event.object.metadata?.resourceVersion ?? resourceVersion;
         if (event.type !== 'BOOKMARK') changed = this.#apply(event) || changed;
       }
+      onSuccess();
       if (changed) onChange(this.#items, false);
     }
     return resourceVersion;
@@ -140,6 +147,8 @@ const backoff = { initialMs: 500, maxMs: 30_000 };
 const expiredMs = 1000;
 const watchSeconds = 300;
 const shortWatchMs = 1000;
+/** One that lasted so long went well, also without an event. */
+const longWatchMs = 10_000;
 const pageItems = 500;
 
 const watchError = ({ object }: WatchEvent<unknown>, path: string): ApiStatusError => {

@@ -18,6 +18,7 @@ export class Services {
   readonly #firstRead = Promise.withResolvers<void>();
   #services: Iterable<Service> | undefined;
   #kept = '';
+  #keeping: NodeJS.Timeout | undefined;
 
   constructor(options: ServicesOptions) {
     this.#o = options;
@@ -45,9 +46,9 @@ export class Services {
     return serviceEnv(this.#services, pod);
   }
 
-  run(signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const { client, log } = this.#o;
-    return reflect<Service>(
+    await reflect<Service>(
       {
         client,
         path: apiPath({ resource: 'services' }),
@@ -61,15 +62,20 @@ export class Services {
         onChange: (items) => {
           this.#services = { [Symbol.iterator]: () => items.values() };
           this.#firstRead.resolve();
-          this.#keep([...items.values()]);
+          this.#keeping ??= setTimeout(() => this.#keep(), keepDelayMs);
         },
         log,
       },
       signal,
     );
+    if (this.#keeping !== undefined) this.#keep();
   }
 
-  #keep(services: Service[]): void {
+  /** All at once: a large cluster changes often. */
+  #keep(): void {
+    clearTimeout(this.#keeping);
+    this.#keeping = undefined;
+    const services = [...(this.#services ?? [])];
     const text = JSON.stringify(services);
     if (text === this.#kept) return;
     this.#kept = text;
@@ -84,3 +90,4 @@ export class Services {
 
 const recordKind = 'cluster-services';
 const firstReadMs = 10_000;
+const keepDelayMs = 2000;

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Pod } from '../../src/api/core.gen.ts';
 import { KubeClient } from '../../src/cluster/client.ts';
 import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
+import { Services } from '../../src/cluster/services.ts';
 import { ServiceAccountTokens } from '../../src/cluster/tokens.ts';
 import { UsedObjects } from '../../src/cluster/used-objects.ts';
 import { silentLogger } from '../../src/log.ts';
@@ -140,4 +141,35 @@ it('copies of config maps are waited for once, not at each start', async () => {
   await vi.advanceTimersByTimeAsync(1500);
   expect(await first).toEqual(all);
   expect(await later.readAll()).toEqual(all);
+});
+
+it('services are kept as they were last, not written at each change', async () => {
+  let puts = 0;
+  const counting: Store = {
+    ...store,
+    put: (...record) => {
+      puts += 1;
+      return store.put(...record);
+    },
+  };
+  const service = (version: number) => ({
+    metadata: { namespace: 'default', name: 's', resourceVersion: `${version}` },
+    spec: { clusterIP: `10.0.0.${version}`, ports: [] },
+  });
+  api.answer = async (asked, response) => {
+    if (asked.query.get('watch') !== 'true')
+      return json(response, 200, { metadata: { resourceVersion: '1' }, items: [service(1)] });
+    for (let version = 2; version <= 20; version += 1) {
+      response.write(`${JSON.stringify({ type: 'MODIFIED', object: service(version) })}\n`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const running = new Services({ client, store: counting, log }).run(ending.signal);
+  await until('the last is kept', async () => {
+    const [record] = await store.load<{ spec: { clusterIP: string } }[]>('cluster-services');
+    return record?.value[0]?.spec.clusterIP === '10.0.0.20';
+  });
+  expect(puts).toBeLessThan(10);
+  ending.abort();
+  await running;
 });

@@ -156,6 +156,20 @@ describe('a reflector', () => {
   });
 });
 
+it.each([
+  [403, 'Forbidden'],
+  [410, 'Expired'],
+])('a reflector asks less and less often where a list works and a watch answers %i', async (code, reason) => {
+  api.answer = (asked, response) => {
+    if (isWatch(asked)) json(response, code, failure(code, reason));
+    else list(response, '5', object('a', '1'));
+  };
+  const waits: number[] = [];
+  const log = { ...silentLogger(), debug: ({ retryInMs }: { retryInMs: number }) => waits.push(retryInMs) };
+  running = reflect<ConfigMap>({ client, path, onChange: () => undefined, log: log as never }, ending.signal);
+  await until('it waits for long', () => waits.some((ms) => ms >= 2000));
+});
+
 describe('the client', () => {
   const { signal } = new AbortController();
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Node, NodeCondition, ObjectMeta, Pod } from '../../src/api/core.gen.ts';
 import { KubeClient } from '../../src/cluster/client.ts';
 import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
+import { keepLease } from '../../src/cluster/lease.ts';
 import { NodeReporter } from '../../src/cluster/node-reporter.ts';
 import { PodSource } from '../../src/cluster/pod-source.ts';
 import { StatusWriter } from '../../src/cluster/status-writer.ts';
@@ -209,4 +210,14 @@ describe('a pod', () => {
     for (let n = 0; n < 5; n += 1) served.set({ status: { phase: 'Succeeded' } });
     await until('a newer one is taken', () => source.get('u')?.status?.phase === 'Succeeded');
   });
+});
+
+it('a lease is asked for again in time when an answer does not come', async () => {
+  api.answer = () => undefined;
+  const now = () => Date.now();
+  running = keepLease(
+    { client, nodeName: 'n', durationSeconds: 2, node: () => undefined, now, log },
+    ending.signal,
+  );
+  await until('it is asked for again', () => api.asked.length >= 3, 20_000);
 });
