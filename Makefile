@@ -19,7 +19,7 @@ help:
 	@echo 'make build       build bin/roslet'
 	@echo 'make install     put roslet on PATH with its unit and default config (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall   remove what make install put there, but not the configuration'
-	@echo 'make bench       print the benchmark tables'
+	@echo 'make bench       print the benchmark tables (PART=core, node or ros: one of them)'
 	@echo 'make lint        check format, lint, types, dependency rule, unused code'
 	@echo 'make format      format the source and fix what can be fixed'
 	@echo 'make generate    regenerate the code that is generated'
@@ -50,7 +50,7 @@ test-v2: setup-test-v2
 
 bench: setup-test
 	@node scripts/build.ts
-	@$(SUDO) env PATH="$$PATH" node bench/main.ts
+	@$(SUDO) env PATH="$$PATH" node bench/main.ts $(PART)
 
 lint: setup-run
 	@node scripts/test.ts 'formatting and lint' types 'generated code' 'dependency rule' 'unused code'

@@ -11,6 +11,8 @@ export const nodeNames = { roslet: nodeName, 'the Go kubelet': 'go' } as const;
 
 export interface Nodes {
   plane: ControlPlane;
+  roslet: TestAgent;
+  goKubelet: GoKubelet;
   stop(): Promise<void>;
 }
 
@@ -31,16 +33,16 @@ export async function startNodes(): Promise<Nodes> {
   try {
     const plane = await ControlPlane.start();
     undo.push(() => plane.stop());
-    await startRoslet(plane, undo);
-    await startGoKubelet(plane, undo);
-    return { plane, stop };
+    const roslet = await startRoslet(plane, undo);
+    const goKubelet = await startGoKubelet(plane, undo);
+    return { plane, roslet, goKubelet, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function startRoslet(plane: ControlPlane, undo: (() => unknown)[]): Promise<void> {
+async function startRoslet(plane: ControlPlane, undo: (() => unknown)[]): Promise<TestAgent> {
   const containerd = await startContainerd('1.6');
   undo.push(() => containerd.stop());
   const address = nodeAddress();
@@ -69,12 +71,14 @@ address: ${address.ip}
     await until('no pod is left', async () => (await agent.pods()).length === 0, 60_000);
   });
   await until('the node of roslet is ready', async () => isReady(await plane.get<Node>('node', nodeName)));
+  return agent;
 }
 
-async function startGoKubelet(plane: ControlPlane, undo: (() => unknown)[]): Promise<void> {
+async function startGoKubelet(plane: ControlPlane, undo: (() => unknown)[]): Promise<GoKubelet> {
   const containerd = await startContainerd('1.6');
   undo.push(() => containerd.stop());
   const kubelet = await GoKubelet.create({ plane, containerd, nodeName: nodeNames['the Go kubelet'] });
   undo.push(() => kubelet.remove());
   await kubelet.start();
+  return kubelet;
 }

@@ -34,6 +34,7 @@ export class GoKubelet {
   readonly #nodeAddress: NodeAddress;
   readonly #options: GoKubeletOptions;
   readonly #sysctls = readSysctls();
+  #kubeconfig = '';
   #healthzPort = 0;
   #child: ChildProcess | undefined;
 
@@ -73,7 +74,7 @@ export class GoKubelet {
   /** Starts the kubelet and waits until it is healthy and its node is ready. */
   async start(): Promise<void> {
     const { plane, nodeName } = this.#options;
-    const child = this.#spawn(await plane.nodeKubeconfig(nodeName));
+    const child = this.spawn();
     await until(
       `node ${nodeName} is ready`,
       async () => {
@@ -103,7 +104,8 @@ export class GoKubelet {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  #spawn(kubeconfig: string): ChildProcess {
+  /** Starts the kubelet without waiting. */
+  spawn(): ChildProcess {
     const log = openSync(join(this.dir, 'kubelet.log'), 'a');
     // Mounts in `dir` stay shared.
     const hide = `for dir in /var/lib /var/log; do
@@ -116,7 +118,7 @@ exec "$@"`;
         ...['--mount', '--propagation', 'unchanged', 'sh', '-c', hide, 'sh'],
         join(this.#binDir, 'kubelet'),
         `--config=${join(this.dir, 'config.yaml')}`,
-        `--kubeconfig=${kubeconfig}`,
+        `--kubeconfig=${this.#kubeconfig}`,
         `--root-dir=${join(this.dir, 'root')}`,
         `--cert-dir=${join(this.dir, 'pki')}`,
         `--hostname-override=${this.#options.nodeName}`,
@@ -136,6 +138,7 @@ exec "$@"`;
       names: `DNS:${nodeName},IP:${this.address}`,
     });
     this.#healthzPort = await freePort();
+    this.#kubeconfig = await plane.nodeKubeconfig(nodeName);
     await writeFile(
       join(this.dir, 'config.yaml'),
       `apiVersion: kubelet.config.k8s.io/v1beta1
