@@ -1,6 +1,4 @@
 /** The composition root: with main/, the only place that knows every implementation. Configuration in, a running agent out. */
-import { chmod, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { cliMain } from './cli/index.ts';
 import { runHelp } from './config/help.ts';
 import { loadConfig } from './config/load.ts';
@@ -9,8 +7,16 @@ import { createLogger } from './log.ts';
 import { ros } from './main/ros.ts';
 import { runAgent } from './main/run-agent.ts';
 import { agentPaths } from './paths.ts';
+import { CgroupError } from './resources/cgroup-layout.ts';
+import { lockCgroups } from './resources/cgroup-lock.ts';
+import { podsCgroup } from './resources/cgroups.ts';
+import { prepareRootDir, RootDirError } from './root-dir.ts';
 import { ListenError } from './server/socket.ts';
 import { acquireLock, LockError } from './store/lock.ts';
+import { StoreError } from './store/store.ts';
+
+/** What a user can do something about: their message says what. */
+const expectedErrors = [ConfigError, RootDirError, LockError, StoreError, CgroupError, ListenError];
 
 /** Returns the exit code. */
 async function run(argv: string[], signal: AbortSignal): Promise<number> {
@@ -27,14 +33,11 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
       for (const listener of logLines) listener(json);
     });
     for (const warning of warnings) log.warn(warning);
-    await mkdir(config.rootDir, { recursive: true, mode: 0o755 });
-    // Others than root have no business among pods' volumes and logs; the socket beside them is theirs to use.
-    for (const dir of ['pods', 'log', 'process', 'store']) {
-      await mkdir(join(config.rootDir, dir), { recursive: true, mode: 0o700 });
-      await chmod(join(config.rootDir, dir), 0o700);
-    }
-    const lock = await acquireLock(agentPaths(config.rootDir).lockPath);
+    const paths = agentPaths(config.rootDir, config.podLogsDir);
+    await prepareRootDir(paths);
+    const locks = [await acquireLock(paths.lockPath)];
     try {
+      if (config.cgroupsPerQos) locks.push(await lockCgroups(podsCgroup(config.cgroupRoot)));
       const onLogLine = (listener: (json: string) => void) => {
         logLines.add(listener);
         return () => logLines.delete(listener);
@@ -42,12 +45,12 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
       await runAgent(config, { configz, log, onLogLine }, AbortSignal.any([signal, ending.signal]));
     } finally {
       ending.abort();
-      await lock.release();
+      for (const lock of locks) await lock.release();
     }
     return 0;
   } catch (err) {
-    if (!(err instanceof ConfigError || err instanceof LockError || err instanceof ListenError)) throw err;
-    console.error(`roslet: ${err.message}`);
+    if (!expectedErrors.some((expected) => err instanceof expected)) throw err;
+    console.error(`roslet: ${(err as Error).message}`);
     return 1;
   }
 }

@@ -5,6 +5,8 @@ export interface Paths {
   readonly rootDir: string;
   /** pods/<uid>/{volumes,containers,etc-hosts,…} as in the kubelet's root directory. */
   readonly podsDir: string;
+  /** The agent's own; those of pods are in it unless configured. */
+  readonly logDir: string;
   readonly podLogsDir: string;
   readonly storeDir: string;
   /** State of the embedded process runtime. */
@@ -17,6 +19,7 @@ export function agentPaths(rootDir: string, podLogsDir?: string): Paths {
   return {
     rootDir,
     podsDir: join(rootDir, 'pods'),
+    logDir: join(rootDir, 'log'),
     podLogsDir: podLogsDir ?? join(rootDir, 'log', 'pods'),
     storeDir: join(rootDir, 'store'),
     processDir: join(rootDir, 'process'),

@@ -104,6 +104,13 @@ ros: ${ros}
     });
   }
 
+  /** The exit code of an agent that ends by itself. */
+  async ended(): Promise<number | null> {
+    const child = this.#child!;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode;
+  }
+
   /** Ends the agent; its pods go on. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const child = this.#child;

@@ -1,8 +1,8 @@
 /** What goes wrong around the agent: disks, clocks, runtimes, other agents. It keeps on what it can, and says what is wrong. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Pod } from '../src/api/core.gen.ts';
@@ -123,6 +123,48 @@ describe('a second agent', () => {
     expect(code).not.toBe(0);
     expect(output).toContain(String(a.pid));
   });
+
+  it('of the same cgroups is refused before it touches a pod of the first, also after a kill of that', async () => {
+    const a = await start();
+    await a.apply('a.yaml', pod('steady'));
+    const before = await a.ready('steady');
+    await a.stop('SIGKILL');
+    await a.start();
+    const other = await TestAgent.create({ args: ['--cgroup-root', a.cgroup] });
+    try {
+      other.spawn();
+      expect(await other.ended()).toBe(1);
+      expect(other.log).toMatch(new RegExp(`process ${a.pid}\\).* ${a.cgroup}/kubepods.*--cgroup-root`));
+      const after = await a.ready('steady');
+      expect(containerId(after)).toBe(containerId(before));
+      expect(restarts(after)).toBe(0);
+      // Nothing is left of the lock of one that was killed.
+      await a.stop('SIGKILL');
+      await other.start();
+    } finally {
+      await other.remove();
+    }
+  });
+});
+
+describe('a root directory', () => {
+  it.each(['.', 'log', 'log/pods', 'store', 'store/pod-records'])(
+    'with a file where the agent keeps files is refused by that path: %s',
+    async (name) => {
+      const a = await TestAgent.create();
+      try {
+        const path = join(a.root, name);
+        await mkdir(dirname(path), { recursive: true });
+        writeFileSync(path, '');
+        a.spawn();
+        expect(await a.ended()).toBe(1);
+        expect(a.log).toMatch(/^roslet: .*\n$/);
+        expect(a.log).toContain(path);
+      } finally {
+        await rm(a.dir, { recursive: true });
+      }
+    },
+  );
 });
 
 describe('a container', () => {

@@ -73,6 +73,9 @@ export interface CgroupDriver {
   stats(path: string): CgroupStats;
 }
 
+/** Of all pods, with cgroups per QoS class. */
+export const podsCgroup = (cgroupRoot: string): string => join('/', cgroupRoot, 'kubepods');
+
 /** @throws CgroupError when no cgroup file system is mounted. */
 export async function createCgroupManager(options: CgroupOptions): Promise<CgroupManager> {
   const layout = await detectLayout();
@@ -92,7 +95,7 @@ function cgroupManager(
   missing: readonly string[],
   { cgroupRoot, cgroupsPerQos, podPidsLimit, context }: CgroupOptions,
 ): CgroupManager {
-  const base = cgroupsPerQos ? join('/', cgroupRoot, 'kubepods') : join('/', cgroupRoot);
+  const base = cgroupsPerQos ? podsCgroup(cgroupRoot) : join('/', cgroupRoot);
   // Where pods of the three classes are: Guaranteed ones directly below the base.
   const parents = {
     Guaranteed: base,

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface Lock {
@@ -32,7 +32,7 @@ export async function acquireLock(path: string): Promise<Lock> {
   for (;;) {
     const file = await openLockFile(path);
     try {
-      await flock(file, path);
+      await flock(file, path, () => heldFile(path));
       if (await isStillAt(file, path)) {
         await sayWhoHoldsIt(file);
         return { release: () => file.close() };
@@ -46,6 +46,26 @@ export async function acquireLock(path: string): Promise<Lock> {
   }
 }
 
+/**
+ * On a directory that stays as it is.
+ * @param message what to say of a holder
+ * @throws LockError
+ */
+export async function lockDirectory(path: string, message: (holder: string) => string): Promise<Lock> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await flock(directory, path, async () => {
+      const pid = await whoHasOpen(path);
+      const holder = pid === undefined ? `see it with 'fuser -v ${path}'` : `process ${pid}`;
+      return new LockError(path, message(holder), pid);
+    });
+    return { release: () => directory.close() };
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
+}
+
 async function openLockFile(path: string): Promise<FileHandle> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
@@ -53,7 +73,9 @@ async function openLockFile(path: string): Promise<FileHandle> {
   } catch (error) {
     // An agent that starts anew on a disk that has become read-only must still take care of its pods.
     if ((error as NodeJS.ErrnoException).code === 'EROFS') return await open(path, constants.O_RDONLY);
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    const advice = 'move it away, or give another --root-dir';
+    throw new LockError(path, `cannot open the lock ${path}: ${why}; ${advice}`, undefined, { cause: error });
   }
 }
 
@@ -67,7 +89,7 @@ async function sayWhoHoldsIt(file: FileHandle): Promise<void> {
 const flockWaitSeconds = 1;
 const flockConflictExitCode = 75;
 
-async function flock(file: FileHandle, path: string): Promise<void> {
+async function flock(file: FileHandle, path: string, held: () => Promise<LockError>): Promise<void> {
   const args = ['--exclusive', '--wait', `${flockWaitSeconds}`, '-E', `${flockConflictExitCode}`, '3'];
   const child = spawn('flock', args, { stdio: ['ignore', 'ignore', 'pipe', file.fd] });
   let stderr = '';
@@ -80,7 +102,7 @@ async function flock(file: FileHandle, path: string): Promise<void> {
   } catch (cause) {
     throw new LockError(path, `cannot run 'flock' to lock ${path}: install util-linux`, undefined, { cause });
   }
-  if (exitCode === flockConflictExitCode) throw await heldError(path);
+  if (exitCode === flockConflictExitCode) throw await held();
   if (exitCode !== 0) throw new LockError(path, `cannot lock ${path}: flock said '${stderr.trim()}'`);
 }
 
@@ -90,7 +112,7 @@ async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
   return there?.ino === ours.ino && there.dev === ours.dev;
 }
 
-async function heldError(path: string): Promise<LockError> {
+async function heldFile(path: string): Promise<LockError> {
   const pid = Number.parseInt(await readFile(path, 'utf8'), 10);
   const known = pid > 0 && existsSync(`/proc/${pid}`) ? pid : undefined;
   const holder = known ? `process ${known}` : 'another process';
@@ -100,4 +122,17 @@ async function heldError(path: string): Promise<LockError> {
     `another roslet agent (${holder}) runs on this root directory: it holds ${path}. See it with '${look}', stop it, or give this one another --root-dir`,
     known,
   );
+}
+
+/** Nothing can be written into a directory of the kernel's: whoever has it open holds it. */
+async function whoHasOpen(path: string): Promise<number | undefined> {
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0 && pid !== process.pid);
+  for (const pid of pids) {
+    const fds = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    for (const fd of fds) {
+      const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => undefined);
+      if (target === path) return pid;
+    }
+  }
+  return undefined;
 }

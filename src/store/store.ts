@@ -85,6 +85,7 @@ const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'no space (or no inode) is left on the file system; free some, the old record is kept',
   EDQUOT: 'the disk quota is used up; the old record is kept',
   EROFS: 'the file system is read-only; the old record is kept',
+  ENOTDIR: 'it is not a directory; move it away, or give another --root-dir',
 };
 
 function checkKind(kind: string): void {
