@@ -8,6 +8,8 @@ import type { Logger } from './log.ts';
 
 export interface RuntimeHealthOptions {
   runtimes: readonly Runtime[];
+  /** The one of pods without a runtime class. */
+  default: Runtime;
   periodMs: number;
   /** A runtime that takes longer counts as one that does not answer. */
   timeoutMs: number;
@@ -20,6 +22,7 @@ export interface RuntimeHealthOptions {
 
 export interface RuntimeHealth {
   handler(runtime: Runtime, name: string): RuntimeHandler;
+  /** Of a name that several have, the default runtime's. */
   handlers(): RuntimeHandler[];
   /** Whether every runtime has answered once, so that the handlers are known. */
   isKnown(): boolean;
@@ -64,7 +67,15 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
     check,
     isKnown: () => options.runtimes.every((runtime) => known.has(runtime)),
     version: (runtime) => known.get(runtime)?.version ?? '',
-    handlers: () => [...known.values()].flatMap((k) => k.handlers),
+    handlers() {
+      const byName = new Map<string, RuntimeHandler>();
+      for (const runtime of [options.default, ...options.runtimes]) {
+        for (const handler of known.get(runtime)?.handlers ?? []) {
+          if (!byName.has(handler.name)) byName.set(handler.name, handler);
+        }
+      }
+      return [...byName.values()];
+    },
     handler: (runtime, name) =>
       known.get(runtime)?.handlers.find((h) => h.name === name) ?? {
         name,

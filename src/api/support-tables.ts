@@ -185,7 +185,7 @@ const VolumeProjection: Table<core.VolumeProjection> = {
 const PodSecurityContext: Table<core.PodSecurityContext> = {
   appArmorProfile: imagesOnly,
   fsGroup: yes,
-  fsGroupChangePolicy: noEffect('only volumes that roslet makes itself get the group, which costs little'),
+  fsGroupChangePolicy: noted('for claims in a cluster; what roslet makes itself gets the group at once'),
   runAsGroup: yes,
   runAsNonRoot: yes,
   runAsUser: yes,

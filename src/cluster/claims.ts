@@ -4,6 +4,7 @@
  */
 import type { Pod } from '../api/core.gen.ts';
 import { podNamespace, podUid } from '../pods/identity.ts';
+import type { ClaimSource } from '../sources/source.ts';
 import { apiPath, type KubeClient } from './client.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from './types.ts';
 
@@ -11,12 +12,12 @@ import type { PersistentVolume, PersistentVolumeClaim } from './types.ts';
  * @param ofPod the claim was made for this very pod by its `ephemeral` volume
  * @throws Error that says what the claim lacks
  */
-export async function claimPath(
+export async function claimSource(
   client: KubeClient,
   pod: Pod,
   { claimName, ofPod }: { claimName: string; ofPod: boolean },
   signal: AbortSignal,
-): Promise<string> {
+): Promise<ClaimSource> {
   const namespace = podNamespace(pod);
   const claim = await client.get<PersistentVolumeClaim>(
     apiPath({ resource: 'persistentvolumeclaims', namespace, name: claimName }),
@@ -39,8 +40,8 @@ export async function claimPath(
   const { claimRef, local, hostPath, ...rest } = volume.spec ?? {};
   if (claimRef?.uid !== claim.metadata?.uid)
     throw new Error(`PV ${volumeName} is bound to another claim than ${namespace}/${claimName}`);
-  const path = local?.path ?? hostPath?.path;
-  if (path !== undefined) return path;
+  if (local !== undefined) return { path: local.path, kind: 'local' };
+  if (hostPath !== undefined) return { path: hostPath.path, kind: 'hostPath' };
   const kind = Object.keys(rest).find((field) => sourceKinds.test(field)) ?? 'its kind';
   throw new Error(
     `PV ${volumeName}: no volume plugin matched: roslet has none for ${kind}; use local or hostPath`,

@@ -7,6 +7,7 @@ import type { Status } from '../api/core.gen.ts';
 import { type ApiConnection, apiConnection, type WireAnswer } from './connection.ts';
 import { ApiStatusError, ApiUnreachableError } from './errors.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
+import type { Turn } from './rate-limit.ts';
 
 export interface ApiRequest {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -42,12 +43,27 @@ export class KubeClient {
   /** For messages. */
   readonly server: string;
   readonly #connection: ApiConnection;
+  readonly #access: ClusterAccess;
   readonly #userAgent: string;
+  readonly #turn: Turn | undefined;
 
-  constructor(access: ClusterAccess, userAgent: string) {
+  /** @param turn of every request; undefined: at once */
+  constructor(
+    access: ClusterAccess,
+    userAgent: string,
+    turn?: Turn,
+    connection: ApiConnection = apiConnection(access),
+  ) {
     this.server = access.server.origin;
-    this.#connection = apiConnection(access);
+    this.#access = access;
+    this.#connection = connection;
     this.#userAgent = userAgent;
+    this.#turn = turn;
+  }
+
+  /** Over the same connection, for requests that must not wait behind others: the node's signs of life. */
+  urgent(): KubeClient {
+    return new KubeClient(this.#access, this.#userAgent, undefined, this.#connection);
   }
 
   /** @throws ApiStatusError, ApiUnreachableError, or the signal's reason */
@@ -120,11 +136,12 @@ export class KubeClient {
   }
 
   /** @param lasting ends also the body; `limit` only the wait for the head */
-  #send(
+  async #send(
     { method = 'GET', path, query, body, contentType = 'application/json' }: ApiRequest,
     limit: AbortSignal,
     lasting: AbortSignal = limit,
   ): Promise<WireAnswer> {
+    await this.#turn?.(limit);
     const sent = this.#connection.request(
       {
         method,

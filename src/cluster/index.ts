@@ -17,7 +17,7 @@ import type { DesiredState } from '../sources/desired.ts';
 import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/source.ts';
 import type { Store } from '../store/store.ts';
 import { openAccess } from './access.ts';
-import { claimPath } from './claims.ts';
+import { claimSource } from './claims.ts';
 import { apiPath, KubeClient } from './client.ts';
 import { EventWriter } from './event-writer.ts';
 import { ImageList } from './image-list.ts';
@@ -27,6 +27,7 @@ import { MirrorPods } from './mirror-pods.ts';
 import { NodeMemory } from './node-memory.ts';
 import { NodeReporter } from './node-reporter.ts';
 import { PodSource } from './pod-source.ts';
+import { rateLimit } from './rate-limit.ts';
 import { reviews } from './reviews.ts';
 import { Services } from './services.ts';
 import { servingCertificate } from './serving-certificate.ts';
@@ -93,7 +94,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     if (!(error instanceof KubeconfigError)) throw error;
     throw new ConfigError([{ source: '--kubeconfig', path: '', message: error.message }]);
   });
-  const client = new KubeClient(access, userAgent);
+  const client = new KubeClient(access, userAgent, rateLimit(config.requestsPerSecond, config.requestBurst));
+  const urgent = client.urgent();
   let agent: Agent | undefined;
   let problem: string | undefined;
   const source = new PodSource({
@@ -110,7 +112,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
   });
   const images = new ImageList(options.runtimes);
   const reporter = new NodeReporter({
-    client,
+    client: urgent,
     nodeName,
     nodeIps: options.nodeIps,
     config,
@@ -124,7 +126,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
   const tokens = new ServiceAccountTokens({ client, store, onRenewed, now, log }, signal);
   const services = new Services({ client, store, log });
   const statuses = new StatusWriter({ client, source, log }, signal);
-  const eventWriter = new EventWriter(client, log);
+  const eventWriter = new EventWriter(urgent, log);
   const mirrors = new MirrorPods({
     client,
     source,
@@ -162,7 +164,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
       await client.delete(path, { preconditions: { uid: podUid(pod) } }, signal);
     },
     token: (pod, wanted, signal) => tokens.token(pod, wanted, signal),
-    claimPath: (pod, claim, signal) => claimPath(client, pod, claim, signal),
+    claimSource: (pod, claim, signal) => claimSource(client, pod, claim, signal),
     serviceEnv: (pod) => services.env(pod),
 
     forServer: (server, signal) => ({
@@ -205,7 +207,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
         reporter.run(signal),
         keepLease(
           {
-            client,
+            client: urgent,
             nodeName,
             durationSeconds: config.leaseDurationSeconds,
             node: () => reporter.node,

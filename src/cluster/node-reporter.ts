@@ -6,6 +6,7 @@
 import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../api/core.gen.ts';
 import type { ClusterConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
+import { extendedOf } from '../resources/amounts.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import { covers, isNewer } from './covers.ts';
 import { hasStatus } from './errors.ts';
@@ -84,6 +85,9 @@ export class NodeReporter {
       !isList && isSame(this.#written, node) && isNewer(this.#written, node) ? this.#written : undefined;
     this.#written = isAhead;
     this.#take(isAhead ?? node);
+    // Others tell of extended resources.
+    const [told, tells] = [before, this.#node].map((each) => extendedOf(each?.status?.capacity));
+    if (!covers(told, tells) || !covers(tells, told)) this.#wake();
     // The node controller may have given us up meanwhile.
     if (!covers(this.#node?.status?.conditions, before?.status?.conditions)) this.#wake();
   }
@@ -191,17 +195,19 @@ export class NodeReporter {
     const images = this.#o.images();
     const status: NodeStatus = {
       ...rest,
+      allocatable: { ...rest.allocatable, ...extendedOf(theirs?.capacity) },
       ...(config.externalCloudProvider ? {} : { addresses }),
       conditions: conditions.map((condition) => sinceThen(condition, theirs?.conditions)),
       ...(images === undefined ? {} : { images }),
     };
     const isDue = performance.now() - this.#reportedAtMs >= config.statusReportMs;
-    if (!isDue && says(theirs, status)) return;
+    if (!isDue && says(theirs, status) && Object.keys(withdrawn(theirs)).length === 0) return;
     const node = await client.patch<Node>(
       `${this.#path}/status`,
       {
         status: {
           ...status,
+          allocatable: { ...withdrawn(theirs), ...status.allocatable },
           // By type they would be merged, and old ones stay.
           ...(config.externalCloudProvider ? {} : { addresses: [{ $patch: 'replace' }, ...addresses] }),
         },
@@ -241,7 +247,14 @@ const factsOf = (node: Node | undefined): unknown =>
     labels: node.metadata?.labels,
     taints: node.spec?.taints,
     unschedulable: node.spec?.unschedulable,
+    extended: extendedOf(node.status?.allocatable),
   };
+
+/** What others told that the node has, and tell no more. */
+function withdrawn({ capacity = {}, allocatable }: NodeStatus = {}): Record<string, null> {
+  const names = Object.keys(extendedOf(allocatable)).filter((name) => !(name in capacity));
+  return Object.fromEntries(names.map((name) => [name, null]));
+}
 
 /** A restart of the agent is no transition. */
 function sinceThen(condition: NodeCondition, theirs: readonly NodeCondition[] = []): NodeCondition {

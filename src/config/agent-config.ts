@@ -115,6 +115,9 @@ export interface ClusterConfig {
   /** Another controller tells the node's addresses and makes it usable. */
   externalCloudProvider: boolean;
   leaseDurationSeconds: number;
+  /** To the API server, events and the node's signs of life apart. */
+  requestsPerSecond: number;
+  requestBurst: number;
   /** Of the node's status, when nothing changed. */
   statusReportMs: number;
 }
@@ -259,6 +262,8 @@ export function agentConfig(
             providerId: kubelet.providerID,
             externalCloudProvider,
             leaseDurationSeconds: kubelet.nodeLeaseDurationSeconds,
+            requestsPerSecond: kubelet.kubeAPIQPS,
+            requestBurst: kubelet.kubeAPIBurst,
             statusReportMs: kubelet.nodeStatusReportFrequency,
           },
         }),

@@ -107,6 +107,8 @@ export const kubeletFields = {
   nodeLeaseDurationSeconds: { kind: 'int', default: 40, min: 1 },
   nodeStatusReportFrequency: { kind: 'duration', default: 300_000 },
   nodeStatusUpdateFrequency: { kind: 'duration', default: 10_000, flag: 'node-status-update-frequency' },
+  kubeAPIQPS: { kind: 'int', default: 50, flag: 'kube-api-qps', min: 0 },
+  kubeAPIBurst: { kind: 'int', default: 100, flag: 'kube-api-burst', min: 0 },
   containerRuntimeEndpoint: {
     kind: 'string',
     default: 'unix:///run/containerd/containerd.sock',

@@ -45,8 +45,6 @@ export const laterFields: Readonly<Record<string, FieldSpec>> = {
   nodeStatusMaxImages: { kind: 'int', flag: 'node-status-max-images' },
   maxOpenFiles: { kind: 'int', flag: 'max-open-files' },
   contentType: { kind: 'string', flag: 'kube-api-content-type' },
-  kubeAPIQPS: { kind: 'int', flag: 'kube-api-qps' },
-  kubeAPIBurst: { kind: 'int', flag: 'kube-api-burst' },
   enableControllerAttachDetach: { kind: 'bool', flag: 'enable-controller-attach-detach' },
   protectKernelDefaults: { kind: 'bool', flag: 'protect-kernel-defaults' },
   makeIPTablesUtilChains: { kind: 'bool', flag: 'make-iptables-util-chains' },

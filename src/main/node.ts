@@ -40,6 +40,7 @@ export function healthOf(
 ): RuntimeHealth {
   const health = runtimeHealth({
     runtimes: runtimes.all(),
+    default: runtimes.default,
     periodMs: runtimeCheckMs,
     timeoutMs: runtimeAnswerMs,
     log,

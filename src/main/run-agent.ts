@@ -21,6 +21,7 @@ import { uses } from '../pods/references.ts';
 import { RuntimeWatch } from '../pods/runtime-watch.ts';
 import { Transitions } from '../pods/transitions.ts';
 import { createProbeManager } from '../probes/manager.ts';
+import { extendedOf, toAmounts } from '../resources/amounts.ts';
 import { createCgroupManager } from '../resources/cgroups.ts';
 import { detectResourceContext } from '../resources/context.ts';
 import { qosClass } from '../resources/qos.ts';
@@ -184,7 +185,10 @@ export async function runAgent(
       name: nodeName,
       labels: (cluster?.lastNode() ?? node.node()).metadata?.labels ?? {},
       taints: cluster?.lastNode()?.spec?.taints ?? [],
-      allocatable: node.allocatable(),
+      allocatable: {
+        ...toAmounts(extendedOf(cluster?.lastNode()?.status?.allocatable)),
+        ...node.allocatable(),
+      },
       runtimeClasses: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),

@@ -28,6 +28,10 @@ const pod = (spec: Partial<PodSpec> = {}, uid = 'new', annotations = {}): Pod =>
 const staticPod = (spec: Partial<PodSpec> = {}) => pod(spec, 'static', { [configSourceAnnotation]: 'file' });
 const asking = (requests: Record<string, string>, uid = 'new') =>
   pod({ containers: [{ name: 'main', resources: { requests } }] }, uid);
+const clusterPod = (requests: Record<string, string>) =>
+  pod({ containers: [{ name: 'main', resources: { requests } }] }, 'new', {
+    [configSourceAnnotation]: 'api',
+  });
 const listening = (hostPort: number, more = {}, uid = 'new') =>
   pod({ containers: [{ name: 'main', ports: [{ containerPort: 80, hostPort, ...more }] }] }, uid);
 const withSysctl = (name: string, more: Partial<PodSpec> = {}) =>
@@ -117,6 +121,16 @@ const cases: Case[] = [
     message: "Predicate NodeName failed: node(s) didn't match the requested node name",
   },
   { it: 'takes a pod of this node', pod: pod({ nodeName: 'robot' }) },
+  {
+    it: 'counts what others told that the node has',
+    pod: clusterPod({ 'example.com/camera': '2' }),
+    node: { allocatable: { ...node.allocatable, 'example.com/camera': 1 } },
+    reason: 'OutOfexample.com/camera',
+  },
+  {
+    it: 'leaves to the scheduler what nobody told the node of',
+    pod: clusterPod({ 'example.com/camera': '2' }),
+  },
   {
     it: 'refuses a host port that is taken, and says by whom',
     pod: listening(8080),

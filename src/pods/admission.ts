@@ -9,7 +9,7 @@ import { afterAnnotation, annotationErrors } from '../api/validate/annotations.t
 import { matchesNode, untoleratedTaint } from '../node/placement.ts';
 import { forbiddenSysctl } from '../node/sysctls.ts';
 import { isRosProbe, rosProbeCommand } from '../probes/ros-spec.ts';
-import type { ResourceAmounts } from '../resources/amounts.ts';
+import { isExtended, type ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass, systemCriticalPriority } from '../resources/qos.ts';
 import { isClusterPod, isStaticPod } from '../sources/source.ts';
 import { isSidecar, podKey, podUid } from './identity.ts';
@@ -158,6 +158,8 @@ function checkResources(
     for (const [name, amount] of Object.entries(amounts)) used.set(name, (used.get(name) ?? 0) + amount);
   }
   for (const [name, requested] of inFitOrder({ ...podRequests(pod), pods: 1 })) {
+    // Those that nobody told the node of are the scheduler's alone.
+    if (isClusterPod(pod) && isExtended(name) && !(name in allocatable)) continue;
     const capacity = allocatable[name] ?? 0;
     if (requested > 0 && requested > capacity - (used.get(name) ?? 0)) {
       return {

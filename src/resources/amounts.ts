@@ -30,6 +30,12 @@ export const sum = (a: ResourceAmounts, b: ResourceAmounts): ResourceAmounts =>
 
 export const max = (a: ResourceAmounts, b: ResourceAmounts): ResourceAmounts => combine(a, b, Math.max);
 
+/** Not one of Kubernetes' own: others tell how much of it the node has. */
+export const isExtended = (name: string): boolean => name.includes('/') && !name.includes('kubernetes.io/');
+
+export const extendedOf = (list: ResourceList = {}): Record<string, string> =>
+  Object.fromEntries(Object.entries(list).filter(([name]) => isExtended(name)));
+
 export const isHugepages = (name: string): boolean => name.startsWith(hugepagesPrefix);
 
 /** Page size in bytes of `hugepages-2Mi`. */

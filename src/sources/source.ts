@@ -36,9 +36,20 @@ export interface ClusterPort {
    * Where on this node the volume of a claim is.
    * @throws Error that says what is wrong with it
    */
-  claimPath(pod: Pod, claim: { claimName: string; ofPod: boolean }, signal: AbortSignal): Promise<string>;
+  claimSource(
+    pod: Pod,
+    claim: { claimName: string; ofPod: boolean },
+    signal: AbortSignal,
+  ): Promise<ClaimSource>;
   /** The variables by which the pod's containers find services. */
   serviceEnv(pod: Pod): Promise<ReadonlyMap<string, string>>;
+}
+
+export interface ClaimSource {
+  /** A directory of this node. */
+  path: string;
+  /** Whose group may be changed: a `hostPath` volume stays as the host has it. */
+  kind: 'local' | 'hostPath';
 }
 
 /** Annotations that say where a pod came from, as the kubelet sets them. */

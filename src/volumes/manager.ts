@@ -32,7 +32,7 @@ export interface VolumeManagerOptions {
   podsDir: string;
   objects: ObjectReader;
   /** Undefined: the node of no cluster. */
-  cluster?: Pick<ClusterPort, 'token' | 'claimPath'>;
+  cluster?: Pick<ClusterPort, 'token' | 'claimSource'>;
   /** Of the node, now. */
   allocatable(): ResourceAmounts;
 }
@@ -190,15 +190,19 @@ type SupportedKind =
   | 'persistentVolumeClaim'
   | 'ephemeral';
 
-const volumePlugins = ({ objects, cluster }: VolumeManagerOptions): Record<SupportedKind, VolumePlugin> => ({
+const volumePlugins = ({
+  objects,
+  cluster,
+  podsDir,
+}: VolumeManagerOptions): Record<SupportedKind, VolumePlugin> => ({
   emptyDir: emptyDirPlugin(),
   hostPath: hostPathPlugin(),
   configMap: configMapPlugin(objects),
   secret: secretPlugin(objects),
   downwardAPI: downwardApiPlugin(),
   projected: projectedPlugin(objects, cluster),
-  persistentVolumeClaim: claimPlugin(cluster),
-  ephemeral: claimPlugin(cluster),
+  persistentVolumeClaim: claimPlugin(cluster, podsDir),
+  ephemeral: claimPlugin(cluster, podsDir),
 });
 
 function pluginOf(plugins: Record<SupportedKind, VolumePlugin>, volume: Volume): VolumePlugin {

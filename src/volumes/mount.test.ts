@@ -9,8 +9,8 @@ test('the mount table is read with its escapes and its optional fields', () => {
     '',
   ].join('\n');
   expect(parseMountInfo(text)).toEqual([
-    { id: 36, path: '/mnt2', fsType: 'ext3' },
-    { id: 37, path: '/a b\\c\td', fsType: 'tmpfs' },
-    { id: 38, path: '/été', fsType: 'fuse.x' },
+    { id: 36, path: '/mnt2', fsType: 'ext3', source: '98:0 /mnt1' },
+    { id: 37, path: '/a b\\c\td', fsType: 'tmpfs', source: '0:39 /' },
+    { id: 38, path: '/été', fsType: 'fuse.x', source: '0:40 /' },
   ]);
 });

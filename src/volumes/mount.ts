@@ -11,6 +11,8 @@ export interface MountPoint {
   id: number;
   path: string;
   fsType: string;
+  /** Device, and the directory of its file system that is seen: the same for mounts of the same. */
+  source: string;
 }
 
 export class MountError extends Error {
@@ -37,6 +39,7 @@ export function parseMountInfo(text: string): MountPoint[] {
       return {
         id: Number(fields[0]),
         path: unescapeOctal(fields[4] ?? ''),
+        source: `${fields[2]} ${fields[3]}`,
         fsType: fields[separator + 1] ?? '',
       };
     });
@@ -46,6 +49,16 @@ export function parseMountInfo(text: string): MountPoint[] {
 export async function mountedAt(path: string): Promise<MountPoint | undefined> {
   const real = await realPath(path);
   return (await mountPoints()).findLast((mount) => mount.path === real);
+}
+
+/** Whether what is seen at the mount point `path` is seen elsewhere below `dir`, too. */
+export async function isSharedBelow(dir: string, path: string): Promise<boolean> {
+  const [root, real] = await Promise.all([realPath(dir), realPath(path)]);
+  const mounts = await mountPoints();
+  const source = mounts.findLast((mount) => mount.path === real)?.source;
+  return mounts.some(
+    (mount) => mount.source === source && mount.path !== real && mount.path.startsWith(`${root}/`),
+  );
 }
 
 /** Unmounts what is mounted at the directory and below it, the innermost first. */

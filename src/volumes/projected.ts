@@ -2,6 +2,7 @@
 import type { VolumeProjection } from '../api/core.gen.ts';
 import type { ClusterPort, ObjectReader } from '../sources/source.ts';
 import { contentPlugin, defaultFileMode } from './content.ts';
+import { fsUser } from './fs-user.ts';
 import { downwardPayload, objectPayload } from './payload.ts';
 import type { VolumeContext, VolumePlugin } from './volume.ts';
 import type { PayloadFile } from './writer.ts';
@@ -61,9 +62,15 @@ async function sourcePayload(
   }
   if (source.serviceAccountToken && cluster !== undefined) {
     const token = await cluster.token(pod, source.serviceAccountToken, signal);
-    // A token is for one reader: the group of the volume, or whoever is root.
-    const mode = pod.spec?.securityContext?.fsGroup === undefined ? defaultMode : tokenMode;
-    return new Map([[source.serviceAccountToken.path, { data: Buffer.from(token), mode }]]);
+    // A token is for one reader, where one is known: the user of all containers, or the group of the volume.
+    const uid = fsUser(pod);
+    const isForOne = uid !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
+    const file = {
+      data: Buffer.from(token),
+      mode: isForOne ? tokenMode : defaultMode,
+      ...(uid !== undefined && { uid }),
+    };
+    return new Map([[source.serviceAccountToken.path, file]]);
   }
   const kind = Object.entries(source).find(([, value]) => value !== undefined)?.[0];
   throw new Error(

@@ -29,6 +29,8 @@ import { hasCode, removeTree } from './safe-fs.ts';
 export interface PayloadFile {
   data: Buffer;
   mode: number;
+  /** Who it is for; undefined: root. */
+  uid?: number;
 }
 
 /** By path relative to the volume. */
@@ -77,8 +79,8 @@ const maxPath = 4096;
 
 function checkedPayload(payload: Payload, gid: number | undefined): Map<string, PayloadFile> {
   const files = new Map<string, PayloadFile>();
-  for (const [path, { data, mode }] of payload) {
-    files.set(checkedPath(path), { data, mode: gid === undefined ? mode : mode | 0o440 });
+  for (const [path, file] of payload) {
+    files.set(checkedPath(path), { ...file, mode: gid === undefined ? file.mode : file.mode | 0o440 });
   }
   for (const path of files.keys()) {
     for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
@@ -117,7 +119,7 @@ async function currentGeneration(dir: string): Promise<string | undefined> {
   }
 }
 
-/** Whether the generation holds these files, with their modes and group, and no others. */
+/** Whether the generation holds these files, with their modes and owners, and no others. */
 async function isEqual(
   generation: string,
   files: ReadonlyMap<string, PayloadFile>,
@@ -127,10 +129,10 @@ async function isEqual(
     const entries = await readdir(generation, { recursive: true, withFileTypes: true });
     const there = entries.filter((entry) => !entry.isDirectory()).length;
     if (there !== files.size) return false;
-    for (const [path, { data, mode }] of files) {
+    for (const [path, { data, mode, uid = 0 }] of files) {
       const stat = await lstat(join(generation, path));
-      if (!stat.isFile() || (stat.mode & 0o7777) !== mode || (gid !== undefined && stat.gid !== gid))
-        return false;
+      if (!stat.isFile() || (stat.mode & 0o7777) !== mode || stat.uid !== uid) return false;
+      if (gid !== undefined && stat.gid !== gid) return false;
       if (stat.size !== data.length || !data.equals(await readFile(join(generation, path)))) return false;
     }
     return true;
@@ -150,12 +152,12 @@ async function writeGeneration(
   const generation = await mkdtemp(join(dir, `..${timestamp()}.`));
   try {
     await setOwnership(generation, 0o755, gid);
-    for (const [path, { data, mode }] of files) {
+    for (const [path, { data, mode, uid = 0 }] of files) {
       signal.throwIfAborted();
       await makeParents(generation, path, gid);
       const file = join(generation, path);
       await writeFile(file, data, { flag: 'wx', mode });
-      if (gid !== undefined) await chown(file, -1, gid);
+      if (gid !== undefined || uid !== 0) await chown(file, uid, gid ?? -1);
       // The mode given at creation is cut by the umask.
       await chmod(file, mode);
     }

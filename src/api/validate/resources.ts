@@ -1,4 +1,5 @@
 /** Requests and limits of a container. */
+import { isExtended } from '../../resources/amounts.ts';
 import type { ContainerResizePolicy, ResourceRequirements } from '../core.gen.ts';
 import { child, index } from '../errors.ts';
 import type { FieldErrors } from '../field-errors.ts';
@@ -50,10 +51,8 @@ export function validateResizePolicies(
 }
 
 const isHugePages = (name: string): boolean => name.startsWith('hugepages-');
-/** Of Kubernetes itself; others are extended resources of the node. */
-const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
 /** Huge pages and extended resources are handed out whole: nobody can be promised more than there is. */
-const isOvercommitAllowed = (name: string): boolean => isNative(name) && !isHugePages(name);
+const isOvercommitAllowed = (name: string): boolean => !isExtended(name) && !isHugePages(name);
 
 const CONTAINER_RESOURCES = ['cpu', 'memory', 'ephemeral-storage'];
 
@@ -64,9 +63,9 @@ function validateResourceName(name: string, path: string, errors: FieldErrors): 
       const known = `${CONTAINER_RESOURCES.join(', ')} or hugepages-<size>`;
       errors.invalid(path, name, `must be ${known}, or have a domain such as example.com/gpu: "${name}"`);
     }
-  } else if (!isNative(name)) {
-    const isExtended = !name.startsWith('requests.') && qualifiedName(`requests.${name}`) === undefined;
-    if (!isExtended)
+  } else if (isExtended(name)) {
+    const isWellFormed = !name.startsWith('requests.') && qualifiedName(`requests.${name}`) === undefined;
+    if (!isWellFormed)
       errors.invalid(path, name, 'is no name for an extended resource such as example.com/camera');
   }
 }
@@ -78,7 +77,7 @@ function validateAmount(name: string, text: string, path: string, errors: FieldE
     return;
   }
   if (quantity.nano < 0n) errors.invalid(path, text, `must not be negative: ${text}`);
-  const isCounted = name.includes('/') && !isNative(name);
+  const isCounted = isExtended(name);
   if (isCounted && quantity.nano % NANO !== 0n) errors.invalid(path, text, `must be a whole number: ${text}`);
   if (isHugePages(name) && !isMultipleOfPage(name, quantity)) {
     errors.invalid(
