@@ -41,6 +41,8 @@ export interface RosWatch {
   check(): RosFinding;
   /** The times between signs of life, where they are counted: they tell a deadline that is set too tight. */
   gaps(): { count: number; p50Ms: number; p99Ms: number; maxMs: number } | undefined;
+  /** Looks why the container cannot be heard, however well it lives: on another ROS domain. Undefined: it can be, as far as can be told. */
+  whyUnheard(): Promise<string | undefined>;
   close(): void;
 }
 

@@ -3,8 +3,8 @@
  * timeout that it names, and says when it leaves. The other end sends under the same id, and does not count.
  */
 import * as bond from '../messages/gen/bond.ts';
-import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
-import type { WatchContext } from './kinds.ts';
+import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
 import { judgeOwners, participantOf } from './owners.ts';
 import { clockTime, shortTime } from './words.ts';
 
@@ -20,7 +20,7 @@ export function watchBond(
   { topic, id }: Extract<RosProbeSpec, { kind: 'bond' }>,
   target: RosProbeTarget,
   onChange: () => void,
-): RosWatch {
+): KindWatch {
   const sinceMs = performance.now();
   /** By participant and instance: a process that was started anew is another instance under the same id. */
   const peers = new Map<string, Peer>();

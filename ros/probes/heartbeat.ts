@@ -1,6 +1,6 @@
 /** Alive while samples of any type come, no further apart than the deadline. */
-import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
-import type { WatchContext } from './kinds.ts';
+import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
 import { clockTime, shortTime } from './words.ts';
 
@@ -9,7 +9,7 @@ export function watchHeartbeat(
   { topic, deadlineMs }: Extract<RosProbeSpec, { kind: 'heartbeat' }>,
   target: RosProbeTarget,
   onChange: () => void,
-): RosWatch {
+): KindWatch {
   const sinceMs = performance.now();
   const own = watchOwnWriters(context, topic, target, { maxSilenceMs: deadlineMs }, ({ event }) => {
     if (event === 'heard' || event === 'silent') onChange();

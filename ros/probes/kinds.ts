@@ -1,7 +1,9 @@
 /** Every kind of `ros2-probe` on a transport that is there. Apart from prober.ts, which an agent without ROS has too. */
 import type { Logger } from '../../src/log.ts';
+import type { RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
 import { watchBond } from './bond.ts';
+import { otherDomain } from './domains.ts';
 import { watchHeartbeat } from './heartbeat.ts';
 import { watchLifecycle } from './lifecycle.ts';
 import { watchLiveliness } from './liveliness.ts';
@@ -20,22 +22,40 @@ export interface WatchContext {
   log: Logger;
 }
 
+/** What each kind knows itself. */
+export type KindWatch = Omit<RosWatch, 'whyUnheard'>;
+
 export function watchOn(options: Omit<WatchContext, 'udpSockets'>): BeginWatch {
   const context = { ...options, udpSockets: udpSocketReader() };
-  return (spec, target, onChange) => {
-    switch (spec.kind) {
-      case 'heartbeat':
-        return watchHeartbeat(context, spec, target, onChange);
-      case 'liveliness':
-        return watchLiveliness(context, spec, target, onChange);
-      case 'node':
-        return watchNode(context, spec, target, onChange);
-      case 'lifecycle':
-        return watchLifecycle(context, spec, target, onChange);
-      case 'topic':
-        return watchTopicRate(context, spec, target, onChange);
-      case 'bond':
-        return watchBond(context, spec, target, onChange);
-    }
-  };
+  return (spec, target, onChange) => ({
+    ...watchKind(context, spec, target, onChange),
+    whyUnheard: () =>
+      otherDomain(target, context.transport.domainId, context.udpSockets).catch((err: unknown) => {
+        // Whoever cannot be looked at is held to what was heard.
+        context.log.warn({ err }, 'cannot tell on which ROS domain the processes of a pod are');
+        return undefined;
+      }),
+  });
+}
+
+function watchKind(
+  context: WatchContext,
+  spec: RosProbeSpec,
+  target: RosProbeTarget,
+  onChange: () => void,
+): KindWatch {
+  switch (spec.kind) {
+    case 'heartbeat':
+      return watchHeartbeat(context, spec, target, onChange);
+    case 'liveliness':
+      return watchLiveliness(context, spec, target, onChange);
+    case 'node':
+      return watchNode(context, spec, target, onChange);
+    case 'lifecycle':
+      return watchLifecycle(context, spec, target, onChange);
+    case 'topic':
+      return watchTopicRate(context, spec, target, onChange);
+    case 'bond':
+      return watchBond(context, spec, target, onChange);
+  }
 }

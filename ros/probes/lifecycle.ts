@@ -3,9 +3,9 @@
  * transition events tell. A process that died stays on the graph until its lease is over: who told last counts.
  */
 import * as lifecycle from '../messages/gen/lifecycle_msgs.ts';
-import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
+import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid } from '../transport.ts';
-import type { WatchContext } from './kinds.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
 import { judgeOwners, participantOf } from './owners.ts';
 
 export function watchLifecycle(
@@ -13,7 +13,7 @@ export function watchLifecycle(
   spec: Extract<RosProbeSpec, { kind: 'lifecycle' }>,
   target: RosProbeTarget,
   onChange: () => void,
-): RosWatch {
+): KindWatch {
   const { node, log } = context;
   const closed = new AbortController();
   /** By server, in the order in which they told. */

@@ -1,6 +1,6 @@
 /** Alive while a matched writer asserts its DDS liveliness within the lease. */
-import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
-import type { WatchContext } from './kinds.ts';
+import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
 import { shortTime } from './words.ts';
 
@@ -9,7 +9,7 @@ export function watchLiveliness(
   { topic, leaseMs }: Extract<RosProbeSpec, { kind: 'liveliness' }>,
   target: RosProbeTarget,
   onChange: () => void,
-): RosWatch {
+): KindWatch {
   let changedMs = performance.now();
   const own = watchOwnWriters(context, topic, target, { livelinessLeaseMs: leaseMs }, (event) => {
     if (event.event === 'heard' || event.event === 'silent') return;

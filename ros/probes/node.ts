@@ -1,6 +1,6 @@
 /** Alive while the node is in the ROS graph. */
-import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
-import type { WatchContext } from './kinds.ts';
+import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
 import { judgeOwners } from './owners.ts';
 
 export function watchNode(
@@ -8,7 +8,7 @@ export function watchNode(
   { node }: Extract<RosProbeSpec, { kind: 'node' }>,
   target: RosProbeTarget,
   onChange: () => void,
-): RosWatch {
+): KindWatch {
   const { graph } = context.transport;
   let finding: RosFinding = { state: 'missed', atMs: performance.now(), message: missing(false) };
 

@@ -61,14 +61,10 @@ async function lookAtSockets(
   target: RosProbeTarget,
   udpSockets: () => Promise<UdpSockets>,
 ): Promise<KnownSockets> {
-  const held = new Set<string>();
-  let byPort: UdpSockets = new Map();
   try {
-    byPort = await udpSockets();
-    for (const pid of await target.pids()) await addSockets(pid, held);
-    return { byPort, held };
+    return { byPort: await udpSockets(), held: await heldSockets(await target.pids()) };
   } catch (err) {
-    return { byPort, held, problem: err as Error };
+    return { byPort: new Map(), held: new Set(), problem: err as Error };
   }
 }
 
@@ -84,7 +80,7 @@ export function udpSocketReader(): () => Promise<UdpSockets> {
   return () => {
     next ??= present.then(() => {
       next = undefined;
-      const reading = readUdpSockets();
+      const reading = readUdpSockets('/proc/net');
       present = reading.catch(() => undefined);
       return reading;
     });
@@ -92,9 +88,10 @@ export function udpSocketReader(): () => Promise<UdpSockets> {
   };
 }
 
-async function readUdpSockets(): Promise<UdpSockets> {
+/** @param dir `net` of a process, of whose network they are */
+export async function readUdpSockets(dir: string): Promise<UdpSockets> {
   const byPort = new Map<number, string[]>();
-  for (const table of ['/proc/net/udp', '/proc/net/udp6']) {
+  for (const table of [`${dir}/udp`, `${dir}/udp6`]) {
     // Without IPv6 there is only one.
     const text = await ifThere(readFile(table, 'utf8'), '');
     for (const line of text.split('\n').slice(1)) {
@@ -109,13 +106,17 @@ async function readUdpSockets(): Promise<UdpSockets> {
   return byPort;
 }
 
-async function addSockets(pid: number, inodes: Set<string>): Promise<void> {
-  const dir = `/proc/${pid}/fd`;
-  // A process that has ended holds nothing.
-  for (const fd of await ifThere(readdir(dir), [])) {
-    const inode = /^socket:\[(\d+)\]$/.exec(await ifThere(readlink(`${dir}/${fd}`), ''))?.[1];
-    if (inode !== undefined) inodes.add(inode);
+/** Inodes of the sockets that the processes hold. */
+export async function heldSockets(pids: readonly number[]): Promise<ReadonlySet<string>> {
+  const inodes = new Set<string>();
+  for (const dir of pids.map((pid) => `/proc/${pid}/fd`)) {
+    // A process that has ended holds nothing.
+    for (const fd of await ifThere(readdir(dir), [])) {
+      const inode = /^socket:\[(\d+)\]$/.exec(await ifThere(readlink(`${dir}/${fd}`), ''))?.[1];
+      if (inode !== undefined) inodes.add(inode);
+    }
   }
+  return inodes;
 }
 
 async function ifThere<T>(reading: Promise<T>, otherwise: T): Promise<T> {

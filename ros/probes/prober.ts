@@ -68,6 +68,7 @@ export function rosProber(why: string): BridgeProber {
           return inner?.check() ?? failure ?? { state: 'unknown', ...missing };
         },
         gaps: () => inner?.gaps(),
+        whyUnheard: async () => inner?.whyUnheard(),
         close() {
           watches.delete(watch);
           end();

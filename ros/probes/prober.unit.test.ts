@@ -11,7 +11,12 @@ test('a watch that cannot be had says why, and is had when it is asked again lat
   let failure: Error | undefined = new Error('out of resources');
   prober.attach(() => {
     if (failure !== undefined) throw failure;
-    return { check: () => alive, gaps: () => undefined, close: () => undefined };
+    return {
+      check: () => alive,
+      gaps: () => undefined,
+      whyUnheard: async () => undefined,
+      close: () => undefined,
+    };
   });
   const watch = prober.watch(spec, target, () => undefined);
   expect(watch.check()).toMatchObject({
@@ -26,7 +31,12 @@ test('the end closes every watch and tells nobody', () => {
   const prober = rosProber('not yet');
   let closed = 0;
   let told = 0;
-  prober.attach(() => ({ check: () => alive, gaps: () => undefined, close: () => closed++ }));
+  prober.attach(() => ({
+    check: () => alive,
+    gaps: () => undefined,
+    whyUnheard: async () => undefined,
+    close: () => closed++,
+  }));
   const watch = prober.watch(spec, target, () => told++);
   prober.close();
   expect([closed, told]).toEqual([1, 0]);

@@ -1,7 +1,7 @@
 /** Alive while data flows: catches a driver that is up but silent, slow, or stuck on old data. */
-import type { RosFinding, RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
+import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { WatchStats } from '../transport.ts';
-import type { WatchContext } from './kinds.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
 import { clockTime, shortTime } from './words.ts';
 
@@ -10,7 +10,7 @@ export function watchTopicRate(
   { topic, minRateHz, maxAgeMs }: Extract<RosProbeSpec, { kind: 'topic' }>,
   target: RosProbeTarget,
   onChange: () => void,
-): RosWatch {
+): KindWatch {
   // Long enough for a rate that is kept to show in it whatever the moment.
   const windowMs = Math.max(shortestWindowMs, (samplesInWindow / minRateHz) * 1000);
   /** As it was told last, and since when it is so. */

@@ -1,14 +1,35 @@
 /** The ROS 2 side: the bridge of an agent, and what the command line sees of the graph. Loaded only where it is used. */
 import type { BridgeAgent } from '../../ros/agent-port.ts';
 import type { Bridge } from '../../ros/bridge.ts';
+import { discoveryFromEnvironment, isConfinedToHost } from '../../ros/discovery.ts';
 import type { BridgeProber } from '../../ros/probes/prober.ts';
-import { TransportError } from '../../ros/transport.ts';
+import { type DiscoveryOptions, TransportError } from '../../ros/transport.ts';
 import { CliError } from '../cli/errors.ts';
 import type { RosAccess } from '../cli/ros.ts';
 import type { RosConfig } from '../config/agent-config.ts';
 import type { EventRecorder } from '../events.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { program } from './programs.ts';
+
+function discoveryOf({ domainId, discoveryRange, staticPeers }: RosConfig): DiscoveryOptions {
+  return {
+    ...discoveryFromEnvironment(
+      domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
+    ),
+    ...(discoveryRange === undefined ? {} : { range: discoveryRange }),
+    ...(staticPeers === undefined ? {} : { staticPeers }),
+  };
+}
+
+/** Undefined where the environment is wrong about it, which the bridge tells. */
+export function rosDomain(config: RosConfig): number | undefined {
+  try {
+    return discoveryOf(config).domainId;
+  } catch (err) {
+    if (err instanceof TransportError) return undefined;
+    throw err;
+  }
+}
 
 /** Undefined, and nothing is loaded, where the bridge is off. */
 export async function rosBridge(
@@ -26,18 +47,10 @@ export async function rosBridge(
   if (config.transport === 'off') return undefined;
   const { createBridge } = await import('../../ros/bridge.ts');
   const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
-  const { discoveryFromEnvironment, isConfinedToHost } = await import('../../ros/discovery.ts');
   const { watchOn } = await import('../../ros/probes/kinds.ts');
   const { log } = o;
-  const { domainId, discoveryRange, staticPeers } = config;
   const addonPath = program('roslet-dds.node');
-  const discovery = () => ({
-    ...discoveryFromEnvironment(
-      domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
-    ),
-    ...(discoveryRange === undefined ? {} : { range: discoveryRange }),
-    ...(staticPeers === undefined ? {} : { staticPeers }),
-  });
+  const discovery = () => discoveryOf(config);
   return createBridge({
     agent: o.agent,
     robotName: config.robotName,
@@ -64,7 +77,6 @@ export async function rosBridge(
 export const ros: RosAccess = {
   async open() {
     const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
-    const { discoveryFromEnvironment } = await import('../../ros/discovery.ts');
     const log = createLogger({ format: 'auto', level: 'info' });
     try {
       const discovery = discoveryFromEnvironment(process.env);

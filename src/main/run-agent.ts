@@ -35,7 +35,7 @@ import { kubernetesVersion, version } from '../version.ts';
 import { agentView } from '../view.ts';
 import { volumeManager } from '../volumes/manager.ts';
 import { healthOf, nodeMonitor } from './node.ts';
-import { rosBridge } from './ros.ts';
+import { rosBridge, rosDomain } from './ros.ts';
 import { openRuntimes } from './runtimes.ts';
 import { startServers } from './servers.ts';
 import { runUpkeep } from './upkeep.ts';
@@ -156,6 +156,7 @@ export async function runAgent(
     });
   const address = () => machineAddresses().find((each) => each !== '127.0.0.1');
   const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, address, log });
+  const rosDomainId = rosDomain(config.ros);
   let refused: RefusedManifest[] = [];
   let manifestsRead = config.staticPodPath === undefined;
   const agent = new Agent({
@@ -194,6 +195,7 @@ export async function runAgent(
       pressures: node.pressures(),
       shuttingDown: false,
       hasRosBridge: config.ros.transport !== 'off',
+      rosDomainId,
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),

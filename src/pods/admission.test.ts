@@ -228,6 +228,57 @@ const cases: Case[] = [
     message:
       'container cam has a ros2-probe probe, which the ROS 2 bridge answers, and that is off (ros.transport: off)',
   },
+  ...(
+    [
+      [
+        'on another ROS domain',
+        { name: 'ROS_DOMAIN_ID', value: '5' },
+        {},
+        'its ROS_DOMAIN_ID is 5, and the agent is on domain 0: give both the same (ros.domainId of the agent)',
+      ],
+      [
+        'that nobody discovers',
+        { name: 'ROS_AUTOMATIC_DISCOVERY_RANGE', value: 'off' },
+        {},
+        'its ROS_AUTOMATIC_DISCOVERY_RANGE is OFF',
+      ],
+      [
+        'that stay in their own network',
+        { name: 'ROS_LOCALHOST_ONLY', value: '1' },
+        {},
+        'its ROS 2 discovery stays on the loopback of its own network: let it be SUBNET, or set hostNetwork',
+      ],
+      ["on the agent's ROS domain", { name: 'ROS_DOMAIN_ID', value: '0' }, {}, undefined],
+      ['on a domain that is not known', { name: 'ROS_DOMAIN_ID', value: '$(OTHER)' }, {}, undefined],
+      [
+        'that stay on this machine, on its network',
+        { name: 'ROS_LOCALHOST_ONLY', value: '1' },
+        { hostNetwork: true },
+        undefined,
+      ],
+      [
+        'another container of which may be heard',
+        { name: 'ROS_DOMAIN_ID', value: '5' },
+        { initContainers: [{ name: 'other', restartPolicy: 'Always' }] },
+        undefined,
+      ],
+    ] as const
+  ).map(([which, env, more, why]) => ({
+    it: `${why === undefined ? 'takes' : 'refuses'} probes of the ROS 2 bridge of pods ${which}`,
+    pod: pod({
+      containers: [
+        { name: 'cam', env: [env], livenessProbe: { exec: { command: ['ros2-probe', 'node', '/cam'] } } },
+      ],
+      ...more,
+    } as Partial<PodSpec>),
+    node: { rosDomainId: 0 },
+    ...(why === undefined
+      ? {}
+      : {
+          reason: 'RosProbeNotSupported',
+          message: `container cam has a ros2-probe probe, which the ROS 2 bridge answers, and that cannot hear it: ${why}`,
+        }),
+  })),
   {
     it: 'refuses pods on a full disk',
     pod: asking({ memory: '1Mi' }),

@@ -8,6 +8,7 @@ import { unsupportedFields } from '../api/support.ts';
 import { afterAnnotation, annotationErrors } from '../api/validate/annotations.ts';
 import { matchesNode, untoleratedTaint } from '../node/placement.ts';
 import { forbiddenSysctl } from '../node/sysctls.ts';
+import { whyNeverHeard } from '../probes/ros-reach.ts';
 import { isRosProbe, rosProbeCommand } from '../probes/ros-spec.ts';
 import { isExtended, type ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass, systemCriticalPriority } from '../resources/qos.ts';
@@ -34,6 +35,8 @@ export interface NodeAdmissionContext {
   shuttingDown: boolean;
   /** Whether the ROS 2 bridge is on, which answers ros2-probe. */
   hasRosBridge: boolean;
+  /** The domain that it is on; undefined: not known. */
+  rosDomainId?: number;
 }
 
 /** @param active Admitted pods that are not terminated; `pod` itself among them does not count. */
@@ -239,17 +242,24 @@ const predicate = (name: string, description: string): Refusal => ({
 function checkRosProbes(
   { spec }: Pod,
   _others: readonly Pod[],
-  { hasRosBridge }: NodeAdmissionContext,
+  { hasRosBridge, rosDomainId }: NodeAdmissionContext,
 ): Refusal | undefined {
-  if (hasRosBridge) return undefined;
-  const asking = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find((container) =>
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const asking = containers.find((container) =>
     [container.startupProbe, container.livenessProbe, container.readinessProbe].some((p) =>
       isRosProbe(p?.exec),
     ),
   );
   if (asking === undefined) return undefined;
-  return {
+  const refusal = (why: string): Refusal => ({
     reason: 'RosProbeNotSupported',
-    message: `container ${asking.name} has a ${rosProbeCommand} probe, which the ROS 2 bridge answers, and that is off (ros.transport: off)`,
-  };
+    message: `container ${asking.name} has a ${rosProbeCommand} probe, which the ROS 2 bridge answers, and ${why}`,
+  });
+  if (!hasRosBridge) return refusal('that is off (ros.transport: off)');
+  if (rosDomainId === undefined) return undefined;
+  // What a container waits for may come from another one of its pod.
+  const why = containers.map((each) => whyNeverHeard(each, spec?.hostNetwork === true, rosDomainId));
+  const whyNot = why[containers.indexOf(asking)];
+  if (whyNot === undefined || why.includes(undefined)) return undefined;
+  return refusal(`that cannot hear it: ${whyNot}`);
 }

@@ -9,7 +9,11 @@ const heartbeat: RosProbeSpec = { kind: 'heartbeat', topic: '/hb', deadlineMs: 1
 function setUp(
   spec: RosProbeSpec = heartbeat,
   probe: Partial<Probe> = {},
-  { excuse, isAdopted = false }: { excuse?: () => string | undefined; isAdopted?: boolean } = {},
+  {
+    excuse,
+    unheard,
+    isAdopted = false,
+  }: { excuse?: () => string | undefined; unheard?: () => string | undefined; isAdopted?: boolean } = {},
 ) {
   let finding: RosFinding = { state: 'missed', atMs: 0, message: 'never heard' };
   let tell = (): void => {};
@@ -32,7 +36,7 @@ function setUp(
         if (broken !== undefined) throw broken;
         return undefined;
       };
-      return { check, gaps, close: () => closed++ };
+      return { check, gaps, whyUnheard: async () => unheard?.(), close: () => closed++ };
     },
     findExcuse: async () => excuse?.(),
     isAdopted,
@@ -233,6 +237,21 @@ test('a watch that breaks is told and looked at again', async () => {
   await pass(1000);
   expect(told.at(-1)).toBe('2000 failure');
   expect(worker.result).toBe('success');
+  worker.stop();
+});
+
+test('who cannot be heard does not fail, until it can', async () => {
+  let unheard: string | undefined = 'on another domain';
+  const { worker, told, is } = setUp(heartbeat, { failureThreshold: 1 }, { unheard: () => unheard });
+  await pass(30_000);
+  const said = 'unknown never heard; on another domain';
+  expect(told).toEqual([`10000 ${said}`, `20000 ${said}`, `30000 ${said}`]);
+  expect(worker.result).toBe('unknown');
+  unheard = undefined;
+  await is('alive');
+  unheard = 'on another domain';
+  await is('missed');
+  expect(told.slice(3)).toEqual(['30000 success', '30000 is success', '30000 failure', '30000 is failure']);
   worker.stop();
 });
 

@@ -6,7 +6,7 @@
  *   to start is not held to a deadline of milliseconds. So it is again when the graph could not be seen for a while.
  * - From then on a heartbeat or a liveliness that is missed fails at once, and once more with every further deadline that
  *   passes. What is no matter of a deadline fails at once and then once a period.
- * - What cannot be told (no transport yet) changes nothing.
+ * - What cannot be told (no transport yet, a container on another ROS domain) changes nothing.
  */
 import type { RosFinding, RosProbeSpec, RosWatch } from '../../ros/prober.ts';
 import { type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
@@ -86,21 +86,29 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
 
   async function fail(finding: RosFinding): Promise<void> {
     const outcome = outcomeOf(finding);
-    const excuse = counter.mayExcuse() ? await lookForExcuse(outcome) : undefined;
+    const { unheard, excuse } = await lookForReason(outcome);
     if (stopped.signal.aborted) return;
     // Looking for an excuse takes a moment, in which the sign of life may have come.
     if (watch?.check().state !== 'missed') return judge(false);
     isMissKnown = true;
+    if (unheard !== undefined) {
+      counter.addUnknown(new Error(`${finding.message}; ${unheard}`));
+      schedule(periodMs);
+      return;
+    }
     if (excuse === undefined) counter.add(outcome);
     else counter.addExcused(outcome, excuse);
     if (counter.result !== 'failure' || excuse !== undefined) schedule(paceMs());
     else unschedule();
   }
 
-  async function lookForExcuse(outcome: ProbeOutcome): Promise<string | undefined> {
+  /** Why the failure says nothing about the container, or is not its own. */
+  async function lookForReason(outcome: ProbeOutcome): Promise<{ unheard?: string; excuse?: string }> {
     isJudging = true;
     try {
-      return await findExcuse(outcome, stopped.signal);
+      const unheard = hasLived ? undefined : await watch?.whyUnheard();
+      if (unheard !== undefined || !counter.mayExcuse()) return { unheard };
+      return { excuse: await findExcuse(outcome, stopped.signal) };
     } finally {
       isJudging = false;
     }

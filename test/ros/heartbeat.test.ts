@@ -95,6 +95,32 @@ describe('a heartbeat on the ROS graph', () => {
     });
   });
 
+  it('of a pod on another ROS domain cannot be had: it is refused, or told and not restarted', async () => {
+    const a = await start();
+    const there = driver(`exec ${publish('').replace('ROS_DOMAIN_ID=97', '')}`);
+    const said = there.replace(
+      '    image: none',
+      '    image: none\n    env: [{name: ROS_DOMAIN_ID, value: "96"}]',
+    );
+    const unsaid = driver(`exec ${publish('').replace('=97', '=96')}`).replace(
+      'name: driver',
+      'name: unsaid',
+    );
+    await a.apply('said.yaml', said);
+    await a.apply('unsaid.yaml', unsaid);
+    await until('it is refused', async () => (await a.pod('driver'))?.status?.phase === 'Failed');
+    expect((await a.pod('driver'))?.status).toMatchObject({
+      reason: 'RosProbeNotSupported',
+      message: expect.stringContaining('its ROS_DOMAIN_ID is 96, and the agent is on domain 97'),
+    });
+    await until('it is told', async () =>
+      (await a.cli('describe', 'unsaid-robot')).includes(
+        'the processes of the pod are on ROS domain 96, and the agent on 97',
+      ),
+    );
+    expect(restarts((await a.pod('unsaid'))!)).toBe(0);
+  });
+
   it('that nobody can hear any more is told of a pod that runs already, which goes on', async () => {
     const a = await start();
     await a.apply('driver.yaml', driver(`exec ${publish('')}`));

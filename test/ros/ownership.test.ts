@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RosProbeTarget } from '../../ros/prober.ts';
+import { otherDomain } from '../../ros/probes/domains.ts';
 import { judge, type Ownership, udpSocketReader } from '../../ros/probes/ownership.ts';
 
 const children: ChildProcess[] = [];
@@ -97,6 +98,36 @@ it('who asks for sockets gets those that there are at that time, also while they
   const { port } = await bound();
   expect((await reader()).has(port)).toBe(true);
   await Promise.all([first, third]);
+});
+
+describe('the ROS domain of a pod', () => {
+  it.each([
+    [
+      'the port of its discovery by multicast',
+      [7400 + 250 * 7],
+      'the processes of the pod are on ROS domain 7, and',
+    ],
+    [
+      'the two ports of its second participant',
+      [9162, 9163],
+      'the processes of the pod are on ROS domain 7, and',
+    ],
+    ["the same of the agent's, too", [9162, 9163, 8150], undefined],
+    ['a port that may be so by chance', [9162], undefined],
+    ['nothing', [], undefined],
+  ])('is told in its own network by %s', async (_what, ports, told) => {
+    const script = `const bind = (port) => new Promise((done) => require('node:dgram').createSocket('udp4').bind(port, '0.0.0.0', done));
+      Promise.all(${JSON.stringify(ports)}.map(bind)).then(() => console.log('bound'));
+      setInterval(() => {}, 1000);`;
+    const child = spawn('unshare', ['-n', process.execPath, '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.push(child);
+    await once(child.stdout!, 'data');
+    const why = await otherDomain(target([child.pid!], ['10.88.0.7']), 3, udpSockets);
+    if (told === undefined) expect(why).toBeUndefined();
+    else expect(why).toContain(told);
+  });
 });
 
 describe('a participant of a pod with a network of its own', () => {

@@ -207,6 +207,24 @@ describe('a heartbeat', () => {
   });
 });
 
+it('what is on another ROS domain does not fail, and it is told', async () => {
+  const { prober, transport } = setUp(bench);
+  const elsewhere = await bench.peer({ domainId: transport.domainId + 1 });
+  const { is, events } = liveness(prober, ['node', '/peer'], ofPod(elsewhere.pid));
+  await until(() => events.length > 1);
+  expect(new Set(events)).toEqual(
+    new Set([
+      'Liveness probe errored and resulted in unknown state: the node /peer is not in the ROS graph; ' +
+        `the processes of the pod are on ROS domain ${transport.domainId + 1}, and the agent on ${transport.domainId}: ` +
+        'give both the same (ROS_DOMAIN_ID, ros.domainId of the agent)',
+    ]),
+  );
+  await is('unknown');
+  // Who is on no domain at all is held to its probe.
+  await elsewhere.kill();
+  await is('failure');
+});
+
 it('liveliness is lost when the process that asserts it is killed', async () => {
   const { prober } = setUp(bench);
   const peer = await bench.peer();
