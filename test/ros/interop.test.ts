@@ -10,6 +10,10 @@ import { ChangeState, GetState, State, Transition } from '../../ros/messages/gen
 import { ParticipantEntitiesInfo } from '../../ros/messages/gen/rmw_dds_common.ts';
 import { PodStatus } from '../../ros/messages/gen/roslet_msgs.ts';
 import * as std_msgs from '../../ros/messages/gen/std_msgs.ts';
+import type { RosProbeSpec, RosProbeTarget } from '../../ros/prober.ts';
+import { otherDomain } from '../../ros/probes/domains.ts';
+import { watchOn } from '../../ros/probes/kinds.ts';
+import { udpSocketReader } from '../../ros/probes/ownership.ts';
 import type { QosProfile, RosNode, RosTransport, WatchEvent } from '../../ros/transport.ts';
 import { silentLogger } from '../../src/log.ts';
 import { missingForPeer, type RosPeer, rosPeerKinds, startRosPeer } from '../peers/ros/peer.ts';
@@ -154,6 +158,34 @@ describe.each(rosPeerKinds)('%s', (kind) => {
     await peer.unpublish(topic);
     await until(() => expect(events.map(({ event }) => event)).toContain('unmatched'));
     watch.close();
+  });
+
+  test('keeps its own pod alive and no other, and is known by its domain', async () => {
+    const begin = watchOn({ transport, node, log: silentLogger() });
+    const own: RosProbeTarget = { addresses: [], pids: async () => [peer.pid] };
+    const topic = `/lab/${kind}/own`;
+    const managed = `/lab/managed_${kind}`;
+    await peer.publish(topic, std_msgs.String.name, { data: '' }, {}, 20);
+    await peer.serve(`${managed}/get_state`, GetState.name, { current_state: { id: 3, label: 'active' } });
+    const specs: RosProbeSpec[] = [
+      { kind: 'heartbeat', topic, deadlineMs: 10_000 },
+      { kind: 'lifecycle', node: managed, state: 'active' },
+    ];
+    const watches = [own, { ...own, pids: async () => [process.pid] }].map((target) =>
+      specs.map((spec) => begin(spec, target, () => undefined)),
+    );
+    const findings = () => watches.map((each) => each.map((watch) => watch.check()));
+    await until(() => expect(findings()[0]).toMatchObject([{ state: 'alive' }, { state: 'alive' }]));
+    await until(() =>
+      expect(findings()[1]).toMatchObject([
+        { state: 'missed', message: expect.stringContaining('1 publisher is not of this pod') },
+        { state: 'missed', message: expect.stringContaining('is not of this pod') },
+      ]),
+    );
+    for (const watch of watches.flat()) watch.close();
+    await peer.unpublish(topic);
+    expect(await otherDomain(own, domainId + 1, udpSocketReader())).toContain(`on ROS domain ${domainId}, `);
+    expect(await otherDomain(own, domainId, udpSocketReader())).toBeUndefined();
   });
 
   test('that dies is missed by its liveliness lease', async () => {
