@@ -85,10 +85,6 @@ export class KubeClient {
     return this.request<T>({ method: 'POST', path, body }, signal);
   }
 
-  replace<T>(path: string, body: T, signal: AbortSignal): Promise<T> {
-    return this.request<T>({ method: 'PUT', path, body }, signal);
-  }
-
   patch<T>(path: string, body: unknown, signal: AbortSignal, contentType = strategicMergePatch): Promise<T> {
     return this.request<T>({ method: 'PATCH', path, body, contentType }, signal);
   }

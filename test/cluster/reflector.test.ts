@@ -176,7 +176,9 @@ describe('the client', () => {
   it('tells what the server said', async () => {
     api.answer = (_, response) =>
       json(response, 409, failure(409, 'Conflict', 'the object has been modified'));
-    const error = await client.replace(`${path}/a`, object('a', '1'), signal).catch((err: unknown) => err);
+    const error = await client
+      .request({ method: 'PUT', path: `${path}/a`, body: object('a', '1') }, signal)
+      .catch((err: unknown) => err);
     expect(error).toBeInstanceOf(ApiStatusError);
     expect(error).toMatchObject({
       code: 409,
