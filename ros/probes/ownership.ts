@@ -3,7 +3,9 @@
  * a UDP port that a process of the pod holds open. The addresses are those that a participant announces, which this is no
  * defence against: who is on the network may announce another's.
  */
+import { createSocket } from 'node:dgram';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { RosProbeTarget } from '../prober.ts';
 import type { ParticipantInfo } from '../transport.ts';
@@ -27,51 +29,74 @@ export async function judge(
 ): Promise<Judgement> {
   const owners = new Map<string, Ownership>();
   /** To be told by their ports. */
-  const local = new Map<string, number[]>();
+  const local = new Map<string, ParticipantInfo['locators']>();
   for (const { prefix, locators } of participants) {
-    const here = locators.filter(({ address }) => isOfThisMachine(address));
     if (locators.length === 0) owners.set(prefix, 'unknown');
     else if (target.addresses.length > 0) {
       const isOwn = locators.some(({ address }) => target.addresses.includes(address));
       owners.set(prefix, isOwn ? 'own' : 'other');
-    } else if (here.length === 0) owners.set(prefix, 'other');
-    else
-      local.set(
-        prefix,
-        here.map(({ port }) => port),
-      );
+    } else local.set(prefix, locators);
   }
-  if (local.size === 0) return { owners };
-  const known = await lookAtSockets(target, udpSockets);
-  for (const [prefix, ports] of local) {
-    const isOwn = ports.some((port) => known.byPort.get(port)?.some((inode) => known.held.has(inode)));
-    owners.set(prefix, isOwn ? 'own' : known.problem === undefined ? 'other' : 'unknown');
+  try {
+    await judgeByPorts(local, target, udpSockets, owners);
+    return { owners };
+  } catch (err) {
+    for (const prefix of local.keys()) if (!owners.has(prefix)) owners.set(prefix, 'unknown');
+    return { owners, problem: err as Error };
   }
-  return { owners, problem: known.problem };
 }
 
-interface KnownSockets {
-  byPort: UdpSockets;
-  /** By processes of the pod. */
-  held: ReadonlySet<string>;
-  problem?: Error;
-}
-
-async function lookAtSockets(
+async function judgeByPorts(
+  participants: ReadonlyMap<string, ParticipantInfo['locators']>,
   target: RosProbeTarget,
   udpSockets: () => Promise<UdpSockets>,
-): Promise<KnownSockets> {
-  try {
-    return { byPort: await udpSockets(), held: await heldSockets(await target.pids()) };
-  } catch (err) {
-    return { byPort: new Map(), held: new Set(), problem: err as Error };
+  owners: Map<string, Ownership>,
+): Promise<void> {
+  const ports = new Map<string, number[]>();
+  for (const [prefix, locators] of participants) {
+    const here = await portsHere(locators);
+    if (here.length === 0) owners.set(prefix, 'other');
+    else ports.set(prefix, here);
+  }
+  if (ports.size === 0) return;
+  const [byPort, held] = [await udpSockets(), await heldSockets(await target.pids())];
+  for (const [prefix, those] of ports) {
+    const isOwn = those.some((port) => byPort.get(port)?.some((inode) => held.has(inode)));
+    owners.set(prefix, isOwn ? 'own' : 'other');
   }
 }
 
-function isOfThisMachine(address: string): boolean {
-  if (address.startsWith('127.') || address === '::1') return true;
-  return Object.values(networkInterfaces()).some((list) => list?.some((known) => known.address === address));
+/** The ports of those that are on this machine. */
+async function portsHere(locators: ParticipantInfo['locators']): Promise<number[]> {
+  const ports: number[] = [];
+  for (const { address, port } of locators) if (await isOfThisMachine(address)) ports.push(port);
+  return ports;
 }
+
+async function isOfThisMachine(address: string): Promise<boolean> {
+  if (address.startsWith('127.') || address === '::1') return true;
+  const isListed = Object.values(networkInterfaces()).some((list) =>
+    list?.some((known) => known.address === address),
+  );
+  return isListed || (await canBind(address));
+}
+
+/** Node leaves out interfaces without a link. The addresses stay, as when a robot leaves its radio's range. */
+function canBind(address: string): Promise<boolean> {
+  const family = isIP(address);
+  if (family === 0) return Promise.resolve(false);
+  const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+  return new Promise<boolean>((resolve, reject) => {
+    socket.once('error', (err: NodeJS.ErrnoException) => {
+      if (isShortage(err)) reject(err);
+      else resolve(false);
+    });
+    socket.bind({ address, port: 0, exclusive: true }, () => resolve(true));
+  }).finally(() => socket.close());
+}
+
+const isShortage = ({ code = '' }: NodeJS.ErrnoException): boolean =>
+  ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'].includes(code);
 
 /** Reads what the kernel has of UDP sockets. Who asks while that goes on gets what is read next, all of them the same. */
 export function udpSocketReader(): () => Promise<UdpSockets> {

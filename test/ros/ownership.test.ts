@@ -1,6 +1,8 @@
 /** Whose a DDS participant is, told by real sockets of real processes. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RosProbeTarget } from '../../ros/prober.ts';
 import { otherDomain } from '../../ros/probes/domains.ts';
@@ -68,6 +70,29 @@ describe("a participant on the host's network", () => {
     const blind = { addresses: [], pids: () => Promise.reject(problem) };
     const judgement = await judge([reachedAt('127.0.0.1', mine.port)], blind, udpSockets);
     expect(judgement).toEqual({ owners: new Map([['p', 'unknown']]), problem });
+  });
+
+  it('is of the pod also while the link of its address is down, as out of range of the radio', async () => {
+    const module = join(import.meta.dirname, '..', '..', 'ros', 'probes', 'ownership.ts');
+    const script = `import { createSocket } from 'node:dgram';
+      import { networkInterfaces } from 'node:os';
+      import { judge, udpSocketReader } from ${JSON.stringify(module)};
+      const socket = createSocket('udp4');
+      socket.bind(0, '0.0.0.0', async () => {
+        const at = (prefix, address) => ({ prefix, locators: [{ address, port: socket.address().port }] });
+        const target = { addresses: [], pids: async () => [process.pid] };
+        const { owners } = await judge([at('mine', '10.99.0.7'), at('other', '10.99.0.8')], target, udpSocketReader());
+        console.log(JSON.stringify({ owners: Object.fromEntries(owners), listed: Object.keys(networkInterfaces()) }));
+        socket.close();
+      });`;
+    const network =
+      'ip link add name radio type veth peer name far && ip addr add 10.99.0.7/24 dev radio && ip link set radio up && exec "$@"';
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)('unshare', ['-n', 'sh', '-c', network, 'sh', ...node]);
+    expect(JSON.parse(stdout)).toEqual({
+      owners: { mine: 'own', other: 'other' },
+      listed: [],
+    });
   });
 
   it('is judged together with others by one look at the sockets', async () => {
