@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { Duplex, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { type SpdySession, spdySession } from '../runtime/cri/spdy.ts';
 import { cgroupsBelow, TestAgent, until } from './agent.ts';
 import { CertificateAuthority, type Signed } from './peers/certificates.ts';
@@ -372,6 +373,49 @@ describe('port-forward', () => {
     const session = spdySession(await tunnel('/portForward/default/shell-robot'), Buffer.alloc(0));
     expect(await forwarded(session, echo.port)).toBe('ping pong');
     echo.server.close();
+  });
+
+  /** What comes over each channel until the node closes the connection; `send` goes to the first. */
+  const overChannels = async (query: string, send = ''): Promise<Buffer[]> => {
+    const url = `wss://127.0.0.1:${port}/portForward/default/shell-robot${query}`;
+    const socket = new WebSocket(url, ['v4.channel.k8s.io'], { rejectUnauthorized: false, ...admin });
+    const channels: Buffer[] = [];
+    socket.on('message', (message: Buffer) => {
+      const number = message[0] ?? 0;
+      channels[number] = Buffer.concat([channels[number] ?? Buffer.alloc(0), message.subarray(1)]);
+    });
+    await once(socket, 'open');
+    if (send !== '') socket.send(Buffer.concat([Buffer.from([0]), Buffer.from(send)]));
+    await once(socket, 'close');
+    return channels;
+  };
+
+  it('reaches ports over the channels of a WebSocket, and says which it does not', async () => {
+    // Who uses these channels cannot say that it has said all.
+    const server = createServer((socket) => {
+      socket.once('data', (said) => socket.end(`${said} pong`));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const there = (server.address() as AddressInfo).port;
+    const none = await freePort();
+    const [data, error, noData, why] = await overChannels(`?port=${there},${none}`, 'ping');
+    const prefix = (of: number) => Buffer.from([of & 0xff, of >> 8]).toString('latin1');
+    expect(data?.toString('latin1')).toBe(`${prefix(there)}ping pong`);
+    expect(error?.toString('latin1')).toBe(prefix(there));
+    expect(noData?.toString('latin1')).toBe(prefix(none));
+    expect(why?.subarray(2).toString()).toMatch(/refused/i);
+    server.close();
+  });
+
+  it.each([
+    ['', 'query parameter "port" is required'],
+    ['?port=0', 'unable to parse "0" as a port'],
+  ])('refuses channels for no port (%s)', async (query, message) => {
+    const url = `wss://127.0.0.1:${port}/portForward/default/shell-robot${query}`;
+    const socket = new WebSocket(url, ['v4.channel.k8s.io'], { rejectUnauthorized: false, ...admin });
+    socket.on('error', () => undefined);
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
+    expect([response.statusCode, await text(response)]).toEqual([400, expect.stringContaining(message)]);
   });
 
   it('says why it does not', async () => {

@@ -33,7 +33,7 @@ const closeChannel = 255;
 const maxMessageBytes = 16 * 1024 * 1024;
 
 /** While a reader is behind nothing is read, also not that the client is gone: only writing to it tells. */
-const pingMs = 10_000;
+export const pingMs = 10_000;
 
 /** Newest first. */
 const subprotocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'channel.k8s.io'];
@@ -61,7 +61,7 @@ function chooseSubprotocol({ req }: UpgradeExchange): string {
 }
 
 /** `ws` is loaded when the first client wants it. */
-async function acceptWebSocket(
+export async function acceptWebSocket(
   { req, socket, head, signal }: UpgradeExchange,
   protocol: string,
 ): Promise<WebSocket> {
@@ -167,7 +167,7 @@ function plainError(status: Buffer | string): string {
   return outcome === 'Success' ? '' : message;
 }
 
-function asBuffer(data: RawData): Buffer {
+export function asBuffer(data: RawData): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data);
   return Buffer.isBuffer(data) ? data : Buffer.from(data);
 }

@@ -1,6 +1,6 @@
 /**
  * `portforward`: for each connection that kubectl takes, a pair of SPDY streams joined to a port inside the pod (protocol
- * `portforward.k8s.io`).
+ * `portforward.k8s.io`). Simpler clients name the ports and use a WebSocket's channels, a connection each.
  */
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,6 +10,7 @@ import type { AgentView, SandboxHandle } from '../agent-view.ts';
 import { badRequest } from '../errors.ts';
 import type { UpgradeExchange } from '../http.ts';
 import { findPod } from '../pod-lookup.ts';
+import { acceptPortChannels, offersPortChannels, requestedPorts } from './port-channels.ts';
 import { serveSpdy } from './spdy-server.ts';
 import { acceptSpdy, acceptSpdyTunnel, isSpdyUpgrade } from './spdy-upgrade.ts';
 
@@ -34,6 +35,18 @@ export async function streamPorts(
   const pod = findPod(agent, namespace, name, uid);
   const sandbox = await agent.sandbox(podUid(pod));
   if (!sandbox) throw badRequest(`pod ${podName(pod)} does not run: it has no network to forward to`);
+  if (offersPortChannels(exchange)) {
+    const { pairs, close } = await acceptPortChannels(exchange, requestedPorts(exchange.query), idleMs);
+    await Promise.all(
+      pairs.map(async ({ port, ...pair }) => {
+        await forward(sandbox, port, pair, exchange.signal, log);
+        // What the client still sends there must not hold up the others.
+        pair.data.destroy();
+      }),
+    );
+    close();
+    return;
+  }
   const connection = await accept(exchange);
   const pairs = new Map<string, { port: number; error?: Duplex; data?: Duplex }>();
   const served = serveSpdy(
