@@ -3,27 +3,40 @@
  * contract/subjects.ts; the cases are in contract/, grouped by what they are about.
  */
 import { describe } from 'vitest';
-import { graphCases } from './contract/graph.ts';
+import { graphCases, participantCases } from './contract/graph.ts';
 import { type Bench, useBench } from './contract/harness.ts';
-import { peerCases } from './contract/peers.ts';
-import { qosCases, timeQosCases } from './contract/qos.ts';
+import { matchCases, peerCases } from './contract/peers.ts';
+import { incompatibleQosCases, qosCases, timeQosCases } from './contract/qos.ts';
 import { serviceCases } from './contract/services.ts';
-import { type SubjectName, subjects } from './contract/subjects.ts';
+import { subjects } from './contract/subjects.ts';
 import { topicCases } from './contract/topics.ts';
-import { nativeWatchCases, watchCases } from './contract/watch.ts';
+import { leaseWatchCases, nativeWatchCases, typeWatchCases, watchCases } from './contract/watch.ts';
+import type { TransportCapabilities } from './transport.ts';
 
-const groups: Record<string, (bench: Bench) => void> = {
-  topics: topicCases,
-  qos: qosCases,
-  'time qos': timeQosCases,
-  peers: peerCases,
-  services: serviceCases,
-  graph: graphCases,
-  watch: watchCases,
-  'native watch': nativeWatchCases,
-};
+interface Group {
+  name: string;
+  cases(bench: Bench): void;
+  needs?: keyof TransportCapabilities;
+}
 
-describe.each(Object.keys(subjects) as SubjectName[])('%s', (subject) => {
+const groups: readonly Group[] = [
+  { name: 'topics', cases: topicCases },
+  { name: 'qos', cases: qosCases },
+  { name: 'incompatible qos', cases: incompatibleQosCases, needs: 'endpointEvents' },
+  { name: 'time qos', cases: timeQosCases, needs: 'timeQos' },
+  { name: 'peers', cases: peerCases },
+  { name: 'matching', cases: matchCases, needs: 'endpointEvents' },
+  { name: 'services', cases: serviceCases },
+  { name: 'graph', cases: graphCases },
+  { name: 'participants', cases: participantCases, needs: 'participantDetails' },
+  { name: 'watch', cases: watchCases },
+  { name: 'watch of leases', cases: leaseWatchCases, needs: 'timeQos' },
+  { name: 'watch of types', cases: typeWatchCases, needs: 'anyType' },
+  { name: 'native watch', cases: nativeWatchCases, needs: 'nativeWatch' },
+];
+
+describe.each(Object.entries(subjects))('%s', (subject, { can }) => {
   const bench = useBench(subject);
-  describe.each(Object.entries(groups))('%s', (_name, cases) => cases(bench));
+  const able = groups.filter(({ needs }) => needs === undefined || can(needs));
+  describe.each(able)('$name', ({ cases }) => cases(bench));
 });

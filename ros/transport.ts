@@ -254,14 +254,20 @@ export type WatchEvent =
   | { event: 'silent'; atMs: number; lastSampleMs?: number };
 
 export interface TransportCapabilities {
-  /** deadline, lifespan and liveliness lease in QosProfile are honoured. */
+  /** deadline, lifespan and liveliness lease in QosProfile, and the lease of a watch, are honoured. */
   readonly timeQos: boolean;
+  /** EndpointOptions.onEvent is called. */
+  readonly endpointEvents: boolean;
   /** Silence is seen by the middleware's own threads; false: by timers of the event loop, the time of the last sample still being exact. */
   readonly nativeWatch: boolean;
+  /** Samples of any type are carried and watched, not only of those that are installed on the machine. */
+  readonly anyType: boolean;
   /** Service clients of every rmw get answers, not only those of the same vendor. */
   readonly servesAllVendors: boolean;
   /** participants() tells locators and properties. */
   readonly participantDetails: boolean;
+  /** participantLeaseMs of DiscoveryOptions is honoured; else it is that of the vendor: 10 or 20 s. */
+  readonly participantLease: boolean;
   /** Humble's 24-byte gids on `ros_discovery_info` are understood. */
   readonly humbleGraph: boolean;
 }

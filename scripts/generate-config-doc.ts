@@ -59,7 +59,9 @@ const notes: Partial<Record<string, string>> = {
     'where pods without a runtimeClassName run: `cri`, `process`, or `auto` (cri where its socket is there)',
   nodeName: 'unset: the host name, in lower case',
   'ros.transport':
-    'the ROS 2 bridge ([ros.md](ros.md)): `cyclone` is built in, `auto` takes what is there, `off` costs nothing',
+    'the ROS 2 bridge ([ros.md](ros.md)): `cyclone` is built in, `rclnodejs` runs on the ROS 2 that is sourced, `auto` takes that where it can, `off` costs nothing',
+  'ros.rclnodejsPath':
+    'directory in whose `node_modules` rclnodejs is; unset: beside the agent, or on `NODE_PATH`',
   'ros.robotName': 'first part of the names on the ROS graph; unset: the name of the node',
   'ros.domainId': 'unset: `ROS_DOMAIN_ID` of the environment, else 0',
   'ros.discoveryRange': 'unset: `ROS_AUTOMATIC_DISCOVERY_RANGE` or `ROS_LOCALHOST_ONLY`, else `subnet`',

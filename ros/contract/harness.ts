@@ -9,8 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, vi } from 'vitest';
 import type { DiscoveryOptions, RosTransport } from '../transport.ts';
 import type { PeerCommand, PeerMessage, PeerResult, Received } from './peer.ts';
-import type { SubjectName } from './subjects.ts';
-import { subjects } from './subjects.ts';
+import { subjectOf } from './subjects.ts';
 
 export interface Bench {
   /** Another participant in this process; closed after the case. */
@@ -35,8 +34,9 @@ export interface Peer {
 /** Long enough for a machine that is busy with other things; nothing waits longer than it must. */
 const limitMs = 30_000;
 
-export function useBench(subject: SubjectName): Bench {
-  const domainId = subjects[subject].domainId;
+export function useBench(name: string): Bench {
+  const subject = subjectOf(name);
+  const { domainId } = subject;
   // Of this run alone: what else uses the domain is neither seen nor disturbed.
   const tag = randomUUID();
   const discoveryOf = (overrides: Partial<DiscoveryOptions> = {}): DiscoveryOptions => ({
@@ -50,7 +50,7 @@ export function useBench(subject: SubjectName): Bench {
   const peers: Peer[] = [];
 
   beforeEach((context) => {
-    if (subjects[subject].unavailable !== undefined) context.skip(subjects[subject].unavailable);
+    if (subject.unavailable !== undefined) context.skip(subject.unavailable);
   });
   afterEach(async () => {
     await Promise.all(peers.splice(0).map((peer) => peer.kill()));
@@ -59,17 +59,17 @@ export function useBench(subject: SubjectName): Bench {
 
   return {
     open: (overrides) => {
-      const transport = subjects[subject].open(discoveryOf(overrides));
+      const transport = subject.open(discoveryOf(overrides));
       transports.push(transport);
       return transport;
     },
     peer: async (overrides) => {
-      const peer = await startPeer(subject, discoveryOf(overrides));
+      const peer = await startPeer(name, discoveryOf(overrides));
       peers.push(peer);
       return peer;
     },
     passBy(found) {
-      const args = [join(import.meta.dirname, 'passer-by.ts'), subject, JSON.stringify(discoveryOf()), found];
+      const args = [join(import.meta.dirname, 'passer-by.ts'), name, JSON.stringify(discoveryOf()), found];
       const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: limitMs });
       if (status !== 0) throw new Error(`the passer-by failed: ${stderr}`);
     },
@@ -88,7 +88,7 @@ export function until<T>(probe: () => T | undefined | false): Promise<T> {
   );
 }
 
-async function startPeer(subject: SubjectName, discovery: DiscoveryOptions): Promise<Peer> {
+async function startPeer(subject: string, discovery: DiscoveryOptions): Promise<Peer> {
   const child = fork(join(import.meta.dirname, 'peer.ts'), [subject, JSON.stringify(discovery)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });

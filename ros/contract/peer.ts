@@ -9,7 +9,7 @@ import type {
   QosProfile,
   SampleInfo,
 } from '../transport.ts';
-import { type SubjectName, subjects } from './subjects.ts';
+import { subjectOf } from './subjects.ts';
 import { echoType, reliable, type Text, textType } from './types.ts';
 
 export type PeerCommand =
@@ -50,8 +50,8 @@ export type PeerMessage =
   | { kind: 'received'; received: Received }
   | { kind: 'done'; id: number; result?: unknown; error?: string };
 
-const [subject, discovery] = process.argv.slice(2) as [SubjectName, string];
-const transport = subjects[subject].open(JSON.parse(discovery) as DiscoveryOptions);
+const [subject = '', discovery = ''] = process.argv.slice(2);
+const transport = subjectOf(subject).open(JSON.parse(discovery) as DiscoveryOptions);
 const node = transport.createNode('peer', '/');
 const publishers = new Map<string, Publisher<Text>>();
 const timers = new Map<string, NodeJS.Timeout>();

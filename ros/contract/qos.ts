@@ -4,25 +4,6 @@ import { type Bench, until } from './harness.ts';
 import { latched, reliable, textType } from './types.ts';
 
 export function qosCases(bench: Bench): void {
-  it.each<[string, QosProfile, QosProfile]>([
-    ['reliability', { ...reliable, reliability: 'best_effort' }, reliable],
-    ['durability', reliable, latched],
-  ])('tells both sides when %s keeps them apart', async (policy, offered, asked) => {
-    const told: EndpointEvent[] = [];
-    const onEvent = (event: EndpointEvent) => told.push(event);
-    const publisher = bench
-      .open()
-      .createNode('offers', '/')
-      .createPublisher('/apart', textType, offered, { onEvent });
-    const subscription = bench
-      .open()
-      .createNode('asks', '/')
-      .createSubscription('/apart', textType, asked, () => undefined, { onEvent });
-    await until(() => told.length === 2);
-    expect(told).toEqual(Array(2).fill({ event: 'incompatibleQos', policy, total: 1 }));
-    expect([publisher.subscriptions, subscription.publishers]).toEqual([0, 0]);
-  });
-
   it('gives a late joiner as many as its depth and the publisher’s allow', async () => {
     const publisher = bench
       .open()
@@ -46,6 +27,28 @@ export function qosCases(bench: Bench): void {
     for (const data of texts) publisher.publish({ data });
     await until(() => peer.received.length >= texts.length);
     expect(peer.received.map(({ text }) => text)).toEqual(texts);
+  });
+}
+
+/** Only for a transport that calls `onEvent` (`capabilities.endpointEvents`). */
+export function incompatibleQosCases(bench: Bench): void {
+  it.each<[string, QosProfile, QosProfile]>([
+    ['reliability', { ...reliable, reliability: 'best_effort' }, reliable],
+    ['durability', reliable, latched],
+  ])('tells both sides when %s keeps them apart', async (policy, offered, asked) => {
+    const told: EndpointEvent[] = [];
+    const onEvent = (event: EndpointEvent) => told.push(event);
+    const publisher = bench
+      .open()
+      .createNode('offers', '/')
+      .createPublisher('/apart', textType, offered, { onEvent });
+    const subscription = bench
+      .open()
+      .createNode('asks', '/')
+      .createSubscription('/apart', textType, asked, () => undefined, { onEvent });
+    await until(() => told.length === 2);
+    expect(told).toEqual(Array(2).fill({ event: 'incompatibleQos', policy, total: 1 }));
+    expect([publisher.subscriptions, subscription.publishers]).toEqual([0, 0]);
   });
 }
 

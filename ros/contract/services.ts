@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { GetParameters, ParameterValue, SetParameters } from '../messages/gen/rcl_interfaces.ts';
 import { type Bench, until } from './harness.ts';
 import { echoType } from './types.ts';
 
@@ -14,6 +15,40 @@ export function serviceCases(bench: Bench): void {
     const client = node.createClient('/there', echoType);
     expect(await client.call({ data: 'a' }, withinLimit())).toEqual({ data: 'peer: a' });
     expect(await peer.run({ do: 'call', service: '/here', text: 'b', limitMs })).toBe('here: b');
+  });
+
+  it('carries every kind of field, both ways', async () => {
+    const value = ParameterValue.create({
+      type: 9,
+      bool_value: true,
+      integer_value: -(2n ** 60n),
+      double_value: 0.25,
+      string_value: 'für',
+      byte_array_value: Uint8Array.of(1, 255),
+      bool_array_value: [true, false],
+      integer_array_value: BigInt64Array.of(-1n, 2n),
+      double_array_value: Float64Array.of(0.5),
+      string_array_value: ['a', ''],
+    });
+    const request = {
+      parameters: [
+        { name: 'one', value },
+        { name: 'two', value: ParameterValue.create() },
+      ],
+    };
+    let heard: unknown;
+    const server = bench.open().createNode('server', '/');
+    server.createService('/set', SetParameters, (asked) => {
+      heard = asked;
+      return { results: asked.parameters.map(({ name }) => ({ successful: true, reason: name })) };
+    });
+    server.createService('/get', GetParameters, () => ({ values: [value, ParameterValue.create()] }));
+    const node = bench.open().createNode('client', '/');
+    const set = await node.createClient('/set', SetParameters).call(request, withinLimit());
+    expect(heard).toEqual(request);
+    expect(set.results).toEqual(['one', 'two'].map((reason) => ({ successful: true, reason })));
+    const got = await node.createClient('/get', GetParameters).call({ names: ['x'] }, withinLimit());
+    expect(got).toEqual({ values: [value, ParameterValue.create()] });
   });
 
   it('gives each of many calls at once its own answer, whatever order they are answered in', async () => {
@@ -47,6 +82,22 @@ export function serviceCases(bench: Bench): void {
       .createService('/late', echoType, (request) => request);
     expect(await call).toEqual({ data: 'early' });
     expect(client.isReady).toBe(true);
+  });
+
+  it('tells which servers a client has, by the participants that they are of', async () => {
+    let changes = 0;
+    const transport = bench.open();
+    const client = transport
+      .createNode('client', '/')
+      .createClient('/told', echoType, { onServers: () => changes++ });
+    const there = bench.open();
+    const server = there.createNode('server', '/').createService('/told', echoType, (request) => request);
+    await until(() => client.servers.length === 1 && changes > 0);
+    expect(client.servers[0]?.slice(0, 24)).toBe(there.prefix);
+    expect(transport.graph.participant(there.prefix)?.prefix).toBe(there.prefix);
+    const before = changes;
+    server.close();
+    await until(() => client.servers.length === 0 && changes > before);
   });
 
   it('stops waiting when it is told to', async () => {

@@ -1,4 +1,5 @@
 /** Two types of ROS 2 with hand-written CDR, for tests of what carries them. */
+import { Restart } from '../messages/gen/roslet_msgs.ts';
 import type { MessageType, QosProfile, ServiceType } from '../transport.ts';
 
 export interface Text {
@@ -24,12 +25,20 @@ export const textType: MessageType<Text> = {
   },
 };
 
-/** Has one string each way; no distribution knows it. */
+/** Has a string each way: one field of a service that every ROS 2 with our messages knows. */
 export const echoType: ServiceType<Text, Text> = {
-  name: 'roslet_test/srv/Echo',
-  typeHash: `RIHS01_${'ab'.repeat(32)}`,
-  request: textType,
-  response: textType,
+  name: Restart.name,
+  typeHash: Restart.typeHash,
+  request: {
+    ...textType,
+    encode: ({ data }) => Restart.request.encode({ pod_namespace: '', pod_name: data, container: '' }),
+    decode: (cdr) => ({ data: Restart.request.decode(cdr).pod_name }),
+  },
+  response: {
+    ...textType,
+    encode: ({ data }) => Restart.response.encode({ success: true, message: data }),
+    decode: (cdr) => ({ data: Restart.response.decode(cdr).message }),
+  },
 };
 
 export const latched: QosProfile = {

@@ -4,17 +4,7 @@ import { type Bench, type Peer, until } from './harness.ts';
 import { latched, reliable, sensorData, textType } from './types.ts';
 
 export function watchCases(bench: Bench): void {
-  const beating = async (peer: Peer, qos = reliable) => {
-    await peer.run({ do: 'publisher', topic: '/beat', qos });
-    await peer.run({ do: 'publishEvery', topic: '/beat', periodMs: 20 });
-  };
-  const watched = (options: Parameters<ReturnType<Bench['open']>['watchTopic']>[1]) => {
-    const transport = bench.open();
-    const told: WatchEvent[] = [];
-    const watch = transport.watchTopic('/beat', options, (event) => told.push(event));
-    const names = () => told.map(({ event }) => event);
-    return { transport, watch, told, names };
-  };
+  const { beating, watched } = helpers(bench);
 
   it('tells of silence once, with the last sample, and when it is over', async () => {
     const peer = await bench.peer();
@@ -91,6 +81,29 @@ export function watchCases(bench: Bench): void {
     expect(watch.writers()).toEqual([]);
   });
 
+  it('goes on after a writer that comes back, and tells nothing once closed', async () => {
+    const peer = await bench.peer();
+    const { transport, watch, told, names } = watched({ maxSilenceMs: 200 });
+    await beating(peer);
+    await until(() => names().includes('heard'));
+    await peer.run({ do: 'closePublisher', topic: '/beat' });
+    await until(() => names().includes('unmatched'));
+    await until(() => names().at(-1) === 'silent');
+    const fromHere = told.length;
+    await beating(peer);
+    await until(() => names().slice(fromHere).includes('heard'));
+    watch.close();
+    const atClose = told.length;
+    await peer.run({ do: 'closePublisher', topic: '/beat' });
+    await until(() => transport.graph.endpoints('/beat').length === 0);
+    expect(told).toHaveLength(atClose);
+  });
+}
+
+/** Only for a transport that can ask for a lease (`capabilities.timeQos`). */
+export function leaseWatchCases(bench: Bench): void {
+  const { beating, watched } = helpers(bench);
+
   it('tells that a writer does not live although it is matched, and that it does again', async () => {
     const peer = await bench.peer({ participantLeaseMs: 60_000 });
     const { watch, names } = watched({ livelinessLeaseMs: 500 });
@@ -112,6 +125,11 @@ export function watchCases(bench: Bench): void {
     await until(() => watch.writers().length > 0);
     expect(watch.writers().map(({ qos }) => qos.livelinessLeaseMs)).toEqual([200]);
   });
+}
+
+/** Only for a transport that takes any type (`capabilities.anyType`). */
+export function typeWatchCases(bench: Bench): void {
+  const { beating, watched } = helpers(bench);
 
   it('hears a writer of a type that comes after many others which are gone, and tells when it cannot', async () => {
     const peer = await bench.peer();
@@ -145,24 +163,6 @@ export function watchCases(bench: Bench): void {
     const { samples } = watch.stats();
     await until(() => watch.stats().samples > samples);
   });
-
-  it('goes on after a writer that comes back, and tells nothing once closed', async () => {
-    const peer = await bench.peer();
-    const { transport, watch, told, names } = watched({ maxSilenceMs: 200 });
-    await beating(peer);
-    await until(() => names().includes('heard'));
-    await peer.run({ do: 'closePublisher', topic: '/beat' });
-    await until(() => names().includes('unmatched'));
-    await until(() => names().at(-1) === 'silent');
-    const fromHere = told.length;
-    await beating(peer);
-    await until(() => names().slice(fromHere).includes('heard'));
-    watch.close();
-    const atClose = told.length;
-    await peer.run({ do: 'closePublisher', topic: '/beat' });
-    await until(() => transport.graph.endpoints('/beat').length === 0);
-    expect(told).toHaveLength(atClose);
-  });
 }
 
 /** Only for a transport that sees silence outside of the event loop (`capabilities.nativeWatch`). */
@@ -186,6 +186,21 @@ export function nativeWatchCases(bench: Bench): void {
     expect(silent.event).toBe('silent');
     expect(silent.atMs).toBeLessThan(unblockedMs);
   });
+}
+
+function helpers(bench: Bench) {
+  const beating = async (peer: Peer, qos = reliable) => {
+    await peer.run({ do: 'publisher', topic: '/beat', qos });
+    await peer.run({ do: 'publishEvery', topic: '/beat', periodMs: 20 });
+  };
+  const watched = (options: Parameters<ReturnType<Bench['open']>['watchTopic']>[1]) => {
+    const transport = bench.open();
+    const told: WatchEvent[] = [];
+    const watch = transport.watchTopic('/beat', options, (event) => told.push(event));
+    const names = () => told.map(({ event }) => event);
+    return { transport, watch, told, names };
+  };
+  return { beating, watched };
 }
 
 function block(ms: number): void {

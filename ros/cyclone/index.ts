@@ -74,9 +74,12 @@ class CycloneTransport implements RosTransport {
     this.description = `cyclone (Cyclone DDS ${native.version})`;
     this.capabilities = {
       timeQos: true,
+      endpointEvents: true,
       nativeWatch: true,
+      anyType: true,
       servesAllVendors: native.hasRelatedSampleIdentity,
       participantDetails: true,
+      participantLease: true,
       humbleGraph: true,
     };
     this.domainId = domainId;

@@ -1,7 +1,7 @@
 /** Every kind of `ros2-probe` on a transport that is there. Apart from prober.ts, which an agent without ROS has too. */
 import type { Logger } from '../../src/log.ts';
 import type { RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
-import type { RosNode, RosTransport } from '../transport.ts';
+import { type RosNode, type RosTransport, TransportError } from '../transport.ts';
 import { watchBond } from './bond.ts';
 import { otherDomain } from './domains.ts';
 import { watchHeartbeat } from './heartbeat.ts';
@@ -28,7 +28,7 @@ export type KindWatch = Omit<RosWatch, 'whyUnheard'>;
 export function watchOn(options: Omit<WatchContext, 'udpSockets'>): BeginWatch {
   const context = { ...options, udpSockets: udpSocketReader() };
   return (spec, target, onChange) => ({
-    ...watchKind(context, spec, target, onChange),
+    ...watchKindIfKnown(context, spec, target, onChange),
     whyUnheard: () =>
       otherDomain(target, context.transport.domainId, context.udpSockets).catch((err: unknown) => {
         // Whoever cannot be looked at is held to what was heard.
@@ -36,6 +36,22 @@ export function watchOn(options: Omit<WatchContext, 'udpSockets'>): BeginWatch {
         return undefined;
       }),
   });
+}
+
+/** The transport may not know a type that a kind needs. */
+function watchKindIfKnown(...asked: Parameters<typeof watchKind>): KindWatch {
+  try {
+    return watchKind(...asked);
+  } catch (err) {
+    if (!(err instanceof TransportError)) throw err;
+    const { message } = err;
+    const atMs = performance.now();
+    return {
+      check: () => ({ state: 'unknown', atMs, message }),
+      gaps: () => undefined,
+      close: () => undefined,
+    };
+  }
 }
 
 function watchKind(

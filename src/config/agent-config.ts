@@ -123,8 +123,10 @@ export interface ClusterConfig {
 }
 
 export interface RosConfig {
-  /** `auto`: cyclone where it was built. */
+  /** `auto`: rclnodejs where a ROS 2 is sourced and it can be loaded, else cyclone. */
   transport: (typeof rosTransportChoices)[number];
+  /** The directory in whose node_modules rclnodejs is; undefined: beside the agent or on NODE_PATH. */
+  rclnodejsPath?: string;
   robotName: string;
   /** What is not configured is as the environment says. */
   domainId?: number;
@@ -188,6 +190,7 @@ export function agentConfig(
     socketGroup: roslet.socketGroup,
     ros: {
       transport: roslet['ros.transport'] as RosConfig['transport'],
+      ...(roslet['ros.rclnodejsPath'] ? { rclnodejsPath: roslet['ros.rclnodejsPath'] } : {}),
       robotName: roslet['ros.robotName'] || identity.nodeName,
       domainId: roslet['ros.domainId'],
       discoveryRange: roslet['ros.discoveryRange'] as RosConfig['discoveryRange'],

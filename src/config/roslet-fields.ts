@@ -3,7 +3,7 @@ import type { FieldSpec, ValuesOf } from './kubelet-fields.ts';
 
 export const runtimeChoices = ['auto', 'process', 'cri'] as const;
 
-export const rosTransportChoices = ['auto', 'cyclone', 'off'] as const;
+export const rosTransportChoices = ['auto', 'cyclone', 'rclnodejs', 'off'] as const;
 /** What others may ask for over ROS. */
 export const rosRequestChoices = ['auto', 'all', 'control', 'read'] as const;
 export const discoveryRanges = ['subnet', 'localhost', 'off', 'system_default'] as const;
@@ -15,6 +15,8 @@ export const rosletFields = {
   /** Keeps every image: a robot out of reach could not pull it again. */
   'images.keepAll': { kind: 'bool', default: false },
   'ros.transport': { kind: 'string', default: 'auto', oneOf: rosTransportChoices },
+  /** In whose node_modules rclnodejs is. */
+  'ros.rclnodejsPath': { kind: 'string' },
   'ros.robotName': { kind: 'string' },
   /** Above 232 the ports of a domain do not exist. */
   'ros.domainId': { kind: 'int', min: 0, max: 232, zeroIsValue: true },

@@ -10,6 +10,7 @@ import type { RosConfig } from '../config/agent-config.ts';
 import type { EventRecorder } from '../events.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { program } from './programs.ts';
+import { chooseTransport } from './ros-transport.ts';
 
 function discoveryOf({ domainId, discoveryRange, staticPeers }: RosConfig): DiscoveryOptions {
   return {
@@ -46,16 +47,16 @@ export async function rosBridge(
 ): Promise<Bridge | undefined> {
   if (config.transport === 'off') return undefined;
   const { createBridge } = await import('../../ros/bridge.ts');
-  const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
   const { watchOn } = await import('../../ros/probes/kinds.ts');
   const { log } = o;
-  const addonPath = program('roslet-dds.node');
+  const chosen = await chooseTransport(config, process.env);
+  log.info({ transport: chosen.name }, `ROS 2 goes over ${chosen.name}, because ${chosen.why}`);
   const discovery = () => discoveryOf(config);
   return createBridge({
     agent: o.agent,
     robotName: config.robotName,
     diagnosticsPeriodMs: config.diagnosticsPeriodMs,
-    openTransport: () => cycloneTransport({ addonPath, discovery: discovery(), log }),
+    openTransport: () => chosen.open(discovery(), log),
     access: () => {
       if (config.requests !== 'auto') return config.requests;
       return isConfinedToHost(discovery()) ? 'all' : 'control';
