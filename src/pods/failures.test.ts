@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { Failures } from './failures.ts';
+
+it('holds a failure back for as long as it says, else ever longer', () => {
+  let nowMs = 1000;
+  const failures = new Failures(() => nowMs);
+  expect(failures.retryAtMs('a')).toBeUndefined();
+  failures.add('a', { reason: 'ErrImagePull', message: 'm', retryInMs: 500 });
+  expect(failures.retryAtMs('a')).toBe(1500);
+  expect(failures.retryAtMs('b')).toBeUndefined();
+  nowMs = 1500;
+  expect(failures.retryAtMs('a')).toBeUndefined();
+  const delays = [1, 2, 3, 4, 5, 6, 7, 8].map(() => {
+    failures.add('b', { reason: 'r', message: 'm' });
+    return failures.retryAtMs('b')! - nowMs;
+  });
+  for (const [index, delayMs] of delays.entries()) {
+    const wantedMs = Math.min(500 * 2 ** index, 10_000);
+    expect(delayMs).toBeGreaterThanOrEqual(wantedMs * 0.8);
+    expect(delayMs).toBeLessThanOrEqual(wantedMs * 1.2);
+  }
+});
+
+it('tells of what fails again, not of what failed once, and forgets what worked', () => {
+  const failures = new Failures(() => 0);
+  failures.add('a', { reason: 'A', message: 'first' });
+  expect(failures.lasting()).toBeUndefined();
+  failures.add('a', { reason: 'A', message: 'second' });
+  expect(failures.lasting()).toEqual({ reason: 'A', message: 'second' });
+  expect([...failures.waiting()]).toEqual([['a', { reason: 'A', message: 'second' }]]);
+  failures.retryNow();
+  expect(failures.retryAtMs('a')).toBeUndefined();
+  expect(failures.lasting()).toBeDefined();
+  failures.delete('a');
+  expect(failures.lasting()).toBeUndefined();
+});
