@@ -56,4 +56,8 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
 }
 
 // Last, when all of the above is there.
-process.exitCode = await cliMain(process.argv.slice(2), { run, ros });
+process.exitCode = await cliMain(process.argv.slice(2), {
+  run,
+  ros,
+  doctor: async () => (await import('./main/doctor.ts')).doctorAccess,
+});

@@ -3,6 +3,7 @@
  * other command is a client of an agent's socket. Each loads only what it needs, so that a listing starts fast.
  */
 import { constants } from 'node:os';
+import type { DoctorAccess } from './doctor.ts';
 import type { RosAccess } from './ros.ts';
 import { runArguments } from './run-arguments.ts';
 
@@ -10,6 +11,7 @@ export interface Commands {
   /** Runs the agent until the signal aborts; returns the exit code. */
   run(argv: string[], signal: AbortSignal): Promise<number>;
   ros: RosAccess;
+  doctor(): Promise<DoctorAccess>;
 }
 
 /** `argv` without the program's own name. Returns the exit code. */
@@ -23,7 +25,7 @@ export async function cliMain(argv: string[], commands: Commands): Promise<numbe
     if (forRun) return await commands.run(forRun, stop.signal);
     process.stdout.on('error', endWithReader);
     const { runProgram } = await import('./program.ts');
-    return await runProgram(argv, commands.ros, stop.signal);
+    return await runProgram(argv, commands, stop.signal);
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

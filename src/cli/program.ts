@@ -5,6 +5,7 @@ import { agentPaths, defaultRootDir } from '../paths.ts';
 import { type LifecycleTransition, lifecycleTransitions } from '../pods/lifecycle.ts';
 import { type Client, createClient } from './client.ts';
 import { complete, completion, type Shell, shells } from './completion.ts';
+import type { DoctorAccess } from './doctor.ts';
 import { CliError } from './errors.ts';
 import type { GraphTopic, PublishOptions, RosAccess } from './ros.ts';
 import { visible } from './visible.ts';
@@ -12,11 +13,11 @@ import { visible } from './visible.ts';
 /** Runs any command but `run`. Returns the exit code; errors are printed. */
 export async function runProgram(
   argv: readonly string[],
-  ros: RosAccess,
+  access: ProgramAccess,
   signal: AbortSignal,
 ): Promise<number> {
   let exitCode = 0;
-  const program = buildProgram(ros, signal, (code) => {
+  const program = buildProgram(access, signal, (code) => {
     exitCode = code;
   });
   try {
@@ -30,6 +31,12 @@ export async function runProgram(
     process.stderr.write(visible(`${program.name()}: ${err.message}\n`));
     return err.exitCode;
   }
+}
+
+/** What commands reach that need no agent. */
+export interface ProgramAccess {
+  ros: RosAccess;
+  doctor(): Promise<DoctorAccess>;
 }
 
 interface GlobalOptions {
@@ -49,7 +56,11 @@ interface ProcessOptions {
   tty: boolean;
 }
 
-function buildProgram(ros: RosAccess, signal: AbortSignal, exit: (code: number) => void): Command {
+function buildProgram(
+  { doctor: doctorAccess, ros }: ProgramAccess,
+  signal: AbortSignal,
+  exit: (code: number) => void,
+): Command {
   const program = new Command('roslet')
     .description('Launches and supervises the pods of this machine.')
     .option('--root-dir <dir>', "the agent's directory; its socket is found there", defaultRootDir)
@@ -218,6 +229,19 @@ function buildProgram(ros: RosAccess, signal: AbortSignal, exit: (code: number) 
     .action(async (pod: string, transition: LifecycleTransition | undefined, _o, command: Command) => {
       const { lifecycle } = await import('./lifecycle.ts');
       exit(await lifecycle(client(command), command.opts<NamespaceOptions>().namespace, pod, transition));
+    });
+
+  program
+    .command('doctor')
+    .description('look at this machine, with or without an agent, and say what to do about it')
+    .option('--config <file>', "the agent's configuration, where it has one")
+    .addOption(
+      new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text', 'text'),
+    )
+    .addHelpText('after', examples('sudo roslet doctor', 'roslet doctor -o json'))
+    .action(async (o: { config?: string; output: 'text' | 'json' }) => {
+      const { doctor } = await import('./doctor.ts');
+      exit(await doctor(await doctorAccess(), o));
     });
 
   program

@@ -12,7 +12,8 @@ import { createLogger, type Logger } from '../log.ts';
 import { program } from './programs.ts';
 import { chooseTransport } from './ros-transport.ts';
 
-function discoveryOf({ domainId, discoveryRange, staticPeers }: RosConfig): DiscoveryOptions {
+/** @throws TransportError where the environment is wrong about it */
+export function discoveryOf({ domainId, discoveryRange, staticPeers }: RosConfig): DiscoveryOptions {
   return {
     ...discoveryFromEnvironment(
       domainId === undefined ? process.env : { ...process.env, ROS_DOMAIN_ID: `${domainId}` },
