@@ -1,0 +1,113 @@
+/**
+ * The processes of robustness.test.ts: `agent` makes and closes nodes with all that the node of a pod has, watches, and says
+ * after every turn what it holds; `peer` comes and goes as a whole; `crowd` is there and has nothing to do with anybody.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { echoType, latched, reliable, textType } from '../../ros/contract/types.ts';
+import { cycloneTransport } from '../../ros/cyclone/index.ts';
+import { watchOn } from '../../ros/probes/kinds.ts';
+import { rosProber } from '../../ros/probes/prober.ts';
+import type { RosTransport } from '../../ros/transport.ts';
+import { silentLogger } from '../../src/log.ts';
+
+/** What a process holds, when garbage is collected. */
+export interface Holding {
+  rssMb: number;
+  files: number;
+  /** Timers, sockets and the like of the event loop. */
+  resources: number;
+  endpoints: number;
+  participants: number;
+}
+
+const [role, domainId, ...counts] = process.argv.slice(2);
+if (import.meta.main) {
+  process.once('disconnect', () => process.exit());
+  if (role === 'agent') await agent(Number(counts[0]), Number(counts[1]));
+  else if (role === 'peer') await peer();
+  else crowd(Number(counts[0]));
+}
+
+function open(): RosTransport {
+  return cycloneTransport({
+    addonPath: join(import.meta.dirname, '..', '..', 'dist', 'roslet-dds.node'),
+    discovery: { domainId: Number(domainId), range: 'localhost', staticPeers: [] },
+    log: silentLogger(),
+  });
+}
+
+async function agent(turns: number, rounds: number): Promise<void> {
+  const transport = open();
+  const prober = rosProber('');
+  prober.attach(watchOn({ transport, node: transport.createNode('prober', '/'), log: silentLogger() }));
+  const target = { addresses: [], pids: async () => [] };
+  for (let turn = 0; turn < turns; turn++) {
+    for (let round = 0; round < rounds; round++) {
+      const node = transport.createNode(`pod${turn}_${round}`, '/robot');
+      const publisher = node.createPublisher(`/robot/pod${round}/status`, textType, latched);
+      publisher.publish({ data: 'ready' });
+      node.createSubscription('/churn', textType, reliable, () => undefined);
+      node.createService(`/robot/pod${round}/get_state`, echoType, (request) => request);
+      const client = node.createClient('/peer/echo', echoType);
+      const limit = new AbortController();
+      const asked = client.call({ data: 'x' }, limit.signal).catch(() => undefined);
+      const watch = prober.watch(
+        { kind: 'heartbeat', topic: '/churn', deadlineMs: 50 },
+        target,
+        () => undefined,
+      );
+      await sleep(2);
+      watch.check();
+      limit.abort();
+      await asked;
+      watch.close();
+      node.close();
+    }
+    await tell(transport);
+  }
+  // From now on when it is asked.
+  process.on('message', () => void tell(transport));
+}
+
+async function tell(transport: RosTransport): Promise<void> {
+  // What was closed is forgotten by the threads of the library, too.
+  await sleep(500);
+  globalThis.gc?.();
+  const holding: Holding = {
+    rssMb: process.memoryUsage.rss() / 2 ** 20,
+    files: readdirSync('/proc/self/fd').length,
+    resources: process.getActiveResourcesInfo().length,
+    endpoints: transport.graph.endpoints().length,
+    participants: transport.graph.participants().length,
+  };
+  process.send?.(holding);
+}
+
+async function peer(): Promise<void> {
+  for (;;) {
+    const transport = open();
+    const node = transport.createNode('peer', '/');
+    const publisher = node.createPublisher('/churn', textType, latched);
+    node.createService('/peer/echo', echoType, (request) => request);
+    for (let i = 0; i < 20; i++) {
+      const late = node.createSubscription(`/robot/pod${i}/status`, textType, latched, () => undefined);
+      publisher.publish({ data: 'beat' });
+      await sleep(2);
+      late.close();
+    }
+    await transport.close();
+  }
+}
+
+function crowd(publishers: number): void {
+  const node = open().createNode('crowd', '/');
+  const all = Array.from({ length: publishers }, (_, i) =>
+    node.createPublisher(`/crowd${i}`, textType, reliable),
+  );
+  setInterval(() => {
+    for (const publisher of all) publisher.publish({ data: 'noise' });
+  }, 200);
+  process.send?.('ready');
+}
