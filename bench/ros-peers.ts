@@ -37,12 +37,16 @@ export interface BeatRecord {
   endMs: number;
 }
 
+/** What `write` tells: how often it had no processor for so long that all of its beats were late. */
+export interface WriteReport {
+  heldUp: number;
+}
+
 /** What `watch` tells. */
 export interface WatchReport {
   alive: number;
   missed: number;
   cpuSeconds: number;
-  rssMb: number;
 }
 
 const roles = { beat, write, watch };
@@ -70,7 +74,7 @@ async function beat(domainId: string, topic: string, silentAfterMs: string, file
   await new Promise(() => setInterval(() => undefined, 1000));
 }
 
-async function write(domainId: string, count: string, hz: string): Promise<void> {
+async function write(domainId: string, count: string, hz: string, deadlineMs: string): Promise<void> {
   const node = openTransport(Number(domainId)).createNode('writers', '/');
   const publishers = Array.from({ length: Number(count) }, (_, i) =>
     node.createPublisher(`/beat${i}`, std_msgs.Empty, heartbeatQos),
@@ -78,11 +82,17 @@ async function write(domainId: string, count: string, hz: string): Promise<void>
   const cdr = std_msgs.Empty.encode(std_msgs.Empty.create());
   const startedMs = performance.now();
   let written = 0;
+  let lastMs = startedMs;
+  let heldUp = 0;
   process.send?.('ready');
+  process.on('message', () => process.send?.({ heldUp } satisfies WriteReport));
   process.once('disconnect', () => process.exit());
   // Spread over the period, and caught up with after a hold-up.
   setInterval(() => {
-    const due = Math.floor(((performance.now() - startedMs) / 1000) * Number(hz) * publishers.length);
+    const nowMs = performance.now();
+    if (nowMs - lastMs > Number(deadlineMs) - 1000 / Number(hz)) heldUp += 1;
+    lastMs = nowMs;
+    const due = Math.floor(((nowMs - startedMs) / 1000) * Number(hz) * publishers.length);
     written = Math.max(written, due - publishers.length);
     for (; written < due; written++) publishers[written % publishers.length]!.publishRaw(cdr);
   }, 5);
@@ -114,7 +124,6 @@ async function watch(domainId: string, count: string, deadlineMs: string, writer
       alive: watches.filter((each) => each.check().state === 'alive').length,
       missed,
       cpuSeconds: (user + system) / 1e6,
-      rssMb: process.memoryUsage().rss / 2 ** 20,
     };
     process.send?.(report);
   });

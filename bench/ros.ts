@@ -18,16 +18,18 @@ import { latchedQos } from '../ros/bridge/qos.ts';
 import { PodStatus } from '../ros/messages/gen/roslet_msgs.ts';
 import type { RosNode } from '../ros/transport.ts';
 import { TestAgent, until } from '../test/agent.ts';
-import { type BeatRecord, openTransport, type WatchReport, wallMs } from './ros-peers.ts';
+import { quick } from './options.ts';
+import { median, memoryMb } from './process.ts';
+import { type BeatRecord, openTransport, type WatchReport, type WriteReport, wallMs } from './ros-peers.ts';
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean' }, minutes: { type: 'string', default: '1' } },
+  options: { minutes: { type: 'string', default: '1' } },
   strict: false,
 });
-const rounds = options.quick ? 3 : 15;
+const rounds = quick ? 3 : 15;
 const atOnce = 3;
 const writers = 1000;
-const settleMs = options.quick ? 2000 : 10_000;
+const settleMs = quick ? 2000 : 10_000;
 const domainId = 98;
 const deadlineMs = 100;
 const peers = join(import.meta.dirname, 'ros-peers.ts');
@@ -187,27 +189,36 @@ ${probe}`;
 async function thousandWriters(durationMs: number): Promise<void> {
   const started: ChildProcess[] = [];
   try {
-    const writer = fork(peers, ['write', String(domainId), String(writers), '10']);
+    const silenceMs = 1000;
+    const args = (role: string, last: number) =>
+      [role, domainId, writers, role === 'write' ? 10 : silenceMs, last].map(String);
+    const writer = fork(peers, args('write', silenceMs));
     started.push(writer);
     await once(writer, 'message');
-    const watcher = fork(peers, ['watch', String(domainId), String(writers), '1000', String(writer.pid)]);
+    const watcher = fork(peers, args('watch', writer.pid!));
     started.push(watcher);
-    const report = async (): Promise<WatchReport> => {
-      watcher.send('report');
-      return (await once(watcher, 'message'))[0] as WatchReport;
+    const ask = async <T>(child: ChildProcess): Promise<T> => {
+      child.send('report');
+      return (await once(child, 'message'))[0] as T;
     };
-    await until('all are heard', async () => (await report()).alive === writers, 60_000);
+    const all = async () => (await ask<WatchReport>(watcher)).alive === writers;
+    await until('all are heard', all, 60_000);
     await sleep(settleMs);
-    const [before, fromMs] = [await report(), performance.now()];
+    const [before, beats, fromMs] = [
+      await ask<WatchReport>(watcher),
+      await ask<WriteReport>(writer),
+      performance.now(),
+    ];
     await sleep(durationMs);
-    const [after, tookMs] = [await report(), performance.now() - fromMs];
+    const [after, tookMs] = [await ask<WatchReport>(watcher), performance.now() - fromMs];
+    const { heldUp } = await ask<WriteReport>(writer);
     const share = ((after.cpuSeconds - before.cpuSeconds) * 1000) / tookMs;
     note(`watching ${writers} writers at 10 Hz, share of a processor`, `${(share * 100).toFixed(1)} %`);
     note(
-      `their false misses in ${Math.round(tookMs / 1000)} s, deadline 1 s`,
-      String(after.missed - before.missed),
+      `misses in ${Math.round(tookMs / 1000)} s, deadline ${silenceMs} ms`,
+      `${after.missed - before.missed}, while all writers were held up as long ${heldUp - beats.heldUp} times`,
     );
-    note('RSS of who watches them, MB', after.rssMb.toFixed(0));
+    note('RSS/anon of who watches them, MB', memory(watcher.pid!));
   } finally {
     for (const child of started) child.kill();
   }
@@ -218,17 +229,13 @@ function keepBusy(): ChildProcess {
 }
 
 function memory(pid: number): string {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const mb = (field: string) =>
-    Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024);
-  return `${mb('VmRSS')}/${mb('RssAnon')}`;
+  const { anonymous, rss } = memoryMb(pid);
+  return `${Math.round(rss)}/${Math.round(anonymous)}`;
 }
 
 /** `median (longest)` */
 function summary(values: number[]): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (index: number) => Math.round(sorted[index] ?? Number.NaN);
-  return `${at(Math.floor(sorted.length / 2))} (up to ${at(sorted.length - 1)})`;
+  return `${Math.round(median(values))} (up to ${Math.round(Math.max(...values))})`;
 }
 
 function print(): void {
