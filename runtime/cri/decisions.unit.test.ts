@@ -2,9 +2,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { containerdEvent } from './containerd-events.ts';
+import { decodeContainerStatus } from './decode.ts';
 import { runtimeError } from './errors.ts';
 import { hasSharedEvents, reconnectDelayMs } from './events.ts';
 import * as events from './gen/containerd-events.ts';
+import * as cri from './gen/runtime.ts';
 import { handlerNames } from './status.ts';
 import { exitCode, wantedStreams } from './streaming.ts';
 
@@ -125,4 +127,21 @@ test('output is always asked for, errors only apart from a terminal', () => {
     stdout: true,
     stderr: false,
   });
+});
+
+test.each([
+  ['failed to create containerd task: task 2bf2527f: already exists', 'CONTAINER_CREATED'],
+  [
+    'failed to create containerd task: exec: "nonsense": executable file not found in $PATH',
+    'CONTAINER_EXITED',
+  ],
+])('a container whose start failed with %j is %s', (message, state) => {
+  const status = cri.ContainerStatus.fromPartial({
+    state: cri.ContainerState.CONTAINER_EXITED,
+    reason: 'StartError',
+    exitCode: 128,
+    finishedAt: 1_790_000_000_000_000_000n,
+    message,
+  });
+  expect(decodeContainerStatus(status, 'sandbox').state).toBe(state);
 });

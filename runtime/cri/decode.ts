@@ -67,7 +67,7 @@ export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId:
     image: status.image?.image ?? '',
     imageRef: status.imageRef,
     imageId: status.imageId || status.imageRef,
-    state: containerStates[status.state],
+    state: wasCutShort(status) ? 'CONTAINER_CREATED' : containerStates[status.state],
     createdAtMs: milliseconds(status.createdAt),
     startedAtMs,
     finishedAtMs,
@@ -87,6 +87,13 @@ export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId:
     stopSignal: decodeSignal(status.stopSignal),
   };
 }
+
+/**
+ * A containerd that was killed while it started the container finds its own half-made task in the way of the next start
+ * and takes the container for ended. It never ran: nobody's restart policy has anything to say about it.
+ */
+const wasCutShort = ({ reason, message, startedAt }: cri.ContainerStatus): boolean =>
+  reason === 'StartError' && startedAt <= 0n && /task \S+: already exists$/.test(message);
 
 export function decodeImage(image: cri.Image): Image {
   return {
