@@ -44,6 +44,7 @@ async function agentOf({
     canJudge: () => true,
     nodeName: 'robot',
     ros: { has: () => false, onChange: () => () => undefined },
+    release: () => undefined,
     finalize: async () => undefined,
     admissionContext: () => ({
       name: 'robot',

@@ -48,6 +48,8 @@ export interface AgentOptions {
    * @param isFinal a refusal would be for good: what was known in an earlier life of the agent is not enough
    */
   canJudge(pod: Pod, isFinal: boolean): boolean;
+  /** Nothing of the pod runs or is mounted any more: nobody has to wait for what remains to be tidied up. */
+  release(uid: string): void;
   /** The object is not kept any longer: its pod is gone from the machine. */
   finalize(uid: string): Promise<void>;
   nodeName: string;
@@ -436,7 +438,11 @@ export class Agent {
     }
   }
 
-  #ended(worker: PodWorker, what: 'ended' | 'removed'): void {
+  #ended(worker: PodWorker, what: 'ended' | 'released' | 'removed'): void {
+    if (what === 'released') {
+      this.#o.release(worker.uid);
+      return;
+    }
     if (what === 'removed') {
       this.#workers.delete(worker.uid);
       this.#refusals.settled(worker.uid);

@@ -63,7 +63,7 @@ export interface Cluster extends ClusterPort {
   onNodeChange(listener: () => void): void;
   /** Whether it is known what pods the cluster wants here. */
   isRead(): boolean;
-  /** Nothing of the pod is on this machine any more. */
+  /** Nothing of the pod runs on this machine any more: its object may go. */
   finalize(podUid: string): void;
   /** Asks the API server to delete a pod, with its own grace. */
   deletePod(pod: Pod, signal: AbortSignal): Promise<void>;

@@ -22,7 +22,7 @@ export class StatusWriter {
   readonly #o: StatusWriterOptions;
   /** The last status of each pod of this machine, by the uid of its object in the API server or of its manifest. */
   readonly #ours = new Map<string, Pod>();
-  /** Gone from the machine: their objects can go. */
+  /** Of which nothing runs any more: their objects can go. */
   readonly #gone = new Set<string>();
   readonly #busy = new Set<string>();
   readonly #waiting = new Set<string>();
@@ -43,7 +43,7 @@ export class StatusWriter {
     this.#write(this.#targetUid(pod));
   }
 
-  /** Nothing of the pod is on the machine any more. Its object goes after its last status was told. */
+  /** Nothing of the pod runs any more. Its object goes after its last status was told. */
   finalize(uid: string): void {
     this.#gone.add(uid);
     this.#write(uid);

@@ -32,6 +32,9 @@ export interface WorkerDeps {
   onStatus(pod: Pod, status: PodStatus): void;
   /** What a resize gave back is free for others. */
   onResized(): void;
-  /** Resources are free again (`ended`) or the pod is gone altogether (`removed`). */
-  onEnd(what: 'ended' | 'removed'): void;
+  /**
+   * Resources are free again (`ended`); of a pod that is not desired any more only records are left, in the runtime and
+   * on disk (`released`); it is gone altogether (`removed`).
+   */
+  onEnd(what: 'ended' | 'released' | 'removed'): void;
 }

@@ -154,7 +154,7 @@ describe('the conditions of others', () => {
 });
 
 describe('a pod that is to go', () => {
-  it('goes down in order, and is told of when it has ended and when it is gone', async () => {
+  it('goes down in order, and is told of when it has ended, when only records are left and when it is gone', async () => {
     const machine = new TestMachine();
     const known: unknown[] = [];
     machine.before.set('kill a0', () => {
@@ -168,7 +168,15 @@ describe('a pod that is to go', () => {
     // What a later life of the agent must know is on disk before the hook runs.
     expect(known).toEqual([['a0']]);
     const steps = machine.done.filter((step) => step !== 'save');
-    expect(steps.slice(2)).toEqual(['kill a0', 'stopSandbox', 'release', 'ended', 'remove', 'removed']);
+    expect(steps.slice(2)).toEqual([
+      'kill a0',
+      'stopSandbox',
+      'release',
+      'ended',
+      'released',
+      'remove',
+      'removed',
+    ]);
   });
 
   it('does not wait for what is being started', async () => {

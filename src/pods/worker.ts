@@ -281,6 +281,7 @@ export class PodWorker {
       deps.onEnd('ended');
     }
     if (!record.removing) return { wakeInMs: Number.POSITIVE_INFINITY };
+    deps.onEnd('released');
     await deps.effects.remove(record.pod, this.#actual, signal);
     deps.onEnd('removed');
     return 'removed';
