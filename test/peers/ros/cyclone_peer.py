@@ -4,6 +4,7 @@ Speaks the same JSON lines as rclpy_peer.py, and has no ROS 2 in it. Services go
 and the number of its request stand before the request and before the response.
 """
 
+import functools
 import json
 import os
 import sys
@@ -176,7 +177,9 @@ class Peer:
         return {'nodes': sorted(name for names in self.nodes.values() for name in names), 'ddsTopics': topics}
 
 
+@functools.cache
 def service_types(name):
+    """Made once: of two types of one name the binding mixes up what it knows, and takes memory without end."""
     return service(name, REQUEST_HEADER)
 
 
