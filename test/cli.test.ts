@@ -79,12 +79,17 @@ describe('pods', () => {
   it('follows changes line by line where there is no terminal', async () => {
     const { child, output, exit } = start('pods', '-w');
     await until('the first pod is shown', async () => output.text.includes('tool-robot'));
-    await agent.apply('later.yaml', pod('later', 'sleep 1000'));
-    await until('the new pod is shown', async () => /later-robot +1\/1 +Running/.test(output.text));
+    await agent.apply('later.yaml', pod('later-and-longer', 'sleep 1000'));
+    await until('the new pod is shown', async () =>
+      /later-and-longer-robot +1\/1 +Running/.test(output.text),
+    );
     await agent.unapply('later.yaml');
     child.kill('SIGINT');
     expect(await exit).toBe(0);
     expect(output.text.match(/NAME/g)).toHaveLength(1);
+    const column = output.text.indexOf('STATUS');
+    for (const line of output.text.split('\n').slice(1, -1))
+      expect(line.slice(column - 1)).toMatch(/^ [A-Z]/);
   });
 
   it('draws on a terminal, cut to its size if it has one', async () => {

@@ -55,22 +55,47 @@ async function watchPods(client: Client, options: PodsOptions, signal: AbortSign
   return 0;
 }
 
+/** By column: wide enough for most; what comes later has no other way to line up. Wider cells move those after them. */
+const watchWidths: Readonly<Record<string, number>> = {
+  NAMESPACE: 11,
+  NAME: 26,
+  STATUS: 19,
+  RESTARTS: 12,
+  AGE: 5,
+  IP: 15,
+};
+
 async function appendChanges(events: ReturnType<Client['watch']>, options: PodsOptions): Promise<void> {
-  let widths: number[] | undefined;
+  const printPods = tablePrinter(options);
+  const present: Pod[] = [];
+  let synced = false;
   for await (const event of events) {
-    if (event.type === 'SYNC') continue;
+    if (event.type === 'SYNC') {
+      synced = true;
+      if (present.length > 0) printPods(present);
+      continue;
+    }
     const pod = event.object as Pod;
     if (options.output === 'json' || options.output === 'yaml') await printObject(pod, options.output);
     else if (options.output === 'name') print(`pod/${pod.metadata?.name}`);
-    else {
-      const rows = tableRows([pod], options);
-      if (!widths) {
-        widths = rows[0]!.map((cell, index) => Math.max(cell.text.length, rows[1]![index]!.text.length));
-        print(formatRow(rows[0]!, widths));
-      }
-      print(formatRow(rows[1]!, widths));
-    }
+    else if (synced) printPods([pod]);
+    else present.push(pod);
   }
+}
+
+/** The header comes with the first pods, whose widths count for the later ones too. */
+function tablePrinter(options: PodsOptions): (items: readonly Pod[]) => void {
+  let widths: number[] | undefined;
+  return (items) => {
+    const [header = [], ...rows] = tableRows(items, options);
+    if (widths === undefined) {
+      widths = header.map(({ text }, index) =>
+        Math.max(watchWidths[text] ?? text.length, ...rows.map((row) => row[index]?.text.length ?? 0)),
+      );
+      print(formatRow(header, widths));
+    }
+    for (const row of rows) print(formatRow(row, widths));
+  };
 }
 
 const queryOf = ({ name, selector }: PodsOptions): Record<string, string> => ({
