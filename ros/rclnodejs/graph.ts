@@ -6,7 +6,7 @@ import type { EndpointGid, EndpointInfo, Graph, NodeName, ParticipantInfo } from
 import type { RclEndpointInfo, RclNode } from './api.ts';
 import { qosOf } from './qos.ts';
 
-const pollMs = 100;
+const pollMs = 200;
 const maxLoad = 0.05;
 
 /** Characters of a gid that its participant's endpoints share. */

@@ -32,6 +32,9 @@ export const rclnodejsCapabilities: TransportCapabilities = {
   humbleGraph: true,
 };
 
+/** Of the first node, which gets endpoints at any time, and of others, which have all of theirs from the beginning. */
+const [firstSpinMs, otherSpinMs] = [10, 30];
+
 export interface RclnodejsOptions {
   rclnodejs: Rclnodejs;
   /** Its version, for people. */
@@ -138,6 +141,7 @@ class RclnodejsTransport implements RosTransport {
       types: typeFinder(this.#rclnodejs),
       graph: this.graph,
       log: this.#log,
+      spinMs: this.#nodes.size === 0 ? firstSpinMs : otherSpinMs,
       onClose: () => this.#nodes.delete(node),
     });
     return node;

@@ -25,11 +25,10 @@ export interface RclNodeContext extends NodeName {
   types: TypeFinder;
   graph: RclGraph;
   log: Logger;
+  /** So long its thread looks at its endpoints before it can take up another: who adds one then, or closes it, waits for that. */
+  spinMs: number;
   onClose(): void;
 }
-
-/** So long a thread of rclnodejs looks at the entities of a node before it can take up another, which waits for it. */
-const spinMs = 10;
 
 export class RclRosNode implements RosNode {
   readonly name: string;
@@ -193,7 +192,7 @@ export class RclRosNode implements RosNode {
   /** What is created in one go is there before its thread is: nothing waits for that. */
   #spinSoon(): void {
     this.#spinning ??= setImmediate(() => {
-      if (!this.#isClosed) this.#o.inner.spin(spinMs);
+      if (!this.#isClosed) this.#o.inner.spin(this.#o.spinMs);
     });
   }
 
