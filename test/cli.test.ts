@@ -72,7 +72,7 @@ describe('pods', () => {
       const text = await agent.cli('pods');
       return text.includes('refused') && text;
     });
-    expect(output).toMatch(/bad\.yaml:6.*spec\.hostNetwerk.*hostNetwork/);
+    expect(output).toMatch(/bad\.yaml:6: spec\.hostNetwerk: PodSpec has .*hostNetwork/);
     await agent.unapply('bad.yaml');
   });
 

@@ -146,8 +146,8 @@ async function tellRefused(client: Client): Promise<void> {
   process.stderr.write(
     `\n${items.length === 1 ? 'A manifest is' : `${items.length} manifests are`} refused:\n`,
   );
-  for (const { file, line, field, message } of items) {
+  for (const { file, line, message } of items) {
     const place = line === undefined ? file : `${file}:${line}`;
-    process.stderr.write(visible(`  ${place}: ${field ? `${field}: ` : ''}${message}\n`));
+    process.stderr.write(visible(`  ${place}: ${message}\n`));
   }
 }
