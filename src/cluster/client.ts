@@ -16,7 +16,7 @@ export interface ApiRequest {
   query?: Query;
   body?: unknown;
   contentType?: string;
-  /** Until the whole answer is there. */
+  /** From the request's turn until the whole answer is there. */
   timeoutMs?: number;
 }
 
@@ -69,6 +69,7 @@ export class KubeClient {
   /** @throws ApiStatusError, ApiUnreachableError, or the signal's reason */
   async request<T>(request: ApiRequest, signal: AbortSignal): Promise<T> {
     const { timeoutMs = requestMs } = request;
+    await this.#turn?.(signal);
     return within(timeoutMs, signal, nameOf(request), async (limit) => {
       const answer = await this.#send(request, limit);
       const text = await readAll(answer);
@@ -104,6 +105,7 @@ export class KubeClient {
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>[]> {
     const request: ApiRequest = { path, query: { ...query, watch: true, timeoutSeconds } };
+    await this.#turn?.(signal);
     const ending = new AbortController();
     const end = () => ending.abort(signal.reason);
     signal.addEventListener('abort', end, { once: true });
@@ -137,7 +139,6 @@ export class KubeClient {
     limit: AbortSignal,
     lasting: AbortSignal = limit,
   ): Promise<WireAnswer> {
-    await this.#turn?.(limit);
     const sent = this.#connection.request(
       {
         method,

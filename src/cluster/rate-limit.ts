@@ -1,25 +1,47 @@
 /** How fast requests may follow each other (kubeAPIQPS, kubeAPIBurst): the rest wait their turn, in order. */
-import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves when the next request may go. Rejects with the signal's reason. */
+/** Resolves when the next request may go. Rejects with the signal's reason; the turn is then the next one's. */
 export type Turn = (signal: AbortSignal) => Promise<void>;
 
 /** @param burst how many may go at once after a pause */
 export function rateLimit(perSecond: number, burst: number): Turn {
-  const next = turns(perSecond, burst);
-  return async (signal) => {
-    const waitMs = next(performance.now());
-    if (waitMs > 0) await delay(waitMs, undefined, { signal });
-  };
-}
-
-/** Says of each request how long it has to wait, from the time at which it comes. */
-export function turns(perSecond: number, burst: number): (nowMs: number) => number {
   const intervalMs = 1000 / perSecond;
+  const waiting = new Set<() => void>();
   // When the bucket would be full again.
   let fullAtMs = Number.NEGATIVE_INFINITY;
-  return (nowMs) => {
-    fullAtMs = Math.max(fullAtMs, nowMs) + intervalMs;
-    return Math.max(fullAtMs - burst * intervalMs - nowMs, 0);
+  // There while anybody waits.
+  let timer: NodeJS.Timeout | undefined;
+
+  const serve = () => {
+    timer = undefined;
+    for (const go of waiting) {
+      const nowMs = performance.now();
+      const takenMs = Math.max(fullAtMs, nowMs) + intervalMs;
+      const waitMs = takenMs - burst * intervalMs - nowMs;
+      if (waitMs > 0) {
+        timer = setTimeout(serve, Math.ceil(waitMs));
+        return;
+      }
+      fullAtMs = takenMs;
+      waiting.delete(go);
+      go();
+    }
+  };
+
+  return async (signal) => {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const giveUp = () => {
+      waiting.delete(resolve);
+      if (waiting.size === 0) {
+        clearTimeout(timer);
+        timer = undefined;
+      }
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    waiting.add(resolve);
+    if (timer === undefined) serve();
+    await promise.finally(() => signal.removeEventListener('abort', giveUp));
   };
 }
