@@ -67,6 +67,22 @@ describe('the patch of a status', () => {
       { conditions: [{ ...ready('False'), reason: 'R', message: null }] },
     ],
     [
+      'does not bring back an eviction that its owner took back',
+      { conditions: [{ type: 'DisruptionTarget', status: 'False', reason: 'PreemptionByScheduler' }] },
+      { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }] },
+      undefined,
+    ],
+    [
+      'tells that the node itself ended the pod',
+      { conditions: [{ type: 'DisruptionTarget', status: 'False' }] },
+      { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' }] },
+      {
+        conditions: [
+          { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message: null },
+        ],
+      },
+    ],
+    [
       'removes the conditions of a resize that is over, and no others',
       { conditions: [{ type: 'PodResizeInProgress', status: 'True' }, ready('True')] },
       { conditions: [] },

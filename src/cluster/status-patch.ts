@@ -3,6 +3,7 @@
  * what is ours and differs: conditions of other writers, and fields that we do not know, stay as they are.
  */
 import type { PodCondition, PodStatus } from '../api/core.gen.ts';
+import { terminationByKubelet } from '../pods/status.ts';
 import { covers } from './covers.ts';
 
 /** Undefined when there is nothing to tell. */
@@ -25,7 +26,7 @@ export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): object | u
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
-/** The condition types that the kubelet writes. */
+/** The condition types that the kubelet writes, and others perhaps, too. */
 const ownConditionTypes: ReadonlySet<string> = new Set([
   'PodReadyToStartContainers',
   'Initialized',
@@ -56,13 +57,17 @@ const mergedLists: ReadonlySet<string> = new Set(['podIPs', 'hostIPs']);
 
 function ownConditions(theirs: readonly PodCondition[] = [], ours: readonly PodCondition[] = []): object[] {
   return ours
-    .filter(({ type }) => ownConditionTypes.has(type))
+    .filter(isOwn)
     .filter((condition) => {
       const known = theirs.find(({ type }) => type === condition.type);
       return !covers(known, { reason: '', message: '', ...condition });
     })
     .map((condition) => ({ reason: null, message: null, ...condition }));
 }
+
+/** An eviction by others is theirs to tell, and to take back: what we know of it may be out of date. */
+const isOwn = ({ type, reason }: PodCondition): boolean =>
+  ownConditionTypes.has(type) && (type !== 'DisruptionTarget' || reason === terminationByKubelet);
 
 /** Conditions that are there only while they hold. */
 const passingConditionTypes: ReadonlySet<string> = new Set(['PodResizePending', 'PodResizeInProgress']);

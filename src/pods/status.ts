@@ -394,16 +394,19 @@ function conditions(
   ];
 }
 
+/** The reason of DisruptionTarget where the node ended the pod: with another one it is the word of others. */
+export const terminationByKubelet = 'TerminationByKubelet';
+
 /** Told with the final phase: until then it is not sure that nothing of the pod runs. */
 function disruptionTarget(input: StatusInput, final: boolean): PodCondition | undefined {
   const { pod, previous, verdict, nowMs } = input;
   if (!final || verdict?.disruption === undefined) return undefined;
   const known = previous?.conditions?.find(({ type }) => type === 'DisruptionTarget');
-  const isTold = known?.status === 'True' && known.reason === 'TerminationByKubelet';
+  const isTold = known?.status === 'True' && known.reason === terminationByKubelet;
   return {
     type: 'DisruptionTarget',
     status: 'True',
-    reason: 'TerminationByKubelet',
+    reason: terminationByKubelet,
     message: verdict.disruption,
     lastTransitionTime: isTold ? known.lastTransitionTime : time(nowMs),
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),

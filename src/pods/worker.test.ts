@@ -142,12 +142,14 @@ describe('the conditions of others', () => {
     const ready = () => worker.status?.conditions?.find((c) => c.type === 'Ready')?.status;
     await vi.waitFor(() => expect(worker.status?.containerStatuses?.[0]?.ready).toBe(true));
     expect(ready()).toBe('False');
+    const told = worker.status;
     worker.observeStatus({
       conditions: [
         { type: 'x.org/calibrated', status: 'True' },
         { type: 'PodScheduled', status: 'False' },
       ],
     });
+    expect(told?.conditions?.some((c) => c.type === 'x.org/calibrated')).toBe(false);
     await vi.waitFor(() => expect(ready()).toBe('True'));
     expect(worker.status?.conditions?.find((c) => c.type === 'PodScheduled')?.status).toBe('True');
   });

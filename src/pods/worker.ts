@@ -155,7 +155,8 @@ export class PodWorker {
   observeStatus({ conditions = [] }: PodStatus): void {
     const { status } = this.#record;
     if (status === undefined) return;
-    status.conditions = withOthers(status.conditions, conditions);
+    // Whoever was told of the status before has that object.
+    this.#record.status = { ...status, conditions: withOthers(status.conditions, conditions) };
     if ((this.#record.pod.spec?.readinessGates?.length ?? 0) > 0) this.wake(false);
   }
 
