@@ -161,8 +161,7 @@ function checkResources(
     for (const [name, amount] of Object.entries(amounts)) used.set(name, (used.get(name) ?? 0) + amount);
   }
   for (const [name, requested] of inFitOrder({ ...podRequests(pod), pods: 1 })) {
-    // Those that nobody told the node of are the scheduler's alone.
-    if (isClusterPod(pod) && isExtended(name) && !(name in allocatable)) continue;
+    if (isOfScheduler(pod, name, allocatable)) continue;
     const capacity = allocatable[name] ?? 0;
     if (requested > 0 && requested > capacity - (used.get(name) ?? 0)) {
       return {
@@ -173,6 +172,10 @@ function checkResources(
   }
   return undefined;
 }
+
+/** Extended resources that nobody told the node of are the scheduler's alone. */
+export const isOfScheduler = (pod: Pod, resource: string, allocatable: ResourceAmounts): boolean =>
+  isClusterPod(pod) && isExtended(resource) && !(resource in allocatable);
 
 function inFitOrder(amounts: ResourceAmounts): [string, number][] {
   const rank = (name: string) => {

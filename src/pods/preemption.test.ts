@@ -61,6 +61,12 @@ describe('for a critical pod', () => {
       ['a'],
     ],
     [
+      'nothing is looked for of a resource that only the scheduler counts',
+      critical({ cpu: '500m', 'vendor.org/gpu': '1' }),
+      [podOf('gpu', { cpu: '10m', 'vendor.org/gpu': '1' }), podOf('cpu', { cpu: '600m' })],
+      ['cpu'],
+    ],
+    [
       'no other critical pod ends',
       critical({ cpu: '500m' }),
       [podOf('other', { cpu: '900m' }, { priority: systemCriticalPriority })],

@@ -6,7 +6,7 @@ import type { Pod } from '../api/core.gen.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass } from '../resources/qos.ts';
 import { isClusterPod } from '../sources/source.ts';
-import { admit, isCriticalPod, type NodeAdmissionContext } from './admission.ts';
+import { admit, isCriticalPod, isOfScheduler, type NodeAdmissionContext } from './admission.ts';
 import { podUid } from './identity.ts';
 
 /**
@@ -48,7 +48,8 @@ function missingFor(pod: Pod, others: readonly Pod[], allocatable: ResourceAmoun
   const held = others.filter((other) => podUid(other) !== podUid(pod)).map(requestsOf);
   const missing = Object.entries(requestsOf(pod)).map(([name, requested]): [string, number] => {
     const used = held.reduce((total, amounts) => total + (amounts[name] ?? 0), 0);
-    return [name, requested === 0 ? 0 : requested + used - (allocatable[name] ?? 0)];
+    const isFree = requested === 0 || isOfScheduler(pod, name, allocatable);
+    return [name, isFree ? 0 : requested + used - (allocatable[name] ?? 0)];
   });
   return Object.fromEntries(missing.filter(([, amount]) => amount > 0));
 }
