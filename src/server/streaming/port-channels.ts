@@ -12,6 +12,9 @@ import { idleLimit } from './idle.ts';
 
 const portChannelsProtocol = 'v4.channel.k8s.io';
 
+/** A channel's number is one byte, and a port has two channels. */
+const maxPorts = 128;
+
 export interface PortChannels {
   pairs: { port: number; data: Duplex; error: Duplex }[];
   /** Says goodbye to the client, after all that was written. */
@@ -29,6 +32,8 @@ export function requestedPorts(query: URLSearchParams): number[] {
   // The kubelet's name, and that of the Kubernetes API.
   const ports = [...query.getAll('port'), ...query.getAll('ports')].flatMap((list) => list.split(','));
   if (ports.length === 0) throw badRequest('query parameter "port" is required');
+  if (ports.length > maxPorts)
+    throw badRequest(`query parameter "port": ${ports.length} ports, at most ${maxPorts} fit a connection`);
   return ports.map((text) => {
     const port = /^\d+$/.test(text) ? Number(text) : 0;
     if (port < 1 || port > 65535) throw badRequest(`unable to parse "${text}" as a port`);
