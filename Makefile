@@ -4,6 +4,7 @@
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd
+KUBELET ?= roslet
 DEMO_DIR ?= /var/lib/roslet-demo
 
 # The Node that scripts/setup put here goes before the machine's own.
@@ -16,6 +17,7 @@ help:
 	@echo 'make clean-run   stop these pods and remove everything that make run left on the machine'
 	@echo 'make test        set up and run every check and test'
 	@echo 'make test-v2     set up and run the tests of host processes on cgroup v2, in a virtual machine'
+	@echo 'make conformance run the [NodeConformance] specs of Kubernetes against roslet (KUBELET=go: the Go kubelet)'
 	@echo 'make build       build bin/roslet'
 	@echo 'make install     put roslet on PATH with its unit and default config (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall   remove what make install put there, but not the configuration'
@@ -48,6 +50,10 @@ test: setup-test
 test-v2: setup-test-v2
 	@node scripts/test.ts build 'cgroup v2'
 
+conformance: setup-test
+	@node scripts/build.ts
+	@$(SUDO) env PATH="$$PATH" node test/conformance/main.ts --kubelet '$(KUBELET)'
+
 bench: setup-test
 	@node scripts/build.ts
 	@$(SUDO) env PATH="$$PATH" node bench/main.ts $(PART)
@@ -70,4 +76,4 @@ uninstall:
 clean:
 	rm -rf dist bin build
 
-.PHONY: help run clean-run setup-run setup-test setup-test-v2 build test test-v2 bench lint format generate install uninstall clean
+.PHONY: help run clean-run setup-run setup-test setup-test-v2 build test test-v2 conformance bench lint format generate install uninstall clean

@@ -7,7 +7,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nodeNames, startNodes } from '../test/kubectl/nodes.ts';
+import { type ClusterNode, startNode } from '../test/peers/cluster-node.ts';
+import { ControlPlane } from '../test/peers/control-plane.ts';
 import { ClusterPods } from './cluster-pods.ts';
 import { Marks } from './marks.ts';
 import { type PodKind, podOf } from './node-pods.ts';
@@ -35,32 +36,27 @@ interface Kubelet {
   spawn(): unknown;
 }
 
-const nodes = await startNodes();
+const started = new AsyncDisposableStack();
+const plane = await ControlPlane.start();
+started.defer(() => plane.stop());
+const roslet = await startNode('roslet', plane);
+started.defer(() => roslet.stop());
+const go = await startNode('go', plane);
+started.defer(() => go.stop());
 const closing = new AbortController();
 const scratch = await mkdtemp(join(tmpdir(), 'roslet-bench-'));
 const marks = new Marks(scratch);
-const pods = await ClusterPods.open(join(nodes.plane.dir, 'admin.kubeconfig'), closing.signal);
-const { roslet, goKubelet } = nodes;
-const kubelets: [Kubelet, Kubelet] = [
-  {
-    column: 'roslet',
-    nodeName: nodeNames.roslet,
-    get pid() {
-      return roslet.pid;
-    },
-    kill: () => roslet.stop('SIGKILL'),
-    spawn: () => roslet.spawn(),
+const pods = await ClusterPods.open(join(plane.dir, 'admin.kubeconfig'), closing.signal);
+const measuredOf = (column: string, { kubelet, name: nodeName }: ClusterNode): Kubelet => ({
+  column,
+  nodeName,
+  get pid() {
+    return kubelet.pid;
   },
-  {
-    column: 'Go kubelet',
-    nodeName: nodeNames['the Go kubelet'],
-    get pid() {
-      return goKubelet.pid;
-    },
-    kill: () => goKubelet.stop('SIGKILL'),
-    spawn: () => goKubelet.spawn(),
-  },
-];
+  kill: () => kubelet.stop('SIGKILL'),
+  spawn: () => kubelet.spawn(),
+});
+const kubelets: [Kubelet, Kubelet] = [measuredOf('roslet', roslet), measuredOf('Go kubelet', go)];
 const table = new Table('node of a cluster');
 /** For every row what was measured of each, in the order of `kubelets`. */
 const measured = new Map<string, { goal: number; digits: number; values: number[][] }>();
@@ -74,7 +70,7 @@ try {
   await probeCosts('exec');
 } finally {
   closing.abort();
-  await nodes.stop();
+  await started.disposeAsync();
   await rm(scratch, { recursive: true, force: true });
 }
 for (const [row, { goal, digits, values }] of measured) {

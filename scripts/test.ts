@@ -40,6 +40,12 @@ const steps: Step[] = [
   check('unused code', 'unused'),
   suite('unit'),
   suite('integration', true),
+  {
+    name: 'conformance',
+    command: ['node', 'test/conformance/main.ts', '--part'],
+    kind: 'suite',
+    asRoot: true,
+  },
   { name: 'cgroup v2', command: ['test/cgroup-v2.sh'], kind: 'suite', asRoot: true, onlyByName: true },
 ];
 

@@ -15,7 +15,7 @@ import type { LifecycleLevel } from './pods/lifecycle.ts';
 import type { PodRecord, Verdict } from './pods/pod-record.ts';
 import { newRecord, type PodRecords } from './pods/pod-records.ts';
 import { preemptedFor } from './pods/preemption.ts';
-import { type Refusal, Refusals } from './pods/refusals.ts';
+import { type Refusal, Refusals, rejection } from './pods/refusals.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { RuntimeKind } from './pods/runtimes.ts';
@@ -386,7 +386,7 @@ export class Agent {
     const nowMs = this.#o.now();
     this.#adopt({
       ...newRecord(pod, nowMs),
-      verdict: { phase: 'Failed', reason: refusal.reason, message: refusal.message },
+      verdict: { phase: 'Failed', reason: refusal.reason, message: rejection(refusal) },
       stop: { graceMs: 0, deadlineMs: nowMs },
     });
   }

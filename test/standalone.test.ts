@@ -236,7 +236,7 @@ data: {mode: ${value}}
     const terminated = main(pod).state?.terminated;
     expect(terminated).toMatchObject({ exitCode: 7, reason: 'Error' });
     // Which of two streams is read first is the runtime's affair.
-    expect(terminated?.message?.split('\n').sort()).toEqual(['first', 'lost the map']);
+    expect(terminated?.message?.trim().split('\n').sort()).toEqual(['first', 'lost the map']);
   });
 
   it('end at their deadline', async () => {

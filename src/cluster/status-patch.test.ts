@@ -89,10 +89,10 @@ describe('the patch of a status', () => {
       { conditions: [{ type: 'PodResizeInProgress', $patch: 'delete' }] },
     ],
     [
-      "leaves the scheduler's word alone",
+      'tells that a pod is scheduled that no scheduler has bound',
       {},
       { conditions: [{ type: 'PodScheduled', status: 'True' }] },
-      undefined,
+      { conditions: [{ type: 'PodScheduled', status: 'True', reason: null, message: null }] },
     ],
     [
       'takes the reason of a condition away with it',

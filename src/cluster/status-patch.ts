@@ -32,6 +32,7 @@ const ownConditionTypes: ReadonlySet<string> = new Set([
   'Initialized',
   'Ready',
   'ContainersReady',
+  'PodScheduled',
   'DisruptionTarget',
   'PodResizePending',
   'PodResizeInProgress',

@@ -12,7 +12,7 @@ export type ImageErrorReason =
 export class ImageError extends Error {
   override readonly name = 'ImageError';
   readonly reason: ImageErrorReason;
-  /** Epoch before which another try would only wait: the end of the back off. */
+  /** Epoch before which another try would tell nothing new: that it waits, and when that ends. */
   readonly retryAtMs: number | undefined;
   constructor(
     reason: ImageErrorReason,

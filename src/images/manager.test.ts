@@ -171,7 +171,7 @@ describe('ensureImage', () => {
       pass(delayMs - 1);
       const waiting = await refusal('gone:1', 'IfNotPresent');
       expect(waiting.reason).toBe('ImagePullBackOff');
-      expect(waiting.message).toBe('Back-off pulling image "gone:1": gone:1: not found');
+      expect(waiting.message).toBe('Back-off pulling image "gone:1": ErrImagePull: gone:1: not found');
       expect(asked.length).toBe(before + 1);
       pass(1);
     }
@@ -194,7 +194,7 @@ describe('ensureImage', () => {
   });
   it('says when another try can help', async () => {
     const { refusal } = setUp();
-    expect((await refusal('gone:1', 'Always')).retryAtMs).toBe(1_010_000);
+    expect((await refusal('gone:1', 'Always')).retryAtMs).toBe(1_001_000);
     expect((await refusal('gone:1', 'Always')).retryAtMs).toBe(1_010_000);
   });
   it('does not wait for ever when the clock is set back', async () => {

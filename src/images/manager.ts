@@ -50,6 +50,9 @@ export interface ImageManagerOptions {
   now: () => number;
 }
 
+/** How long a failed pull is shown as such. */
+const failureShownMs = 1000;
+
 export const defaultImageBackoff = { initialMs: 10_000, maxMs: 300_000 };
 
 export function createImageManager(options: ImageManagerOptions): ImageManager {
@@ -98,14 +101,15 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
       return { imageRef: pulled.imageRef, image };
     } catch (error) {
       signal.throwIfAborted();
-      const failure = nextFailure(failures.get(key), error);
+      const failure = nextFailure(name, failures.get(key), error);
       failures.set(key, failure);
       options.log.warn(
         { pod: podKey(pod), container: container.name, err: error },
         'image could not be pulled',
       );
       tell('Warning', 'Failed', `Failed to pull image "${name}": ${failure.message}`);
-      throw pullError(name, error, failure.retryAtMs);
+      // Looked at again soon, and then told as what it is by now: a wait.
+      throw pullError(name, error, Math.min(failure.retryAtMs, options.now() + failureShownMs));
     }
   };
 
@@ -138,18 +142,19 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     // A clock that was set back must not make the pod wait longer than the back off itself.
     if (failure.retryAtMs - options.now() > failure.delayMs) return;
     tell('Normal', 'BackOff', `Back-off pulling image "${name}"`);
-    throw new ImageError('ImagePullBackOff', `Back-off pulling image "${name}": ${failure.message}`, {
+    throw new ImageError('ImagePullBackOff', `Back-off pulling image "${name}": ${failure.told}`, {
       retryAtMs: failure.retryAtMs,
     });
   };
 
-  const nextFailure = (last: PullFailure | undefined, error: unknown): PullFailure => {
+  const nextFailure = (name: string, last: PullFailure | undefined, error: unknown): PullFailure => {
     const { initialMs, maxMs } = options.backoff;
     const nowMs = options.now();
     const expired = last === undefined || nowMs - last.retryAtMs > 2 * maxMs;
     const delayMs = Math.min(expired ? initialMs : last.delayMs * 2, maxMs);
     const message = error instanceof Error ? error.message : String(error);
-    return { delayMs, retryAtMs: nowMs + delayMs, message };
+    const { reason, message: explained } = pullError(name, error, 0);
+    return { delayMs, retryAtMs: nowMs + delayMs, message, told: `${reason}: ${explained}` };
   };
 
   return {
@@ -164,6 +169,8 @@ interface PullFailure {
   delayMs: number;
   retryAtMs: number;
   message: string;
+  /** With its reason, as a container's status shows it while it waits. */
+  told: string;
 }
 
 type Tell = (type: EventType, reason: string, message: string) => void;

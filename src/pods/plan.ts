@@ -11,7 +11,7 @@ import type { Container, Pod } from '../api/core.gen.ts';
 import type { ProbeKind, ProbeResults } from '../probes/results.ts';
 import { type ActualPod, currentSandbox, hasRun, isAlive, latestInstance, restartCountOf } from './actual.ts';
 import { type BackoffConfig, backoffAfter, nextBackoff } from './backoff.ts';
-import { containerHashAnnotation, isSidecar, podKey } from './identity.ts';
+import { containerHashAnnotation, isSidecar, podName, podNamespace } from './identity.ts';
 import { resizableContainers, resizeOf } from './resize.ts';
 import { shouldRestart } from './restart.ts';
 
@@ -372,7 +372,7 @@ function start(
     if (untilMs > nowMs) {
       result.waiting.set(container.name, {
         reason: 'CrashLoopBackOff',
-        message: `back-off ${formatDelay(delayMs)} restarting failed container=${container.name} pod=${podKey(pod)}(${pod.metadata?.uid})`,
+        message: `back-off ${formatDelay(delayMs)} restarting failed container=${container.name} pod=${podName(pod)}_${podNamespace(pod)}(${pod.metadata?.uid})`,
       });
       wakeAt(result, untilMs);
       return;

@@ -14,6 +14,9 @@ export interface Refusal {
   message: string;
 }
 
+/** As the status of a pod says it, in the kubelet's words. */
+export const rejection = ({ message }: Pick<Refusal, 'message'>): string => `Pod was rejected: ${message}`;
+
 export interface RefusalsOptions {
   events: EventRecorder;
   log: Logger;
@@ -48,7 +51,7 @@ export class Refusals {
   /** For now: until what refuses the pod changes. Returns the pod as it is shown; undefined when it already was so. */
   refuse(pod: Pod, refusal: Refusal): Pod | undefined {
     const before = this.#pods.get(podUid(pod))?.status;
-    if (before?.reason === refusal.reason && before.message === refusal.message) return undefined;
+    if (before?.reason === refusal.reason && before.message === rejection(refusal)) return undefined;
     const refused = this.#show(pod, refusal);
     this.report(pod, refusal);
     return refused;
@@ -96,7 +99,7 @@ export class Refusals {
     const refused = withStatus(pod, {
       phase: 'Failed',
       reason,
-      message,
+      message: rejection({ message }),
       startTime: time(this.#o.now()),
     });
     this.#pods.set(podUid(pod), refused);

@@ -95,7 +95,8 @@ export function podStatus(input: StatusInput): PodStatus {
     podPhase(pod, initContainerStatuses, containerStatuses, input.ended);
   const sandbox = currentSandbox(input.actual);
   const hostNetwork = spec?.hostNetwork === true;
-  const ips = hostNetwork ? input.hostIps : (sandbox?.ips ?? previousIps(previous, input.ended));
+  const isOver = input.ended || isFinal(verdict?.phase ?? phase);
+  const ips = hostNetwork ? input.hostIps : (sandbox?.ips ?? (isOver ? previousIps(previous) : []));
   return {
     phase,
     conditions: conditions(input, phase, initContainerStatuses, containerStatuses, sandbox !== undefined),
@@ -429,9 +430,10 @@ function previousOf(previous: PodStatus | undefined, name: string, kind: Kind): 
   return lists[kind]?.find((s) => s.name === name);
 }
 
-function previousIps(previous: PodStatus | undefined, ended: boolean): readonly string[] {
-  return ended ? (previous?.podIPs?.map((p) => p.ip) ?? []) : [];
-}
+const previousIps = (previous: PodStatus | undefined): readonly string[] =>
+  previous?.podIPs?.map((p) => p.ip) ?? [];
+
+const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const waitingState = (waiting: Waiting) => ({
   reason: waiting.reason,

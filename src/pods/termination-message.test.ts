@@ -11,10 +11,10 @@ const line = (text: string, tag = 'F') => `2026-01-01T00:00:00.000000000Z stdout
 describe('the end of a log', () => {
   it.each([
     ['nothing', '', ''],
-    ['one line', line('a'), 'a'],
-    ['an empty line', line('a') + line('') + line('b'), 'a\n\nb'],
-    ['pieces of a long line', line('long', 'P') + line('er') + line('b'), 'longer\nb'],
-    ['a line cut off at its start', `garbage\n${line('a')}`, 'a'],
+    ['one line', line('a'), 'a\n'],
+    ['an empty line', line('a') + line('') + line('b'), 'a\n\nb\n'],
+    ['pieces of a long line', line('long', 'P') + line('er') + line('b'), 'longer\nb\n'],
+    ['a line cut off at its start', `garbage\n${line('a')}`, 'a\n'],
     ['a piece whose rest never came', line('a') + line('b', 'P'), 'a\nb'],
   ])('of %s', (_, log, expected) => {
     expect(logEnd(log)).toBe(expected);
@@ -22,8 +22,8 @@ describe('the end of a log', () => {
 
   it('is at most 80 lines and 2048 bytes', () => {
     const many = Array.from({ length: 100 }, (_, i) => line(String(i))).join('');
-    expect(logEnd(many).split('\n')).toHaveLength(80);
-    expect(logEnd(many).endsWith('\n99')).toBe(true);
+    expect(logEnd(many).trimEnd().split('\n')).toHaveLength(80);
+    expect(logEnd(many).endsWith('\n99\n')).toBe(true);
     expect(Buffer.byteLength(logEnd(line('x'.repeat(5000))))).toBe(2048);
   });
 });
@@ -58,7 +58,7 @@ describe('the termination message', () => {
     ['also when it ended well', 'said', 0, 'File', 'said by the program'],
     ['nothing when it wrote nothing', 'silent', 1, 'File', ''],
     ['nothing when the file is gone', 'gone', 1, 'File', ''],
-    ['the end of the log when it failed in silence', 'silent', 1, 'FallbackToLogsOnError', 'from the log'],
+    ['the end of the log when it failed in silence', 'silent', 1, 'FallbackToLogsOnError', 'from the log\n'],
     ['not the log when it ended well', 'silent', 0, 'FallbackToLogsOnError', ''],
   ])('is %s', async (_, file, exitCode, policy, expected) => {
     expect(await message(file, exitCode, policy)).toBe(expected);

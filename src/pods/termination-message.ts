@@ -28,11 +28,11 @@ export function logEnd(log: string): string {
     if (match === null) continue;
     partial += match[2];
     if (match[1] === 'P') continue;
-    lines.push(partial);
+    lines.push(`${partial}\n`);
     partial = '';
   }
   if (partial !== '') lines.push(partial);
-  const text = lines.slice(-maxLogMessageLines).join('\n');
+  const text = lines.slice(-maxLogMessageLines).join('');
   return Buffer.from(text).subarray(-maxLogMessageBytes).toString();
 }
 

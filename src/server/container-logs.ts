@@ -146,5 +146,13 @@ function noLog(pod: Pod, container: string, previous: boolean): Error {
   if (previous) return badRequest(`previous terminated container "${container}" in pod "${name}" not found`);
   const reason =
     containerStatusOf(pod, container)?.state?.waiting?.reason ?? pod.status?.reason ?? 'ContainerCreating';
-  return badRequest(`container "${container}" in pod "${name}" is waiting to start: ${reason}`);
+  return badRequest(
+    `container "${container}" in pod "${name}" is waiting to start: ${imageTroubles[reason] ?? reason}`,
+  );
 }
+
+/** The kubelet's words. */
+const imageTroubles: Record<string, string> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
+};

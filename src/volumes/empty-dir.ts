@@ -24,7 +24,9 @@ export const emptyDirPlugin = (): VolumePlugin => ({
     await make(medium, context, volume, dir, signal);
     const gid = context.pod.spec?.securityContext?.fsGroup;
     if (gid !== undefined) await chown(dir, -1, gid);
-    await chmod(dir, gid === undefined ? 0o777 : 0o2777);
+    // As the kernel makes a file system in memory: there nobody removes the files of others.
+    const sticky = medium === 'Memory' ? 0o1000 : 0;
+    await chmod(dir, sticky | (gid === undefined ? 0o777 : 0o2777));
     await makeDirectory(context.metaDir);
     await writeFile(note, '');
   },

@@ -69,6 +69,14 @@ export class ControlPlane {
     return this.#ca;
   }
 
+  get kubectlProgram(): string {
+    return join(this.#binDir, 'kubectl');
+  }
+
+  get adminKubeconfig(): string {
+    return join(this.dir, 'admin.kubeconfig');
+  }
+
   /** Path of a new kubeconfig for that subject. */
   async kubeconfig(name: string, subject: string): Promise<string> {
     const { certFile, keyFile } = await this.#ca.sign(`client-${name}`, { subject, usage: 'clientAuth' });
@@ -79,7 +87,7 @@ export class ControlPlane {
 kind: Config
 current-context: test
 contexts: [{name: test, context: {cluster: test, user: ${name}}}]
-clusters: [{name: test, cluster: {server: "https://127.0.0.1:${this.#ports.api}", certificate-authority: ca.crt}}]
+clusters: [{name: test, cluster: {server: "https://127.0.0.1:${this.#ports.api}", certificate-authority: ${this.#ca.certFile}}}]
 users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${keyFile}}}]
 `,
     );
@@ -93,8 +101,8 @@ users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${ke
   /** As the administrator. */
   async kubectl(...args: string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(
-      join(this.#binDir, 'kubectl'),
-      ['--kubeconfig', join(this.dir, 'admin.kubeconfig'), ...args],
+      this.kubectlProgram,
+      ['--kubeconfig', this.adminKubeconfig, ...args],
       { env: { ...process.env, HOME: this.dir }, maxBuffer: 2 ** 26 },
     );
     return stdout;
@@ -107,8 +115,8 @@ users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${ke
   /** Returns what the API server made of it. */
   async create<T>(manifest: object): Promise<T> {
     const child = spawn(
-      join(this.#binDir, 'kubectl'),
-      ['--kubeconfig', join(this.dir, 'admin.kubeconfig'), 'create', '-f', '-', '-o', 'json'],
+      this.kubectlProgram,
+      ['--kubeconfig', this.adminKubeconfig, 'create', '-f', '-', '-o', 'json'],
       { env: { ...process.env, HOME: this.dir }, stdio: ['pipe', 'pipe', 'pipe'] },
     );
     let output = '';

@@ -157,6 +157,9 @@ failCgroupV1: false
 failSwapOn: false
 makeIPTablesUtilChains: false
 staticPodPath: ${this.manifests}
+fileCheckFrequency: 1s
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
 podLogsDir: ${join(this.dir, 'logs')}
 volumePluginDir: ${join(this.dir, 'plugins')}
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}

@@ -23,7 +23,7 @@ export interface TestImage {
   archive: string;
 }
 
-interface ImageConfig {
+export interface ImageConfig {
   Env?: string[];
   Entrypoint?: string[];
   Cmd?: string[];
@@ -32,7 +32,7 @@ interface ImageConfig {
   StopSignal?: string;
 }
 
-const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function testImages(): TestImage[] {
   return [
@@ -49,7 +49,7 @@ export function testImages(): TestImage[] {
   ];
 }
 
-function image(name: string, files: () => TarEntry[], config: ImageConfig): TestImage {
+export function image(name: string, files: () => TarEntry[], config: ImageConfig): TestImage {
   const key = sha256(Buffer.from(JSON.stringify([name, config, recipe]))).slice(0, 12);
   const archive = join(cacheDir('images'), `${name.replaceAll(/[^a-z0-9]+/g, '-')}-${key}.tar`);
   if (!existsSync(archive)) {
@@ -103,7 +103,7 @@ function ociArchive(name: string, files: TarEntry[], config: ImageConfig): Buffe
   ]);
 }
 
-function busyboxFiles(): TarEntry[] {
+export function busyboxFiles(): TarEntry[] {
   const program = ['/bin/busybox', '/usr/bin/busybox'].find((candidate) => existsSync(candidate));
   if (program === undefined) throw new Error('busybox is missing: apt-get install busybox-static');
   const applets = execFileSync(program, ['--list'], { encoding: 'utf8' })
@@ -137,19 +137,22 @@ int main(void) {
 }
 `;
 
-function pauseFiles(): TarEntry[] {
-  const dir = mkdtempSync(join(tmpdir(), 'roslet-pause-'));
+export function pauseFiles(): TarEntry[] {
+  return [{ path: 'pause', mode: 0o755, content: compiled(pauseSource) }];
+}
+
+/** A static program of that C source. */
+export function compiled(source: string): Buffer {
+  const dir = mkdtempSync(join(tmpdir(), 'roslet-cc-'));
   try {
-    execFileSync('gcc', ['-Os', '-static', '-s', '-o', join(dir, 'pause'), '-xc', '-'], {
-      input: pauseSource,
-    });
-    return [{ path: 'pause', mode: 0o755, content: readFileSync(join(dir, 'pause')) }];
+    execFileSync('gcc', ['-Os', '-static', '-s', '-o', join(dir, 'out'), '-xc', '-'], { input: source });
+    return readFileSync(join(dir, 'out'));
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
-const text = (...lines: string[]): Buffer => Buffer.from(`${lines.join('\n')}\n`);
+export const text = (...lines: string[]): Buffer => Buffer.from(`${lines.join('\n')}\n`);
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const sha256 = (blob: Buffer): string => createHash('sha256').update(blob).digest('hex');
 const digest = (blob: Buffer): string => `sha256:${sha256(blob)}`;

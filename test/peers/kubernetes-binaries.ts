@@ -40,12 +40,23 @@ export async function kubernetesBinaries(...programs: KubernetesProgram[]): Prom
   return dir;
 }
 
+/** The directory of the module that they are built from. */
+export async function kubernetesSources(): Promise<string> {
+  const env = goEnv();
+  const { stdout } = await promisify(execFile)(
+    goProgram(),
+    ['mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`],
+    { cwd: cacheDir(`kubernetes-${kubernetesVersion}`), env: { ...env, GOFLAGS: '-modcacherw' } },
+  );
+  return (JSON.parse(stdout) as { Dir: string }).Dir;
+}
+
 /** Together: what they share is compiled once, and one is linked while another is compiled. */
 async function build(programs: KubernetesProgram[], dir: string): Promise<void> {
   const made = await mkdtemp(join(dir, 'build-'));
   try {
     const env = goEnv();
-    const module = await moduleDir(env);
+    const module = await moduleDir();
     const commands = programs.filter((program) => program !== 'e2e.test');
     const go = (...args: string[]) =>
       promisify(execFile)(goProgram(), args, { cwd: module, env, maxBuffer: 2 ** 26 });
@@ -70,16 +81,11 @@ async function build(programs: KubernetesProgram[], dir: string): Promise<void> 
 }
 
 /** A module that requires exactly what Kubernetes does; its parts, which are v0.0.0 there, are modules of their own. */
-async function moduleDir(env: NodeJS.ProcessEnv): Promise<string> {
+async function moduleDir(): Promise<string> {
   const dir = cacheDir(`kubernetes-${kubernetesVersion}`, 'module');
   const file = join(dir, 'go.mod');
   if (existsSync(file)) return dir;
-  const { stdout } = await promisify(execFile)(
-    goProgram(),
-    ['mod', 'download', '-json', `k8s.io/kubernetes@${kubernetesVersion}`],
-    { cwd: dir, env: { ...env, GOFLAGS: '' } },
-  );
-  const own = readFileSync(join((JSON.parse(stdout) as { Dir: string }).Dir, 'go.mod'), 'utf8').split('\n');
+  const own = readFileSync(join(await kubernetesSources(), 'go.mod'), 'utf8').split('\n');
   const required = own.flatMap((line) => /^\t(\S+) (v\S+)/.exec(line)?.slice(1, 3).join(' ') ?? []);
   const parts = required.filter((line) => line.endsWith(' v0.0.0')).map((line) => line.split(' ')[0]);
   const lines = [

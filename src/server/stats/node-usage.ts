@@ -6,7 +6,14 @@ export interface NodeUsage {
   timestampMs: number;
   bootedAtMs: number;
   cpuUsageCoreNanoSeconds: bigint;
-  memory: { availableBytes: number; usageBytes: number; workingSetBytes: number; rssBytes: number };
+  memory: {
+    availableBytes: number;
+    usageBytes: number;
+    workingSetBytes: number;
+    rssBytes: number;
+    pageFaults: number;
+    majorPageFaults: number;
+  };
   processes: { max: number; current: number };
 }
 
@@ -21,8 +28,8 @@ export interface FilesystemSpace {
 const nanosecondsPerTick = 10_000_000n;
 
 export async function nodeUsage(nowMs: number): Promise<NodeUsage> {
-  const [stat, meminfo, loadavg, pidMax] = await Promise.all(
-    ['/proc/stat', '/proc/meminfo', '/proc/loadavg', '/proc/sys/kernel/pid_max'].map((path) =>
+  const [stat, meminfo, loadavg, pidMax, vmstat] = await Promise.all(
+    ['/proc/stat', '/proc/meminfo', '/proc/loadavg', '/proc/sys/kernel/pid_max', '/proc/vmstat'].map((path) =>
       readFile(path, 'utf8'),
     ),
   );
@@ -30,7 +37,7 @@ export async function nodeUsage(nowMs: number): Promise<NodeUsage> {
     timestampMs: nowMs,
     bootedAtMs: Number(/^btime (\d+)$/m.exec(stat!)?.[1]) * 1000,
     cpuUsageCoreNanoSeconds: busyTicks(stat!) * nanosecondsPerTick,
-    memory: memoryUsage(meminfo!),
+    memory: memoryUsage(meminfo!, vmstat!),
     processes: { max: Number(pidMax), current: Number(/\/(\d+)/.exec(loadavg!)?.[1]) },
   };
 }
@@ -46,7 +53,7 @@ function busyTicks(stat: string): bigint {
   return [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + BigInt(ticks ?? 0), 0n);
 }
 
-function memoryUsage(meminfo: string): NodeUsage['memory'] {
+function memoryUsage(meminfo: string, vmstat: string): NodeUsage['memory'] {
   const { available, capacity } = observeMemory(meminfo);
   const bytes = meminfoBytes(meminfo);
   return {
@@ -54,5 +61,7 @@ function memoryUsage(meminfo: string): NodeUsage['memory'] {
     usageBytes: capacity - (bytes.get('MemFree') ?? 0),
     workingSetBytes: capacity - available,
     rssBytes: bytes.get('AnonPages') ?? 0,
+    pageFaults: Number(/^pgfault (\d+)$/m.exec(vmstat)?.[1] ?? 0),
+    majorPageFaults: Number(/^pgmajfault (\d+)$/m.exec(vmstat)?.[1] ?? 0),
   };
 }

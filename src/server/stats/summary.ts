@@ -23,7 +23,8 @@ export interface NodeStats {
   memory: MemoryStats;
   network?: NetworkStats;
   fs: FsStats;
-  runtime?: { imageFs: FsStats };
+  /** Images and the writable layers of containers are on one file system. */
+  runtime?: { imageFs: FsStats; containerFs: FsStats };
   rlimit: { time: string; maxpid: number; curproc: number };
 }
 
@@ -78,6 +79,13 @@ export interface FsStats extends Partial<FilesystemSpace> {
   inodesUsed?: number;
 }
 
+interface Filesystems {
+  /** Of the agent's directory. */
+  space: FilesystemSpace;
+  /** Of the container runtime, where it has one. */
+  imageFs: FsStats | undefined;
+}
+
 export interface SummaryReader {
   read(signal: AbortSignal): Promise<Summary>;
 }
@@ -118,10 +126,9 @@ export function summaryReader(
     };
   }
 
-  async function node(space: FilesystemSpace, signal: AbortSignal): Promise<NodeStats> {
+  async function node(space: FilesystemSpace, imageFs: FsStats | undefined): Promise<NodeStats> {
     const usage = await nodeUsage(nowMs());
     const now = time(usage.timestampMs);
-    const [imageFs] = await agent.imageFsInfo(signal);
     return {
       nodeName: agent.nodeName,
       startTime: time(usage.bootedAtMs),
@@ -129,24 +136,27 @@ export function summaryReader(
       memory: { time: now, ...usage.memory },
       network: network(now, await machineNetwork(), await defaultInterface()),
       fs: { time: now, ...space, ...taken(space) },
-      ...(imageFs && {
-        runtime: {
-          imageFs: {
-            time: time(imageFs.timestampMs),
-            ...(await filesystemSpace(imageFs.mountpoint)),
-            usedBytes: imageFs.usedBytes,
-            inodesUsed: imageFs.inodesUsed,
-          },
-        },
-      }),
+      ...(imageFs && { runtime: { imageFs, containerFs: imageFs } }),
       rlimit: { time: now, maxpid: usage.processes.max, curproc: usage.processes.current },
     };
+  }
+
+  async function imageFsStats(signal: AbortSignal): Promise<FsStats | undefined> {
+    const [imageFs] = await agent.imageFsInfo(signal);
+    return (
+      imageFs && {
+        time: time(imageFs.timestampMs),
+        ...(await filesystemSpace(imageFs.mountpoint)),
+        usedBytes: imageFs.usedBytes,
+        inodesUsed: imageFs.inodesUsed,
+      }
+    );
   }
 
   async function container(
     pod: Pod,
     stats: ContainerStats,
-    space: FilesystemSpace,
+    { space, imageFs }: Filesystems,
     signal: AbortSignal,
   ): Promise<ContainerSummary> {
     const name = stats.labels[containerNameLabel] ?? stats.metadata.name;
@@ -160,6 +170,7 @@ export function summaryReader(
       memory: memory(stats),
       ...(stats.rootfsUsedBytes !== undefined && {
         rootfs: {
+          ...imageFs,
           time: time(timestampMs),
           usedBytes: stats.rootfsUsedBytes,
           ...(stats.rootfsInodesUsed !== undefined && { inodesUsed: stats.rootfsInodesUsed }),
@@ -172,13 +183,14 @@ export function summaryReader(
   async function podStats(
     pod: Pod,
     all: readonly ContainerStats[],
-    space: FilesystemSpace,
+    filesystems: Filesystems,
     signal: AbortSignal,
   ): Promise<PodStats> {
     const uid = podUid(pod);
+    const { space } = filesystems;
     const own = all.filter((stats) => stats.labels[podUidLabel] === uid);
     const containers: ContainerSummary[] = [];
-    for (const stats of own) containers.push(await container(pod, stats, space, signal));
+    for (const stats of own) containers.push(await container(pod, stats, filesystems, signal));
     const volume: PodStats['volume'] = [];
     const ephemeral: FsStats[] = [];
     for (const { name, path, isEphemeral } of agent.podVolumes(uid)) {
@@ -206,13 +218,14 @@ export function summaryReader(
   return {
     read: async (signal) => {
       const space = await filesystemSpace(rootDir);
+      const imageFs = await imageFsStats(signal);
       const all = await agent.containerStats(signal);
       const withContainers = new Set(all.map((stats) => stats.labels[podUidLabel]));
       const pods: PodStats[] = [];
       for (const pod of agent.pods()) {
-        if (withContainers.has(podUid(pod))) pods.push(await podStats(pod, all, space, signal));
+        if (withContainers.has(podUid(pod))) pods.push(await podStats(pod, all, { space, imageFs }, signal));
       }
-      return { node: await node(space, signal), pods };
+      return { node: await node(space, imageFs), pods };
     },
   };
 }
