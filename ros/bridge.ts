@@ -21,10 +21,12 @@ export interface BridgeOptions {
   /** What others may ask for. */
   access(): Access;
   /**
-   * The address by which others find this machine. The transport is bound to what was there when it was opened: it is
-   * opened anew when this becomes another.
+   * The address by which others find this machine; undefined without a network, or where that is no matter. The transport
+   * is bound to what was there when it was opened: it is opened anew when that is gone and there is another.
    */
   address(): string | undefined;
+  /** Whether this machine has the address, be its link down. */
+  hasAddress(address: string): Promise<boolean>;
   /** The bridge is there; `node` is the agent's. */
   onTransport(transport: RosTransport, node: RosNode): void;
   /** Why the bridge is not there, once for each reason. Whatever uses the transport has to let go of it now. */
@@ -73,7 +75,7 @@ export function createBridge(options: BridgeOptions): Bridge {
         `on the ROS 2 graph by ${opened.description}`,
       );
     } catch (err) {
-      void (session ?? opened)?.close();
+      (session ?? opened)?.close().catch((err: unknown) => log.warn({ err }, 'closing the ROS 2 bridge'));
       session = undefined;
       const { message } = err as Error;
       if (message !== problem) {
@@ -117,7 +119,7 @@ export function createBridge(options: BridgeOptions): Bridge {
         }
         const ending = session;
         [session, transport] = [undefined, undefined];
-        await ending?.close();
+        await ending?.close().catch((err: unknown) => log.warn({ err }, 'closing the ROS 2 bridge'));
       }
     },
   };
@@ -135,12 +137,23 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Until there is one, and it is another. A machine that has lost its network waits for it to come back. */
+/** Until there is one, and what was there is gone. A machine that has lost its network waits for it to come back. */
 async function otherAddress(
-  { address }: BridgeOptions,
+  { address, hasAddress, log }: BridgeOptions,
   before: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const isOther = () => address() !== undefined && address() !== before;
-  while (!signal.aborted && !isOther()) await pause(addressCheckMs, signal);
+  const isOther = async (): Promise<boolean> => {
+    const now = address();
+    if (now === undefined || now === before) return false;
+    return before === undefined || !(await hasAddress(before));
+  };
+  while (!signal.aborted) {
+    try {
+      if (await isOther()) return;
+    } catch (err) {
+      log.warn({ err }, 'cannot tell for now whether the address of this machine is another');
+    }
+    await pause(addressCheckMs, signal);
+  }
 }

@@ -23,16 +23,21 @@ const levels: Readonly<Record<LogLine['level'], number>> = {
 export class RosoutWriter {
   readonly #publisher: Publisher<Log>;
   readonly #name: string;
+  readonly #onFailure: (err: unknown) => void;
   #tokens = maxRateHz;
   #filledAtMs = performance.now();
   #dropped = 0;
   #telling: NodeJS.Timeout | undefined;
   #isWriting = false;
 
-  /** @param name of the logger: the node's, with dots. */
-  constructor(publisher: Publisher<Log>, name: string) {
+  /**
+   * @param name of the logger: the node's, with dots.
+   * @param onFailure what is told later could not be told
+   */
+  constructor(publisher: Publisher<Log>, name: string, onFailure: (err: unknown) => void) {
     this.#publisher = publisher;
     this.#name = name;
+    this.#onFailure = onFailure;
   }
 
   /** @param file what stands for the source file: of a pod the container. */
@@ -59,7 +64,11 @@ export class RosoutWriter {
     this.#telling = undefined;
     const message = `${this.#dropped} lines were dropped: more than ${maxRateHz} a second are not passed on`;
     this.#dropped = 0;
-    this.#publish({ level: 'warn', message, timeMs: Date.now() }, '');
+    try {
+      this.#publish({ level: 'warn', message, timeMs: Date.now() }, '');
+    } catch (err) {
+      this.#onFailure(err);
+    }
   }
 
   #publish({ level, message, timeMs }: LogLine, file: string): void {

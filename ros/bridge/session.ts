@@ -57,7 +57,8 @@ export function startSession(options: SessionOptions): Session {
   const events = node.createPublisher(`${prefix}/events`, Event, eventsQos);
   const diagnostics = node.createPublisher('/diagnostics', DiagnosticArray, defaultQos);
   const rosoutPublisher = node.createPublisher('/rosout', Log, rosoutQos);
-  const rosout = new RosoutWriter(rosoutPublisher, `${robot}.roslet`);
+  const onRosoutFailure = (err: unknown) => log.debug({ err }, 'dropped lines could not be told on /rosout');
+  const rosout = new RosoutWriter(rosoutPublisher, `${robot}.roslet`, onRosoutFailure);
   const podRosouts = new Map<string, RosoutWriter>();
   let cpuCores: number | undefined;
   let names: ReadonlyMap<string, PodNodeName> = new Map();
@@ -136,7 +137,7 @@ export function startSession(options: SessionOptions): Session {
     if (name === undefined) return;
     let writer = podRosouts.get(line.uid);
     if (writer === undefined) {
-      writer = new RosoutWriter(rosoutPublisher, name.slice(1).replaceAll('/', '.'));
+      writer = new RosoutWriter(rosoutPublisher, name.slice(1).replaceAll('/', '.'), onRosoutFailure);
       podRosouts.set(line.uid, writer);
     }
     writer.write(podLogLine(line), line.container);

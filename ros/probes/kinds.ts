@@ -8,25 +8,27 @@ import { watchHeartbeat } from './heartbeat.ts';
 import { watchLifecycle } from './lifecycle.ts';
 import { watchLiveliness } from './liveliness.ts';
 import { watchNode } from './node.ts';
-import { type UdpSockets, udpSocketReader } from './ownership.ts';
+import { type MachineFacts, machineAddresses, udpSocketReader } from './ownership.ts';
 import type { BeginWatch } from './prober.ts';
 import { watchTopicRate } from './topic-rate.ts';
 
 /** What every kind of watch works with. */
-export interface WatchContext {
+export interface WatchContext extends MachineFacts {
   transport: RosTransport;
   /** For subscriptions and clients of our own. */
   node: RosNode;
-  /** Shared, so that a change of the graph makes one scan of them and not one for each watch. */
-  udpSockets: () => Promise<UdpSockets>;
   log: Logger;
 }
 
 /** What each kind knows itself. */
 export type KindWatch = Omit<RosWatch, 'whyUnheard'>;
 
-export function watchOn(options: Omit<WatchContext, 'udpSockets'>): BeginWatch {
-  const context = { ...options, udpSockets: udpSocketReader() };
+/** @param options without `isOfThisMachine` an address that the machine has no more is another machine's */
+export function watchOn(
+  options: Omit<WatchContext, keyof MachineFacts> & Partial<Pick<MachineFacts, 'isOfThisMachine'>>,
+): BeginWatch {
+  // Shared, so that a change of the graph makes one scan of them and not one for each watch.
+  const context = { isOfThisMachine: machineAddresses(), ...options, udpSockets: udpSocketReader() };
   return (spec, target, onChange) => ({
     ...watchKindIfKnown(context, spec, target, onChange),
     whyUnheard: () =>

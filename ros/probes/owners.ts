@@ -18,7 +18,7 @@ export interface Owners {
 
 /** @param onNews what `counts` tells may be another than before */
 export function judgeOwners(
-  { transport, udpSockets, log }: WatchContext,
+  { transport, log, ...machine }: WatchContext,
   target: RosProbeTarget,
   onNews: () => void,
 ): Owners {
@@ -44,7 +44,7 @@ export function judgeOwners(
         const due = [...asked].flatMap((prefix) => graph.participant(prefix) ?? []);
         for (const prefix of asked) if (graph.participant(prefix) === undefined) awaited.add(prefix);
         asked.clear();
-        const { owners, problem } = await judge(due, target, udpSockets);
+        const { owners, problem } = await judge(due, target, machine);
         if (isClosed) return;
         for (const info of due)
           judged.set(info.prefix, { info, owner: owners.get(info.prefix) ?? 'unknown' });

@@ -19,13 +19,19 @@ export interface Judgement {
   problem?: Error;
 }
 
+/** What is asked of the machine, by all watches together. */
+export interface MachineFacts {
+  udpSockets: () => Promise<UdpSockets>;
+  isOfThisMachine: (address: string) => Promise<boolean>;
+}
+
 /** Inodes of the UDP sockets in the host's network by the port that they are bound to. */
 export type UdpSockets = ReadonlyMap<number, readonly string[]>;
 
 export async function judge(
   participants: readonly Pick<ParticipantInfo, 'prefix' | 'locators'>[],
   target: RosProbeTarget,
-  udpSockets: () => Promise<UdpSockets>,
+  { udpSockets, isOfThisMachine }: MachineFacts,
 ): Promise<Judgement> {
   const owners = new Map<string, Ownership>();
   /** To be told by their ports. */
@@ -38,7 +44,7 @@ export async function judge(
     } else local.set(prefix, locators);
   }
   try {
-    await judgeByPorts(local, target, udpSockets, owners);
+    await judgeByPorts(local, target, { udpSockets, isOfThisMachine }, owners);
     return { owners };
   } catch (err) {
     for (const prefix of local.keys()) if (!owners.has(prefix)) owners.set(prefix, 'unknown');
@@ -49,12 +55,12 @@ export async function judge(
 async function judgeByPorts(
   participants: ReadonlyMap<string, ParticipantInfo['locators']>,
   target: RosProbeTarget,
-  udpSockets: () => Promise<UdpSockets>,
+  { udpSockets, isOfThisMachine }: MachineFacts,
   owners: Map<string, Ownership>,
 ): Promise<void> {
   const ports = new Map<string, number[]>();
   for (const [prefix, locators] of participants) {
-    const here = await portsHere(locators);
+    const here = await portsHere(locators, isOfThisMachine);
     if (here.length === 0) owners.set(prefix, 'other');
     else ports.set(prefix, here);
   }
@@ -67,22 +73,32 @@ async function judgeByPorts(
 }
 
 /** The ports of those that are on this machine. */
-async function portsHere(locators: ParticipantInfo['locators']): Promise<number[]> {
+async function portsHere(
+  locators: ParticipantInfo['locators'],
+  isOfThisMachine: MachineFacts['isOfThisMachine'],
+): Promise<number[]> {
   const ports: number[] = [];
   for (const { address, port } of locators) if (await isOfThisMachine(address)) ports.push(port);
   return ports;
 }
 
-async function isOfThisMachine(address: string): Promise<boolean> {
-  if (address.startsWith('127.') || address === '::1') return true;
-  const isListed = Object.values(networkInterfaces()).some((list) =>
-    list?.some((known) => known.address === address),
-  );
-  return isListed || (await canBind(address));
+/**
+ * Whether this machine has an address, or had it since this was called: a process goes on announcing the one that it began
+ * with when the machine gets another.
+ */
+export function machineAddresses(): MachineFacts['isOfThisMachine'] {
+  const had = new Set<string>();
+  return async (address) => {
+    if (address.startsWith('127.') || address === '::1') return true;
+    for (const list of Object.values(networkInterfaces()))
+      for (const each of list ?? []) had.add(each.address);
+    if (!had.has(address) && (await canBind(address))) had.add(address);
+    return had.has(address);
+  };
 }
 
 /** Node leaves out interfaces without a link. The addresses stay, as when a robot leaves its radio's range. */
-function canBind(address: string): Promise<boolean> {
+export function canBind(address: string): Promise<boolean> {
   const family = isIP(address);
   if (family === 0) return Promise.resolve(false);
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');

@@ -49,10 +49,22 @@ export async function rosBridge(
   if (config.transport === 'off') return undefined;
   const { createBridge } = await import('../../ros/bridge.ts');
   const { watchOn } = await import('../../ros/probes/kinds.ts');
+  const { canBind, machineAddresses } = await import('../../ros/probes/ownership.ts');
   const { log } = o;
   const chosen = await chooseTransport(config, process.env);
   log.info({ transport: chosen.name }, `ROS 2 goes over ${chosen.name}, because ${chosen.why}`);
   const discovery = () => discoveryOf(config);
+  const isConfined = (): boolean => {
+    try {
+      return isConfinedToHost(discovery());
+    } catch (err) {
+      // That it is wrong is told when the transport is opened.
+      if (err instanceof TransportError) return true;
+      throw err;
+    }
+  };
+  // For the whole life of the agent: what the machine had when a pod began is known after it got another address.
+  const isOfThisMachine = machineAddresses();
   return createBridge({
     agent: o.agent,
     robotName: config.robotName,
@@ -60,11 +72,13 @@ export async function rosBridge(
     openTransport: () => chosen.open(discovery(), log),
     access: () => {
       if (config.requests !== 'auto') return config.requests;
-      return isConfinedToHost(discovery()) ? 'all' : 'control';
+      // How far another RMW goes is told by its own configuration, which nobody here reads.
+      return chosen.name === 'cyclone' && isConfined() ? 'all' : 'control';
     },
     // What does not leave this machine has no matter with its network.
-    address: () => (isConfinedToHost(discovery()) ? undefined : o.address()),
-    onTransport: (transport, node) => o.prober.attach(watchOn({ transport, node, log })),
+    address: () => (isConfined() ? undefined : o.address()),
+    hasAddress: canBind,
+    onTransport: (transport, node) => o.prober.attach(watchOn({ transport, node, log, isOfThisMachine })),
     onProblem: (message) => {
       const about = { kind: 'Node' as const, namespace: '', name: o.nodeName, uid: o.nodeName };
       o.events.event(about, 'Warning', 'RosBridgeUnavailable', message);

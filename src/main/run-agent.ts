@@ -12,7 +12,7 @@ import type { Cluster, ClusterOptions } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { createEventLog } from '../events/recorder.ts';
 import type { Logger } from '../log.ts';
-import { machineAddresses } from '../node/addresses.ts';
+import { machineAddresses, outwardInterfaces } from '../node/addresses.ts';
 import { Interruptions } from '../node/interruptions.ts';
 import { agentPaths } from '../paths.ts';
 import { hostProcessRuntimeClass, podName, podNamespace, podUid } from '../pods/identity.ts';
@@ -154,7 +154,7 @@ export async function runAgent(
       log,
       signal,
     });
-  const address = () => machineAddresses().find((each) => each !== '127.0.0.1');
+  const address = () => machineAddresses(outwardInterfaces()).find((each) => each !== '127.0.0.1');
   const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, address, log });
   const rosDomainId = rosDomain(config.ros);
   let refused: RefusedManifest[] = [];

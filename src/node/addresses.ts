@@ -10,3 +10,10 @@ export function machineAddresses(interfaces = networkInterfaces()): string[] {
   const found = [first('IPv4'), first('IPv6')].filter((a) => a !== undefined);
   return found.length > 0 ? found : ['127.0.0.1'];
 }
+
+/** Without those that container engines and virtual machines make: nobody outside finds the machine there. */
+export const outwardInterfaces = (interfaces = networkInterfaces()): typeof interfaces =>
+  Object.fromEntries(Object.entries(interfaces).filter(([name]) => !inward.test(name)));
+
+const inward =
+  /^(docker|br-|veth|cni|cali|flannel|podman|virbr|vnet|lxc|lxd|weave|cilium|kube-|nodelocaldns)/;

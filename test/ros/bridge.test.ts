@@ -529,6 +529,19 @@ describe('start order', () => {
 });
 
 describe('an agent without a way onto the graph', () => {
+  it('goes on when the environment is wrong about it, and says how', async () => {
+    await agent.remove();
+    agent = await TestAgent.create({ ros: '{transport: cyclone}', env: { ROS_DOMAIN_ID: 'five' } });
+    await agent.start();
+    await agent.apply('a.yaml', manifest('a', sleeping));
+    await agent.ready('a');
+    const event = await until('the reason', async () =>
+      (await agent.events()).find(({ reason }) => reason === 'RosBridgeUnavailable'),
+    );
+    expect(event.message).toContain("ROS_DOMAIN_ID is 'five'");
+    expect(await agent.get('/healthz')).toBe('ok');
+  });
+
   it('supervises pods, says why, and joins when it can', async () => {
     // All places of the domain on this host are taken.
     const config = `<CycloneDDS><Domain><Discovery><Tag>${tag}</Tag><MaxAutoParticipantIndex>1</MaxAutoParticipantIndex></Discovery></Domain></CycloneDDS>`;

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RosProbeTarget } from '../../ros/prober.ts';
 import { otherDomain } from '../../ros/probes/domains.ts';
-import { judge, type Ownership, udpSocketReader } from '../../ros/probes/ownership.ts';
+import { judge, machineAddresses, type Ownership, udpSocketReader } from '../../ros/probes/ownership.ts';
 
 const children: ChildProcess[] = [];
 afterEach(async () => {
@@ -31,10 +31,12 @@ async function bound(address = '127.0.0.1'): Promise<{ pid: number; port: number
 const target = (pids: number[], addresses: string[] = []) => ({ addresses, pids: async () => pids });
 const reachedAt = (address: string, port: number) => ({ prefix: 'p', locators: [{ address, port }] });
 const udpSockets = udpSocketReader();
+const isOfThisMachine = machineAddresses();
+const machine = { udpSockets, isOfThisMachine };
 const ownership = async (
   participant: ReturnType<typeof reachedAt>,
   of: RosProbeTarget,
-): Promise<Ownership | undefined> => (await judge([participant], of, udpSockets)).owners.get('p');
+): Promise<Ownership | undefined> => (await judge([participant], of, machine)).owners.get('p');
 
 describe("a participant on the host's network", () => {
   it.each(['127.0.0.1', '::1', '0.0.0.0'])(
@@ -68,7 +70,7 @@ describe("a participant on the host's network", () => {
     expect(await ownership({ prefix: 'p', locators: [] }, target([mine.pid]))).toBe('unknown');
     const problem = new Error('EMFILE: too many open files');
     const blind = { addresses: [], pids: () => Promise.reject(problem) };
-    const judgement = await judge([reachedAt('127.0.0.1', mine.port)], blind, udpSockets);
+    const judgement = await judge([reachedAt('127.0.0.1', mine.port)], blind, machine);
     expect(judgement).toEqual({ owners: new Map([['p', 'unknown']]), problem });
   });
 
@@ -76,12 +78,15 @@ describe("a participant on the host's network", () => {
     const module = join(import.meta.dirname, '..', '..', 'ros', 'probes', 'ownership.ts');
     const script = `import { createSocket } from 'node:dgram';
       import { networkInterfaces } from 'node:os';
-      import { judge, udpSocketReader } from ${JSON.stringify(module)};
+      import { judge, machineAddresses, udpSocketReader } from ${JSON.stringify(module)};
       const socket = createSocket('udp4');
       socket.bind(0, '0.0.0.0', async () => {
         const at = (prefix, address) => ({ prefix, locators: [{ address, port: socket.address().port }] });
         const target = { addresses: [], pids: async () => [process.pid] };
-        const { owners } = await judge([at('mine', '10.99.0.7'), at('other', '10.99.0.8')], target, udpSocketReader());
+        const { owners } = await judge([at('mine', '10.99.0.7'), at('other', '10.99.0.8')], target, {
+          udpSockets: udpSocketReader(),
+          isOfThisMachine: machineAddresses(),
+        });
         console.log(JSON.stringify({ owners: Object.fromEntries(owners), listed: Object.keys(networkInterfaces()) }));
         socket.close();
       });`;
@@ -95,6 +100,24 @@ describe("a participant on the host's network", () => {
     });
   });
 
+  it('is of the pod also when the machine got another address since its process began', async () => {
+    const module = join(import.meta.dirname, '..', '..', 'ros', 'probes', 'ownership.ts');
+    const script = `import { execFileSync } from 'node:child_process';
+      import { machineAddresses } from ${JSON.stringify(module)};
+      const has = machineAddresses();
+      const before = [await has('10.99.0.7'), await has('10.99.0.8')];
+      execFileSync('ip', ['address', 'del', '10.99.0.7/24', 'dev', 'radio']);
+      execFileSync('ip', ['address', 'add', '10.99.0.8/24', 'dev', 'radio']);
+      const anew = machineAddresses();
+      const after = [await has('10.99.0.7'), await has('10.99.0.8'), await anew('10.99.0.7')];
+      console.log(JSON.stringify({ before, after }));`;
+    const network =
+      'ip link add name radio type veth peer name far && ip addr add 10.99.0.7/24 dev radio && ip link set radio up && exec "$@"';
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)('unshare', ['-n', 'sh', '-c', network, 'sh', ...node]);
+    expect(JSON.parse(stdout)).toEqual({ before: [true, false], after: [true, true, false] });
+  });
+
   it('is judged together with others by one look at the sockets', async () => {
     const [mine, other] = [await bound(), await bound()];
     let looks = 0;
@@ -103,7 +126,7 @@ describe("a participant on the host's network", () => {
       return udpSockets();
     };
     const both = [mine, other].map(({ port }, i) => ({ ...reachedAt('127.0.0.1', port), prefix: `${i}` }));
-    const { owners } = await judge(both, target([mine.pid]), counting);
+    const { owners } = await judge(both, target([mine.pid]), { udpSockets: counting, isOfThisMachine });
     expect([...owners]).toEqual([
       ['0', 'own'],
       ['1', 'other'],
