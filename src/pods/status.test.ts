@@ -364,10 +364,12 @@ describe('addresses', () => {
   it("are the host's on the host network", () => {
     expect(status({ pod: testPod({ hostNetwork: true }) }).podIP).toBe('192.0.2.1');
   });
-  it('are gone with the sandbox, but kept for the record when the pod ended', () => {
+  it('stay for the record when the sandbox is gone, until there is another', () => {
     const previous = status();
-    expect(status({ previous, actual: testActual([]) }).podIP).toBeUndefined();
+    expect(status({ previous, actual: testActual([]) }).podIP).toBe('10.0.0.7');
     expect(status({ previous, actual: testActual([]), ended: true }).podIP).toBe('10.0.0.7');
+    const another = testSandbox({ ips: ['10.0.0.8'] });
+    expect(status({ previous, actual: testActual([another]) }).podIP).toBe('10.0.0.8');
   });
 });
 

@@ -95,8 +95,8 @@ export function podStatus(input: StatusInput): PodStatus {
     podPhase(pod, initContainerStatuses, containerStatuses, input.ended);
   const sandbox = currentSandbox(input.actual);
   const hostNetwork = spec?.hostNetwork === true;
-  const isOver = input.ended || isFinal(verdict?.phase ?? phase);
-  const ips = hostNetwork ? input.hostIps : (sandbox?.ips ?? (isOver ? previousIps(previous) : []));
+  // Without a sandbox those of the last one stay, as in the kubelet: a pod that has ended says where it was.
+  const ips = hostNetwork ? input.hostIps : (sandbox?.ips ?? previousIps(previous));
   return {
     phase,
     conditions: conditions(input, phase, initContainerStatuses, containerStatuses, sandbox !== undefined),
@@ -432,8 +432,6 @@ function previousOf(previous: PodStatus | undefined, name: string, kind: Kind): 
 
 const previousIps = (previous: PodStatus | undefined): readonly string[] =>
   previous?.podIPs?.map((p) => p.ip) ?? [];
-
-const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const waitingState = (waiting: Waiting) => ({
   reason: waiting.reason,
