@@ -79,6 +79,19 @@ const cases: Case[] = [
     actions: ['kill a0 changed'],
   },
   {
+    name: 'waits with a resize for a sidecar that is to be started anew when its turn comes',
+    pod: testPod({
+      initContainers: [
+        sidecar,
+        { ...sidecar, name: 't', resources: { requests: { cpu: '2' } }, ...restarts },
+      ],
+    }),
+    resizing: true,
+    actual: testActual([ready], [exited('s', 1, delay(300_000)), running('t', withOneCpu)]),
+    actions: [],
+    waiting: ['s CrashLoopBackOff'],
+  },
+  {
     name: 'does not make it wait for its back off',
     pod: resized(restarts),
     replaced: ['a0'],

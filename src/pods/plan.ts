@@ -175,13 +175,16 @@ function planRun(input: PlanInput, gate: Waiting | undefined): Plan {
 
 function planResize(input: PlanInput, podSandboxId: string, result: Plan): void {
   const killed = new Set(result.actions.flatMap((a) => (a.do === 'killContainer' ? [a.containerId] : [])));
-  const names = resizableContainers(input.pod).flatMap((container) => {
-    const instance = latestInstance(input.actual, container.name, podSandboxId);
-    if (instance?.state !== 'CONTAINER_RUNNING' || killed.has(instance.id)) return [];
-    return resizeOf(container, instance) === 'update' ? [container.name] : [];
-  });
-  // What has to be started anew gets its share of the pod's cgroup when it starts.
-  if (names.length > 0 || (input.resizing && killed.size === 0)) result.actions.push({ do: 'resize', names });
+  const needing = (what: 'update' | 'restart') =>
+    resizableContainers(input.pod).flatMap((container) => {
+      const instance = latestInstance(input.actual, container.name, podSandboxId);
+      if (instance?.state !== 'CONTAINER_RUNNING' || killed.has(instance.id)) return [];
+      return resizeOf(container, instance) === what ? [container.name] : [];
+    });
+  const names = needing('update');
+  // What has to be started anew gets its share of the pod's cgroup when it starts, and is perhaps not killed yet.
+  const canEnd = input.resizing && killed.size === 0 && needing('restart').length === 0;
+  if (names.length > 0 || canEnd) result.actions.push({ do: 'resize', names });
 }
 
 /** No ready sandbox: make one, unless everything that the pod should ever run has run. */
