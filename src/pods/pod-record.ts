@@ -7,12 +7,12 @@ import type { ActualPod } from './actual.ts';
 import { findContainer } from './effects.ts';
 import type { LifecycleLevel } from './lifecycle.ts';
 import type { Action } from './plan.ts';
-import type { PodResize } from './resize.ts';
+import type { NotedResources, PodResize } from './resize.ts';
 import { restartPolicy } from './restart.ts';
 import type { RuntimeKind } from './runtimes.ts';
 
 /** What survives the agent. Kept in the store under the pod's uid. */
-export interface PodRecord {
+export interface PodRecord extends NotedResources {
   pod: Pod;
   /** Epoch at which this node first saw the pod. */
   firstSeenMs: number;
@@ -32,8 +32,6 @@ export interface PodRecord {
   hooked?: string[];
   /** A resize that is not done. */
   resize?: PodResize;
-  /** What was applied to running containers after they were made, by their ids. */
-  applied?: Record<string, string>;
   /** How far the pod is to be brought up; undefined: active. */
   goal?: LifecycleLevel;
   /** How far it has come; undefined: not at all. */

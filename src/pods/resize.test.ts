@@ -90,7 +90,9 @@ describe('what a running container needs', () => {
   });
 
   it('is known after an update, too', () => {
-    const actual = withApplied(holding(madeWith(small)), { a0: resourcesText({ resources: large }) });
+    const actual = withApplied(holding(madeWith(small)), {
+      applied: { a0: resourcesText({ resources: large }) },
+    });
     expect(isWhollyApplied(podOf(large), actual)).toBe(true);
     expect(isWhollyApplied(podOf(large), holding(madeWith(small)))).toBe(false);
     expect(isWhollyApplied(podOf(large), holding(madeWith(small, 'exited')))).toBe(true);

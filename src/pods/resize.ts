@@ -21,6 +21,14 @@ export interface PodResize {
   inProgress?: { generation: number; sinceMs: number; error?: string };
 }
 
+/** What a record keeps of the resources of containers, as JSON like that of the annotation. */
+export interface NotedResources {
+  /** What was applied to running containers after they were made, by their ids. */
+  applied?: Record<string, string>;
+  /** What the containers of an agent that did not note it were made with, by their names. */
+  madeWith?: Record<string, string>;
+}
+
 /** JSON of what a container was made with: with its record, what is applied is known whatever became of the agent. */
 export const resourcesAnnotation = 'roslet.dev/resources';
 
@@ -55,11 +63,14 @@ export function appliedResources({ annotations }: ContainerStatus): ResourceRequ
 export const resourcesText = ({ resources = {} }: Pick<Container, 'resources'>): string =>
   JSON.stringify({ requests: resources.requests, limits: resources.limits });
 
-/** What the runtime holds, with what was applied since the containers were made, by their ids. */
-export function withApplied(actual: ActualPod, applied: Readonly<Record<string, string>> = {}): ActualPod {
-  if (Object.keys(applied).length === 0) return actual;
+/**
+ * What the runtime holds, with what was applied since the containers were made, by their ids, and what those that do not
+ * tell it were made with, by their names.
+ */
+export function withApplied(actual: ActualPod, { applied = {}, madeWith = {} }: NotedResources): ActualPod {
   const containers = actual.containers.map((instance) => {
-    const text = applied[instance.id];
+    const isTold = instance.annotations[resourcesAnnotation] !== undefined;
+    const text = applied[instance.id] ?? (isTold ? undefined : madeWith[instance.metadata.name]);
     if (text === undefined) return instance;
     return { ...instance, annotations: { ...instance.annotations, [resourcesAnnotation]: text } };
   });

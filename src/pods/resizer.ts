@@ -35,8 +35,8 @@ export interface Resize {
   actual: ActualPod;
   /** The containers whose limits are to be changed while they run. */
   names: readonly string[];
-  /** Called for each container when it has its new limits. */
-  onApplied(containerId: string, resources: string): void;
+  /** Called for each container when it has its new limits; the next one waits for it. */
+  onApplied(containerId: string, resources: string): Promise<void>;
 }
 
 /** @throws Error why it is not done, such as memory limits below what is in use */
@@ -56,7 +56,7 @@ export async function applyResize(deps: ResizeDeps, resize: Resize, signal: Abor
   for (const { container, containerId } of updates) {
     const limits = withoutMissing(containerResources(pod, container, deps.resources), cgroups.missing);
     await runtime.updateContainerResources(containerId, limits, signal);
-    onApplied(containerId, resourcesText(container));
+    await onApplied(containerId, resourcesText(container));
   }
   await cgroups.ensurePod(target);
 }

@@ -6,7 +6,13 @@ import type { ActualPod } from './actual.ts';
 import type { PodEffects } from './effects.ts';
 import { retryDelayMs } from './failures.ts';
 import type { RecordKeeper } from './record-keeper.ts';
-import { isWhollyApplied, type PodResize, withApplied } from './resize.ts';
+import {
+  isWhollyApplied,
+  type PodResize,
+  resizableContainers,
+  resourcesText,
+  withApplied,
+} from './resize.ts';
 
 export interface ResizingOptions {
   keeper: RecordKeeper;
@@ -36,7 +42,10 @@ export class Resizing {
 
   /** Other resources are allocated to the pod. */
   begin(generation: number): void {
-    this.#o.keeper.record.resize = { inProgress: { generation, sinceMs: this.#o.now() } };
+    const { record } = this.#o.keeper;
+    const made = resizableContainers(record.pod).map((each) => [each.name, resourcesText(each)]);
+    record.madeWith ??= Object.fromEntries(made);
+    record.resize = { inProgress: { generation, sinceMs: this.#o.now() } };
     this.#o.keeper.changed();
     this.#retry = undefined;
   }
@@ -65,9 +74,12 @@ export class Resizing {
     const { keeper, effects } = this.#o;
     const { record } = keeper;
     const { pod } = record;
-    const applied: Record<string, string> = {};
-    const onApplied = (id: string, resources: string) => {
-      applied[id] = resources;
+    const there = new Set(actual.containers.map(({ id }) => id));
+    record.applied = Object.fromEntries(Object.entries(record.applied ?? {}).filter(([id]) => there.has(id)));
+    // At once: the next one may never be reached, and the resources that are desired may be others by then.
+    const onApplied = async (id: string, resources: string) => {
+      record.applied = { ...record.applied, [id]: resources };
+      await keeper.save();
     };
     let error: string | undefined;
     try {
@@ -76,10 +88,7 @@ export class Resizing {
       if (signal.aborted) throw err;
       error = err instanceof Error ? err.message : String(err);
     }
-    const there = new Set(actual.containers.map(({ id }) => id));
-    const kept = Object.entries({ ...record.applied, ...applied }).filter(([id]) => there.has(id));
-    record.applied = Object.fromEntries(kept);
-    const after = withApplied(actual, record.applied);
+    const after = withApplied(actual, record);
     // Meanwhile something else may have been allocated.
     if (record.pod === pod) this.#note(error, after);
     await keeper.save();

@@ -143,6 +143,7 @@ export class PodWorker {
   /** The node has admitted the pod with other resources: what runs gets them. */
   allocate(pod: Pod): void {
     this.#resizing.begin(pod.metadata?.generation ?? 0);
+    this.#actual = withApplied(this.#actual, this.#record);
     this.update(pod);
   }
 
@@ -216,7 +217,7 @@ export class PodWorker {
     await this.#keeper.catchUp();
     if (this.#stale) {
       this.#stale = false;
-      this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record.applied);
+      this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record);
       await observe(this.#context(), signal);
     }
     if (this.#changedPod && !record.stop) {
