@@ -28,6 +28,8 @@ export interface RosProbeTarget {
 export interface RosFinding {
   /** `unknown`: nobody can tell at present, which says nothing about the container. */
   state: 'alive' | 'missed' | 'unknown';
+  /** With `unknown`: for a moment only, and what was known before holds until then. */
+  isPassing?: true;
   /** Monotonic (`performance.now()`), when it became so. */
   atMs: number;
   /** For people: what was missed and when the last sign of life came, or why nobody can tell. */

@@ -46,8 +46,8 @@ function setUp(
     onChange: (result) => at(`is ${result}`),
   });
   worker.start(0);
-  const is = async (state: RosFinding['state']) => {
-    finding = { state, atMs: performance.now(), message: state };
+  const is = async (state: RosFinding['state'], over: Partial<RosFinding> = {}) => {
+    finding = { state, atMs: performance.now(), message: state, ...over };
     tell();
     await pass(0);
   };
@@ -74,6 +74,21 @@ describe('a heartbeat', () => {
     expect(worker.result).toBe('unknown');
     await pass(1);
     expect(told).toEqual(['10000 failure', '20000 failure', '30000 failure', '30000 is failure']);
+    worker.stop();
+  });
+
+  test('fails at no moment at which it is being found out whose signs come, and at its pace after that', async () => {
+    const { worker, told, is } = setUp();
+    await is('alive');
+    await is('unknown', { isPassing: true });
+    await pass(1050);
+    expect(worker.result).toBe('success');
+    await is('alive');
+    await is('unknown', { isPassing: true });
+    await pass(1000);
+    await is('missed');
+    await pass(1000);
+    expect(told.slice(2)).toEqual(['2050 failure', '2150 failure', '2250 failure', '2250 is failure']);
     worker.stop();
   });
 

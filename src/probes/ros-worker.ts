@@ -6,6 +6,7 @@
  *   to start is not held to a deadline of milliseconds. So it is again when the graph could not be seen for a while.
  * - From then on a heartbeat or a liveliness that is missed fails at once, and once more with every further deadline that
  *   passes. What is no matter of a deadline fails at once and then once a period.
+ * - While it is being found out whose a sign of life is, nothing fails.
  * - What cannot be told (no transport yet, a container on another ROS domain) changes nothing.
  */
 import type { RosFinding, RosProbeSpec, RosWatch } from '../../ros/prober.ts';
@@ -45,7 +46,8 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
   function begin(): void {
     watch = options.watch(() => look(false));
     // Also what cannot live yet is given its first period.
-    if (watch.check().state === 'missed')
+    const { state, isPassing } = watch.check();
+    if (state === 'missed' || isPassing)
       schedule(options.isAdopted ? Math.max(periodMs, discoveryMs) : periodMs);
     else look(false);
   }
@@ -70,6 +72,9 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
       // Events tell when that ends; only a threshold of more than one needs more of the same.
       if (counter.result !== 'success') schedule(periodMs);
       else unschedule();
+    } else if (finding.isPassing) {
+      // It is no event when that ends without a sign of life.
+      schedule(paceMs());
     } else if (finding.state === 'unknown') {
       if (isDue || !isUnknown) counter.addUnknown(new Error(finding.message));
       isUnknown = true;
