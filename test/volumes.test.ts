@@ -122,7 +122,7 @@ describe('an emptyDir', () => {
     await run('/bin/umount', [pathOf(pod, 'memory')]);
     await newManager().setUp(pod, signal);
     expect(await mountsIn(root)).toHaveLength(1);
-    expect((await stat(pathOf(pod, 'memory'))).mode & 0o7777).toBe(0o777);
+    expect((await stat(pathOf(pod, 'memory'))).mode & 0o7777).toBe(0o1777);
   });
 
   test.runIf(existsSync('/sys/kernel/mm/hugepages/hugepages-2048kB'))(
@@ -590,8 +590,11 @@ test('an agent killed at any instant leaves nothing that the next one cannot com
     await volumes.setUp(pod, signal);
     expect(await seen(pathOf(pod, 'cm'))).toEqual({ key: 'after' });
     expect(await seen(pathOf(pod, 's'))).toEqual({ user: 'after' });
-    for (const name of ['disk', 'memory']) {
-      expect((await stat(pathOf(pod, name))).mode & 0o7777).toBe(0o777);
+    for (const [name, mode] of [
+      ['disk', 0o777],
+      ['memory', 0o1777],
+    ] as const) {
+      expect((await stat(pathOf(pod, name))).mode & 0o7777).toBe(mode);
     }
     await volumes.bindSubPath(pod, 'cm', { container: 'c', index: 0, subPath: 'key' }, signal);
     await volumes.removePodDir(uid, signal);
