@@ -280,7 +280,7 @@ describe('start order', () => {
     expect(pod.status).toMatchObject({
       reason: 'StartOrderCycle',
       message:
-        'roslet.dev/after: these pods would wait for each other: default/b-robot after default/a-robot after default/b-robot',
+        'Pod was rejected: roslet.dev/after: these pods would wait for each other: default/b-robot after default/a-robot after default/b-robot',
     });
     await agent.apply('1.yaml', manifest('a', 'exec sleep 1000'));
     await agent.ready('b');
