@@ -387,6 +387,27 @@ describe('what is served', () => {
   });
 });
 
+describe('/metrics', () => {
+  it('counts requests by a few paths, refused ones too, and tells when the certificate runs out', async () => {
+    await start();
+    expect((await ask('/pods')).code).toBe(401);
+    expect((await ask('/pods', as(admin))).code).toBe(200);
+    expect((await ask('/made/up', as(admin))).code).toBe(404);
+    const { body } = await ask('/metrics', as(admin));
+    const value = (name: string, ...labels: string[]): number => {
+      const line = body
+        .split('\n')
+        .find((each) => each.startsWith(name) && labels.every((label) => each.includes(label)));
+      return Number(line?.slice(line.lastIndexOf(' ')));
+    };
+    expect(value('kubelet_http_requests_total{', 'path="pods"', 'server_type="readwrite"')).toBe(2);
+    expect(value('kubelet_http_requests_total{', 'path="other"')).toBe(1);
+    expect(value('kubelet_http_requests_duration_seconds_count{', 'path="pods"')).toBe(2);
+    expect(value('kubelet_http_inflight_requests{', 'path="metrics"')).toBe(1);
+    expect(value('kubelet_certificate_manager_server_ttl_seconds ')).toBeGreaterThan(3600);
+  });
+});
+
 describe('/metrics/resource', () => {
   it('has what metrics-server reads, with the times of the measurements', async () => {
     const agent = testAgent({

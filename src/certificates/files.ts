@@ -95,3 +95,6 @@ function parsed<T>(path: string, what: string, parse: () => T): T {
 
 const isMissing = (err: unknown): boolean =>
   err instanceof CertificateError && (err.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+
+/** Epoch at which the (first) certificate runs out. */
+export const expiryMs = (pem: string | Buffer): number => new X509Certificate(pem).validToDate.getTime();

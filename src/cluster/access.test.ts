@@ -38,6 +38,7 @@ users: [{name: u, user: {client-certificate-data: ${base64(written.cert)}, clien
     certDir: dir,
     nodeName: 'n',
     userAgent: 'test',
+    onExpiry: () => undefined,
     nowMs: () => 1,
     log: silentLogger(),
   });

@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { CertificateError, type CertificatePair } from '../certificates/files.ts';
+import { CertificateError, type CertificatePair, expiryMs } from '../certificates/files.ts';
 import { type PairStore, pairStore } from '../certificates/pair-store.ts';
 import { keepCertificate } from '../certificates/rotation.ts';
 import type { ClusterConfig } from '../config/agent-config.ts';
@@ -19,6 +19,8 @@ export interface AccessOptions {
   certDir: string;
   nodeName: string;
   userAgent: string;
+  /** With each certificate of ours: when it runs out (epoch). */
+  onExpiry(atMs: number): void;
   nowMs(): number;
   log: Logger;
 }
@@ -70,7 +72,7 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
         ips: [],
       };
       // The connection looks at the credentials by itself.
-      const onCertificate = () => undefined;
+      const onCertificate = ({ cert }: CertificatePair) => options.onExpiry(expiryMs(cert));
       const renew = rotateCertificates;
       await keepCertificate(
         { store, subject: () => subject, issue, onCertificate, renew, nowMs, log },

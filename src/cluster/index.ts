@@ -12,6 +12,7 @@ import type { Logger } from '../log.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import type { Reviews } from '../server/kubelet-server.ts';
+import type { Metrics } from '../server/metrics.ts';
 import type { CertificateKeeper } from '../server/tls-files.ts';
 import type { DesiredState } from '../sources/desired.ts';
 import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/source.ts';
@@ -48,6 +49,7 @@ export interface ClusterOptions {
   local: NodeMonitor;
   events: EventLog;
   runtimes: readonly Runtime[];
+  metrics: Pick<Metrics, 'expires'>;
   now: () => number;
   log: Logger;
 }
@@ -88,6 +90,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     certDir: options.certDir,
     nodeName,
     userAgent,
+    onExpiry: (atMs) => options.metrics.expires('client', atMs),
     nowMs: now,
     log,
   }).catch((error: unknown) => {

@@ -92,7 +92,7 @@ export async function runAgent(
   const health = healthOf(runtimes, { node, log, onChange: () => agent.nodeChanged() });
   const cluster = await joinCluster(
     config,
-    { store, desired, local: node, events, runtimes: runtimes.all(), log },
+    { store, desired, local: node, events, runtimes: runtimes.all(), metrics, log },
     signal,
   );
   const podObjects = cluster?.objects ?? desired;
@@ -345,7 +345,7 @@ export async function runAgent(
 /** Undefined, and nothing is loaded, without a kubeconfig. */
 async function joinCluster(
   { cluster, nodeName, nodeIps, certDir, nodeStatusUpdateFrequencyMs: statusUpdateMs }: AgentConfig,
-  parts: Pick<ClusterOptions, 'store' | 'desired' | 'local' | 'events' | 'runtimes' | 'log'>,
+  parts: Pick<ClusterOptions, 'store' | 'desired' | 'local' | 'events' | 'runtimes' | 'metrics' | 'log'>,
   signal: AbortSignal,
 ): Promise<Cluster | undefined> {
   if (cluster === undefined) return undefined;

@@ -11,6 +11,7 @@ import { authenticator, type TokenReviewer } from './auth/authenticate.ts';
 import { type AccessReviewSpec, type Authorizer, alwaysAllow, webhookAuthorizer } from './auth/authorize.ts';
 import { clientCertificates } from './auth/client-certificates.ts';
 import { guard } from './auth/guard.ts';
+import { measureRequest, requestLabels } from './http-metrics.ts';
 import {
   debuggingDisabledRoutes,
   debuggingRoutes,
@@ -53,10 +54,23 @@ export async function startKubeletServer(
   const answer = { closing: closing.signal, log: api.log, textErrors: true, maxUpgrades };
   const observing = observingRoutes(api);
   const debugging = config.debuggingHandlers ? debuggingRoutes(api, config) : debuggingDisabledRoutes();
-  const readOnly = serveRoutes({ ...answer, routes: [...observing, ...debuggingDisabledRoutes()] });
+  const measuredAs = (serverType: 'readonly' | 'readwrite') => ({
+    measure: ({ method, path }: { method: string; path: string }) =>
+      measureRequest(api.metrics, requestLabels(method, path, serverType)),
+  });
+  const readOnly = serveRoutes({
+    ...answer,
+    ...measuredAs('readonly'),
+    routes: [...observing, ...debuggingDisabledRoutes()],
+  });
   const secure = config.port === 0 ? undefined : secureServer(options);
   if (secure)
-    answerRequests(secure.server, { ...answer, routes: [...observing, ...debugging], admit: secure.admit });
+    answerRequests(secure.server, {
+      ...answer,
+      ...measuredAs('readwrite'),
+      routes: [...observing, ...debugging],
+      admit: secure.admit,
+    });
   const servers = [secure?.server ?? [], readOnly].flat();
   for (const server of servers) server.maxConnections = maxConnections;
   const close = async (): Promise<void> => {

@@ -13,6 +13,8 @@ export interface AnswerOptions {
   log: Logger;
   /** Called before anything else is done for a request. @throws ApiError when it is refused */
   admit?(request: IncomingRequest): Promise<void> | void;
+  /** Called with each request; the function that comes back when it has ended. */
+  measure?(request: { method: string; path: string }): () => void;
   /** Errors as bare text, as the kubelet's endpoints tell them: the API server puts them into a Status of its own. */
   textErrors?: boolean;
   /** Streams at once; further ones are refused. */
@@ -49,7 +51,11 @@ async function answer(
   options: AnswerOptions,
 ): Promise<void> {
   const ended = new AbortController();
-  res.on('close', () => ended.abort());
+  const measured = measure(req, options);
+  res.on('close', () => {
+    measured?.();
+    ended.abort();
+  });
   try {
     const { route, ...exchange } = await open(find, req, ended.signal, options);
     await route.handle({ ...exchange, res });
@@ -69,7 +75,11 @@ async function upgrade(
   options: AnswerOptions,
 ): Promise<void> {
   const ended = new AbortController();
-  socket.on('close', () => ended.abort());
+  const measured = measure(req, options);
+  socket.on('close', () => {
+    measured?.();
+    ended.abort();
+  });
   socket.on('error', (err) => options.log.debug({ err, url: req.url }, 'a client broke its connection'));
   try {
     const { route, ...exchange } = await open(find, req, ended.signal, options);
@@ -101,6 +111,11 @@ async function open(
   const signal = AbortSignal.any([ended, closing]);
   return { route, req, method, path, query: url.searchParams, params, signal };
 }
+
+const measure = (
+  { method = '', url = '' }: IncomingMessage,
+  options: AnswerOptions,
+): (() => void) | undefined => options.measure?.({ method, path: url.split('?', 1)[0] ?? '' });
 
 function parseUrl(url: string): URL {
   const parsed = URL.parse(url, 'http://localhost');

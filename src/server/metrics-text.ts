@@ -3,6 +3,7 @@
  * nobody scrapes does not pay for it.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { isStaticPod } from '../sources/source.ts';
 import type { AgentView } from './agent-view.ts';
 import { type CounterName, counters, type HistogramName, histograms, type Metrics } from './metrics.ts';
 
@@ -42,18 +43,90 @@ export function metricsText(metrics: Metrics, agent: AgentView): MetricsText {
     'Pods that should be here, by where they come from.',
     ['static'],
     (gauge) => {
-      const isStatic = agent
-        .pods()
-        .filter((pod) => pod.metadata?.annotations?.['kubernetes.io/config.source'] === 'file');
-      gauge.set({ static: 'true' }, isStatic.length);
-      gauge.set({ static: '' }, agent.pods().length - isStatic.length);
+      const ofFiles = agent.pods().filter(isStaticPod).length;
+      gauge.set({ static: 'true' }, ofFiles);
+      gauge.set({ static: '' }, agent.pods().length - ofFiles);
     },
   );
+  addInflight(registry, metrics);
+  for (const whose of ['server', 'client'] as const) {
+    const name = `kubelet_certificate_manager_${whose}_ttl_seconds`;
+    const help = `Seconds until the ${whose} certificate runs out, negative when it has.`;
+    addGauge(registry, name, help, [], (gauge) => {
+      const atMs = metrics.expiries.get(whose);
+      gauge.set(atMs === undefined ? Number.POSITIVE_INFINITY : (atMs - Date.now()) / 1000);
+    });
+  }
+  addGauge(
+    registry,
+    'kubelet_active_pods',
+    'Pods that are counted when others are admitted.',
+    ['static'],
+    (gauge) => {
+      const active = agent.pods().filter(({ status }) => !isFinal(status?.phase));
+      const ofFiles = active.filter(isStaticPod).length;
+      gauge.set({ static: 'true' }, ofFiles);
+      gauge.set({ static: '' }, active.length - ofFiles);
+    },
+  );
+  addGauge(
+    registry,
+    'kubelet_managed_ephemeral_containers',
+    'Ephemeral containers of the pods.',
+    [],
+    (gauge) =>
+      gauge.set(
+        agent.pods().reduce((total, { spec }) => total + (spec?.ephemeralContainers?.length ?? 0), 0),
+      ),
+  );
+  addResizes(registry, agent);
   addGauge(registry, 'kubelet_node_name', "The node's name. The value is always 1.", ['node'], (gauge) =>
     gauge.set({ node: agent.nodeName }, 1),
   );
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
+
+/** Those that began and have not ended. */
+function addInflight(registry: Registry, { counted, observed }: Metrics): void {
+  const { labels: names } = counters.kubelet_http_requests_total;
+  addGauge(
+    registry,
+    'kubelet_http_inflight_requests',
+    'Requests to the kubelet API that are being answered.',
+    [...names],
+    (gauge) => {
+      const ended = observed.get('kubelet_http_requests_duration_seconds');
+      for (const [key, { labels, value }] of counted.get('kubelet_http_requests_total') ?? [])
+        gauge.set(labels, value - (ended?.get(key)?.count ?? 0));
+    },
+  );
+}
+
+function addResizes(registry: Registry, agent: AgentView): void {
+  const conditions = (type: string) =>
+    agent.pods().flatMap(({ status }) => status?.conditions?.filter((c) => c.type === type) ?? []);
+  addGauge(
+    registry,
+    'kubelet_pod_pending_resizes',
+    'Pods whose resize is not allocated, by the reason.',
+    ['reason'],
+    (gauge) => {
+      for (const reason of ['Deferred', 'Infeasible']) {
+        const pending = conditions('PodResizePending').filter((each) => each.reason === reason);
+        gauge.set({ reason: reason.toLowerCase() }, pending.length);
+      }
+    },
+  );
+  addGauge(
+    registry,
+    'kubelet_pod_in_progress_resizes',
+    'Pods whose resize is allocated and not applied yet.',
+    [],
+    (gauge) => gauge.set(conditions('PodResizeInProgress').length),
+  );
+}
+
+const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 function addCounter(registry: Registry, name: CounterName, metrics: Metrics): void {
   const { help, labels } = counters[name];

@@ -30,6 +30,10 @@ export const counters = {
     help: 'Containers that failed to start.',
     labels: ['container_type', 'code'],
   },
+  kubelet_http_requests_total: {
+    help: 'Requests to the kubelet API, refused ones included.',
+    labels: ['method', 'path', 'server_type', 'long_running'],
+  },
 } as const;
 
 export const histograms = {
@@ -53,6 +57,11 @@ export const histograms = {
     labels: [],
     buckets: shortBuckets,
   },
+  kubelet_http_requests_duration_seconds: {
+    help: 'How long requests to the kubelet API took.',
+    labels: ['method', 'path', 'server_type', 'long_running'],
+    buckets: shortBuckets,
+  },
   kubelet_pleg_relist_interval_seconds: {
     help: 'Time between two listings of all that the runtimes have.',
     labels: [],
@@ -64,9 +73,15 @@ export type CounterName = keyof typeof counters;
 export type HistogramName = keyof typeof histograms;
 type LabelsOf<D extends { labels: readonly string[] }> = { readonly [L in D['labels'][number]]: string };
 
+/** The one that the kubelet API shows, and the one that the API server is shown. */
+export type CertificateOwner = 'server' | 'client';
+
 export interface Metrics {
   count<N extends CounterName>(name: N, labels: LabelsOf<(typeof counters)[N]>): void;
   observe<N extends HistogramName>(name: N, seconds: number, labels: LabelsOf<(typeof histograms)[N]>): void;
+  /** The newest certificate of ours is good until then (epoch). */
+  expires(whose: CertificateOwner, atMs: number): void;
+  readonly expiries: ReadonlyMap<CertificateOwner, number>;
   /** Every series so far, for the text. */
   readonly counted: ReadonlyMap<CounterName, ReadonlyMap<string, CounterSeries>>;
   readonly observed: ReadonlyMap<HistogramName, ReadonlyMap<string, HistogramSeries>>;
@@ -88,9 +103,12 @@ export interface HistogramSeries {
 export function createMetrics(): Metrics {
   const counted = new Map<CounterName, Map<string, CounterSeries>>();
   const observed = new Map<HistogramName, Map<string, HistogramSeries>>();
+  const expiries = new Map<CertificateOwner, number>();
   return {
     counted,
     observed,
+    expiries,
+    expires: (whose, atMs) => expiries.set(whose, atMs),
     count: (name, labels) => {
       seriesOf(counted, name, labels, () => ({ labels, value: 0 })).value += 1;
     },

@@ -4,14 +4,21 @@
  */
 import { setInterval } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
-import { type CertificatePair, readCertificates, readPair, selfSignedPair } from '../certificates/files.ts';
+import {
+  type CertificatePair,
+  expiryMs,
+  readCertificates,
+  readPair,
+  selfSignedPair,
+} from '../certificates/files.ts';
 import type { KubeletServerConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
 import { opensslCiphers, tlsVersions } from './ciphers.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface TlsFiles {
   config: KubeletServerConfig;
-  api: { log: Logger };
+  api: { log: Logger; metrics: Pick<Metrics, 'expires'> };
   /** Where a self-signed certificate is kept. */
   certDir: string;
   /** Its name. */
@@ -41,13 +48,18 @@ export async function followTlsFiles(
 ): Promise<void> {
   const { log } = files.api;
   let issued: CertificatePair | undefined;
+  const use = (material: Material): void => {
+    server.setSecureContext(contextOf(files.config, material));
+    const cert = material.pair?.cert;
+    if (cert !== undefined) files.api.metrics.expires('server', expiryMs(cert));
+  };
   let known = await read(files, await firstPair(files));
-  server.setSecureContext(contextOf(files.config, known));
+  use(known);
 
   async function look(): Promise<void> {
     const found = await read(files, issued ?? (await configuredPair(files)) ?? known.pair);
     if (isSame(found, known)) return;
-    server.setSecureContext(contextOf(files.config, found));
+    use(found);
     log.info('the kubelet API has new certificates');
     const isOtherCa = found.clientCa !== known.clientCa;
     known = found;
