@@ -83,7 +83,7 @@ describe('a disk that fills up', () => {
     const refused = await agent.podUntil('late', 'is refused', ({ status }) => status?.phase === 'Failed');
     expect(refused.status).toMatchObject({
       reason: 'Evicted',
-      message: 'The node had condition: [DiskPressure]. ',
+      message: 'Pod was rejected: The node had condition: [DiskPressure]. ',
     });
 
     await rm(join(agent.root, 'filler'));

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../ros/contract/harness.ts';
-import { echoType, latched, textType } from '../../ros/contract/types.ts';
+import { latched, type Text, textType } from '../../ros/contract/types.ts';
 import { cycloneTransport } from '../../ros/cyclone/index.ts';
-import type { RosTransport, WatchEvent } from '../../ros/transport.ts';
+import type { RosTransport, ServiceType, WatchEvent } from '../../ros/transport.ts';
 import { silentLogger } from '../../src/log.ts';
 import { type FastddsPeer, fastddsPeerProgram, startFastddsPeer } from './fastdds-peer.ts';
 
@@ -14,6 +14,13 @@ const domainId = 41;
 const addonPath = join(import.meta.dirname, '..', '..', 'dist', 'roslet-dds.node');
 const textTypeName = 'std_msgs::msg::dds_::String_';
 const echoTypeName = 'roslet_test::srv::dds_::Echo';
+/** Has one string each way, as the peer has; no distribution knows it. */
+const echoType: ServiceType<Text, Text> = {
+  name: 'roslet_test/srv/Echo',
+  typeHash: `RIHS01_${'ab'.repeat(32)}`,
+  request: textType,
+  response: textType,
+};
 const limitMs = 30_000;
 
 let transport: RosTransport;
