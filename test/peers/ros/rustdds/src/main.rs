@@ -16,7 +16,7 @@ use ros2_client::dds::rustdds::{DomainParticipantBuilder, Topic};
 use ros2_client::qos::{Durability, History, WhenFull};
 use ros2_client::{
     Context, Message, MessageTypeName, Name, Node, NodeEvent, NodeName, NodeOptions, Publisher, QosProfile,
-    ServiceMapping, ServiceTypeName,
+    ReadError, ServiceMapping, ServiceTypeName,
 };
 use serde_json::{Value, json};
 
@@ -203,13 +203,25 @@ impl Peer {
         let client = self.node.create_client::<Req, Resp>(mapping, &name, &type_name, qos.clone(), qos)?;
         let request: Req = serde_json::from_value(sample_of(command, "request"))?;
         smol::block_on(async { client.wait_for_service(&self.node).await });
-        let answer = async { Some(client.async_call_service(request).await) };
+        let answer = async {
+            let id = match client.async_send_request(request).await {
+                Ok(id) => id,
+                Err(error) => return Some(Err(format!("{error:?}"))),
+            };
+            loop {
+                match client.async_receive_response(id).await {
+                    // An answer to another client, in the style of that one: all are read before it is known whose they are.
+                    Err(ReadError::Deserialization { .. }) => continue,
+                    read => return Some(read.map_err(|error| format!("{error:?}"))),
+                }
+            }
+        };
         let limit = async {
             smol::Timer::after(Duration::from_secs(30)).await;
             None
         };
         match smol::block_on(smol::future::or(answer, limit)) {
-            Some(response) => Ok(serde_json::to_value(response.map_err(|error| format!("{error:?}"))?)?),
+            Some(response) => Ok(serde_json::to_value(response?)?),
             None => Err("no answer".into()),
         }
     }
