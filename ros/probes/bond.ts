@@ -5,7 +5,7 @@
 import * as bond from '../messages/gen/bond.ts';
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { KindWatch, WatchContext } from './kinds.ts';
-import { judgeOwners, participantOf } from './owners.ts';
+import { Judging, judgeOwners, participantOf } from './owners.ts';
 import { clockTime, shortTime } from './words.ts';
 
 interface Peer {
@@ -25,8 +25,9 @@ export function watchBond(
   /** By participant and instance: a process that was started anew is another instance under the same id. */
   const peers = new Map<string, Peer>();
   let isElsewhere = false;
-  let told: RosFinding['state'] = 'missed';
+  let isToldAlive = false;
   let timer: NodeJS.Timeout | undefined;
+  const judging = new Judging();
   const owners = judgeOwners(context, target, look);
   const subscription = context.node.createSubscription(
     topic,
@@ -69,12 +70,13 @@ export function watchBond(
   /** Tells news, and looks again when it is time. */
   function look(): void {
     forget();
+    judging.note([...peers.values()].some(({ participant }) => owners.counts(participant) === undefined));
     clearTimeout(timer);
     const leftMs = holdsUntilMs() - performance.now();
     if (leftMs >= 0) timer = setTimeout(look, leftMs + 1);
-    const { state } = check();
-    if (state === told) return;
-    told = state;
+    const isAlive = check().state === 'alive';
+    if (isAlive === isToldAlive) return;
+    isToldAlive = isAlive;
     onChange();
   }
 
@@ -83,7 +85,7 @@ export function watchBond(
     const last = [...peers.values()].filter(isCounted).sort((a, b) => b.lastMs - a.lastMs)[0];
     if (last === undefined) {
       const aside = isElsewhere ? ' (an end of it that is not of this pod is not counted)' : '';
-      return { state: 'missed', atMs: sinceMs, message: `no bond ${id} on ${topic} so far${aside}` };
+      return judging.missed({ atMs: sinceMs, message: `no bond ${id} on ${topic} so far${aside}` });
     }
     const { lastMs } = last;
     if (holdsUntilMs() >= nowMs)
@@ -91,7 +93,7 @@ export function watchBond(
     const message = last.isActive
       ? `the bond ${id} on ${topic} is silent for ${shortTime(nowMs - lastMs)}, timeout ${shortTime(last.timeoutMs)}, the last sign came at ${clockTime(lastMs)}`
       : `the bond ${id} on ${topic} was broken by its other end at ${clockTime(lastMs)}`;
-    return { state: 'missed', atMs: last.isActive ? lastMs + last.timeoutMs : lastMs, lastMs, message };
+    return judging.missed({ atMs: last.isActive ? lastMs + last.timeoutMs : lastMs, lastMs, message });
   }
 
   return {

@@ -6,7 +6,7 @@ import * as lifecycle from '../messages/gen/lifecycle_msgs.ts';
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid } from '../transport.ts';
 import type { KindWatch, WatchContext } from './kinds.ts';
-import { judgeOwners, participantOf } from './owners.ts';
+import { Judging, judgeOwners, participantOf } from './owners.ts';
 
 export function watchLifecycle(
   context: WatchContext,
@@ -22,6 +22,7 @@ export function watchLifecycle(
   let state: string | undefined;
   let changedMs = performance.now();
 
+  const judging = new Judging();
   const owners = judgeOwners(context, target, look);
   const client = node.createClient(`${spec.node}/get_state`, lifecycle.GetState, { onServers: look });
   const subscription = node.createSubscription(
@@ -38,6 +39,7 @@ export function watchLifecycle(
 
   function look(): void {
     const servers = ownServers();
+    judging.note(client.servers.some((server) => owners.counts(participantOf(server)) === undefined));
     for (const server of states.keys()) if (!servers.includes(server)) states.delete(server);
     for (const server of servers) if (!states.has(server)) void ask(server);
     tell();
@@ -79,7 +81,7 @@ export function watchLifecycle(
     check(): RosFinding {
       const at = { atMs: changedMs };
       if (state === spec.state) return { ...at, state: 'alive', message: `${spec.node} is ${state}` };
-      return { ...at, state: 'missed', message: missed() };
+      return judging.missed({ ...at, message: missed() });
     },
     gaps: () => undefined,
     close() {

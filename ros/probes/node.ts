@@ -1,7 +1,7 @@
 /** Alive while the node is in the ROS graph. */
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { KindWatch, WatchContext } from './kinds.ts';
-import { judgeOwners } from './owners.ts';
+import { Judging, judgeOwners } from './owners.ts';
 
 export function watchNode(
   context: WatchContext,
@@ -10,7 +10,9 @@ export function watchNode(
   onChange: () => void,
 ): KindWatch {
   const { graph } = context.transport;
-  let finding: RosFinding = { state: 'missed', atMs: performance.now(), message: missing(false) };
+  const judging = new Judging();
+  let isAlive = false;
+  let found = { atMs: performance.now(), message: missing(false) };
 
   function missing(isElsewhere: boolean): string {
     return isElsewhere
@@ -23,11 +25,11 @@ export function watchNode(
       .nodes()
       .filter(({ name, namespace }) => fullName(namespace, name) === node)
       .map(({ participant }) => owners.counts(participant));
-    const isAlive = counts.includes(true);
+    judging.note(counts.includes(undefined));
+    const hasChanged = counts.includes(true) !== isAlive;
+    if (hasChanged) isAlive = !isAlive;
     const message = isAlive ? `the node ${node} is in the ROS graph` : missing(counts.includes(false));
-    const state = isAlive ? 'alive' : 'missed';
-    const hasChanged = state !== finding.state;
-    finding = { state, atMs: hasChanged ? performance.now() : finding.atMs, message };
+    found = { atMs: hasChanged ? performance.now() : found.atMs, message };
     if (hasChanged) onChange();
   }
 
@@ -35,7 +37,7 @@ export function watchNode(
   const unsubscribe = graph.onChange(look);
   look();
   return {
-    check: () => finding,
+    check: (): RosFinding => (isAlive ? { ...found, state: 'alive' } : judging.missed(found)),
     gaps: () => undefined,
     close() {
       unsubscribe();

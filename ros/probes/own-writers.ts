@@ -2,7 +2,7 @@
 import type { RosFinding, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid, TopicWatch, WatchEvent, WatchOptions } from '../transport.ts';
 import type { WatchContext } from './kinds.ts';
-import { judgeOwners, participantOf } from './owners.ts';
+import { Judging, judgeOwners, participantOf } from './owners.ts';
 
 export interface OwnWriters {
   readonly watch: TopicWatch;
@@ -26,16 +26,14 @@ export function watchOwnWriters(
   const matched = new Set<EndpointGid>();
   let counted: ReadonlySet<EndpointGid> = new Set();
   let others = 0;
-  /** Since when there is one of whom it is not known yet whose it is; monotonic. */
-  let unjudgedSinceMs: number | undefined;
+  const judging = new Judging();
   const owners = judgeOwners(context, target, choose);
 
   function choose(): void {
     const judged = [...matched].map((writer) => ({ writer, counts: owners.counts(participantOf(writer)) }));
     const next = new Set(judged.filter(({ counts }) => counts === true).map(({ writer }) => writer));
     others = judged.filter(({ counts }) => counts === false).length;
-    const isUnjudged = judged.some(({ counts }) => counts === undefined);
-    unjudgedSinceMs = isUnjudged ? (unjudgedSinceMs ?? performance.now()) : undefined;
+    judging.note(judged.some(({ counts }) => counts === undefined));
     if (next.size === counted.size && [...next].every((writer) => counted.has(writer))) return;
     counted = next;
     watch.accept(counted);
@@ -62,13 +60,9 @@ export function watchOwnWriters(
     },
     missed(finding) {
       const { problem } = watch.stats();
-      const isBeingJudged =
-        unjudgedSinceMs !== undefined && performance.now() - unjudgedSinceMs < longestJudgingMs;
       if (problem !== undefined)
         return { ...finding, state: 'unknown', message: `${finding.message}; ${problem}` };
-      if (!isBeingJudged) return { ...finding, state: 'missed' };
-      const message = `${finding.message}; whose a publisher is that came is being found out`;
-      return { ...finding, state: 'unknown', isPassing: true, message };
+      return judging.missed(finding);
     },
     close() {
       owners.close();
@@ -76,6 +70,3 @@ export function watchOwnWriters(
     },
   };
 }
-
-/** Far more than it takes on a busy machine. */
-const longestJudgingMs = 2000;

@@ -2,7 +2,7 @@
  * Whose participants are, for one probe: each that is asked about is judged once, one scan of the machine at a time, and
  * again when it announces other addresses. The agent itself is nobody's pod.
  */
-import type { RosProbeTarget } from '../prober.ts';
+import type { RosFinding, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid, ParticipantInfo } from '../transport.ts';
 import type { WatchContext } from './kinds.ts';
 import { judge, type Ownership } from './ownership.ts';
@@ -95,6 +95,26 @@ export function judgeOwners(
     },
   };
 }
+
+/** For how long somebody was there of whom it is not known yet whose it is. */
+export class Judging {
+  #sinceMs: number | undefined;
+
+  note(isUnjudged: boolean): void {
+    this.#sinceMs = isUnjudged ? (this.#sinceMs ?? performance.now()) : undefined;
+  }
+
+  /** The finding of who is not alive: while it is being found out whose somebody is, that is no miss yet. */
+  missed(finding: Omit<RosFinding, 'state'>): RosFinding {
+    if (this.#sinceMs === undefined || performance.now() - this.#sinceMs >= longestJudgingMs)
+      return { ...finding, state: 'missed' };
+    const message = `${finding.message}; whose somebody is that came is being found out`;
+    return { ...finding, state: 'unknown', isPassing: true, message };
+  }
+}
+
+/** Far more than it takes on a busy machine. */
+const longestJudgingMs = 2000;
 
 /** What an endpoint shares with all others of its participant. */
 export const participantOf = (gid: EndpointGid): string => gid.slice(0, prefixDigits);

@@ -1,0 +1,98 @@
+/** Every kind that asks whose a participant is: nobody is missed while that is being found out, and that is bounded. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { silentLogger } from '../../src/log.ts';
+import type { RosProbeSpec } from '../prober.ts';
+import type { RosNode, RosTransport } from '../transport.ts';
+import { watchBond } from './bond.ts';
+import type { KindWatch, WatchContext } from './kinds.ts';
+import { watchLifecycle } from './lifecycle.ts';
+import { watchNode } from './node.ts';
+import type { UdpSockets } from './ownership.ts';
+
+const info = {
+  prefix: 'a'.repeat(24),
+  enclave: '/',
+  locators: [{ address: '127.0.0.1', port: 7411 }],
+  properties: {},
+};
+const writer = `${info.prefix}00000103`;
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'setInterval'] }));
+afterEach(() => void vi.useRealTimers());
+
+/** One participant that is a node, serves its state and holds a bond. */
+function contextOf(sockets: Promise<UdpSockets>) {
+  let beat: () => void = () => undefined;
+  const graph = {
+    participant: () => info,
+    onChange: () => () => undefined,
+    nodes: () => [{ namespace: '/', name: 'driver', participant: info.prefix }],
+  };
+  const node = {
+    createClient: () => ({
+      servers: [writer],
+      call: () => new Promise(() => undefined),
+      close: () => undefined,
+    }),
+    createSubscription: (
+      _topic: string,
+      _type: unknown,
+      _qos: unknown,
+      listener: (...given: unknown[]) => void,
+    ) => {
+      const status = { id: 'b', instance_id: 'i', active: true, heartbeat_timeout: 4 };
+      beat = () => listener(status, { writer, receivedMs: performance.now() });
+      return { close: () => undefined };
+    },
+  };
+  const context: WatchContext = {
+    transport: { prefix: 'b'.repeat(24), graph } as unknown as RosTransport,
+    node: node as unknown as RosNode,
+    udpSockets: () => sockets,
+    isOfThisMachine: async () => true,
+    log: silentLogger(),
+  };
+  return { context, beat: () => beat() };
+}
+
+const target = { addresses: [], pids: async () => [] };
+const none = () => undefined;
+type Of<Kind extends RosProbeSpec['kind']> = Extract<RosProbeSpec, { kind: Kind }>;
+const node: Of<'node'> = { kind: 'node', node: '/driver' };
+const lifecycle: Of<'lifecycle'> = { kind: 'lifecycle', node: '/driver', state: 'active' };
+const bond: Of<'bond'> = { kind: 'bond', topic: '/bond', id: 'b' };
+
+describe.each<[string, (context: WatchContext) => KindWatch]>([
+  ['node', (context) => watchNode(context, node, target, none)],
+  ['lifecycle', (context) => watchLifecycle(context, lifecycle, target, none)],
+  ['bond', (context) => watchBond(context, bond, target, none)],
+])('a %s probe', (kind, begin) => {
+  const begun = (sockets: Promise<UdpSockets>) => {
+    const { context, beat } = contextOf(sockets);
+    const watch = begin(context);
+    if (kind === 'bond') beat();
+    // Servers that are there from the start are looked at with the next turn.
+    if (kind === 'lifecycle') vi.advanceTimersByTime(2000);
+    return watch;
+  };
+
+  test('misses nobody while it is being found out whose a participant is', async () => {
+    const { promise, resolve } = Promise.withResolvers<UdpSockets>();
+    const watch = begun(promise);
+    expect(watch.check()).toMatchObject({ state: 'unknown', isPassing: true });
+    resolve(new Map());
+    vi.useRealTimers();
+    await vi.waitFor(() => expect(watch.check().state).toBe('missed'));
+    expect(watch.check().message).toContain('not of this pod');
+    watch.close();
+  });
+
+  test('does not wait for that without end', () => {
+    const watch = begun(new Promise(none));
+    vi.advanceTimersByTime(1999);
+    expect(watch.check().state).toBe('unknown');
+    vi.advanceTimersByTime(1);
+    expect(watch.check().state).toBe('missed');
+    watch.close();
+  });
+});
