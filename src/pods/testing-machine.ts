@@ -105,8 +105,8 @@ export class TestMachine {
       probe: () => undefined,
       terminationMessage: async () => '',
       removeOldInstances: async () => undefined,
-      refreshVolumes: async () => {
-        await this.#step('refreshVolumes');
+      refreshVolumes: async (_pod, _actual, signal) => {
+        await this.#step('refreshVolumes', signal);
       },
       release: async () => {
         await this.#step('release');

@@ -106,6 +106,29 @@ describe('a pod that is to run', () => {
     await done(machine, 'report error', 'start a');
   });
 
+  it('has its volumes rendered anew also when that was cut short, or failed', async () => {
+    const machine = new TestMachine();
+    const { worker } = start(machine);
+    await vi.waitFor(() => expect(worker.lifecycle?.reached).toBe('active'));
+    const begun = Promise.withResolvers<void>();
+    machine.before.set('refreshVolumes', (signal) => {
+      const aborted = Promise.withResolvers<undefined>();
+      signal?.addEventListener('abort', () => aborted.reject(signal.reason));
+      begun.resolve();
+      return aborted.promise;
+    });
+    worker.retry();
+    await begun.promise;
+    let failures = 0;
+    machine.before.set('refreshVolumes', () => {
+      failures += 1;
+      if (failures === 1) throw new Error('disk full');
+      return undefined;
+    });
+    await worker.setGoal('inactive');
+    await done(machine, 'report error', 'refreshVolumes');
+  });
+
   it('waits for others with its sandbox made, and says so once', async () => {
     const machine = new TestMachine();
     machine.unmet = ['pod/b active'];

@@ -15,6 +15,7 @@ import { Failures } from './failures.ts';
 import { podKey, podUid } from './identity.ts';
 import { type Kill, Kills } from './kills.ts';
 import type { LifecycleLevel, PodLifecycle } from './lifecycle.ts';
+import { LiveVolumes } from './live-volumes.ts';
 import { intentOf, nextPlan } from './next-plan.ts';
 import { type ObservationContext, observe } from './observation.ts';
 import { type Plan, podGraceSeconds } from './plan.ts';
@@ -38,12 +39,12 @@ export class PodWorker {
   readonly #kills: Kills;
   readonly #loop: SyncLoop;
   readonly #resizing: Resizing;
+  readonly #liveVolumes: LiveVolumes;
   readonly #terminationMessages = new Map<string, string>();
   /** Containers whose image was made sure of. */
   readonly #pulled = new Set<string>();
   #actual: ActualPod;
   #stale = true;
-  #changedPod = false;
   /** With the goal `unconfigured`: all of the pod was taken off the machine. */
   #isCleared = false;
 
@@ -56,6 +57,7 @@ export class PodWorker {
     const monotonicMs = () => performance.now();
     this.#keeper = new RecordKeeper(record, { ...deps, monotonicMs, log: this.#log });
     this.#resizing = new Resizing({ ...deps, keeper: this.#keeper, monotonicMs });
+    this.#liveVolumes = new LiveVolumes({ ...deps, monotonicMs });
     this.#report = new StatusReport({
       ...deps,
       onGate: (pod, message) => deps.effects.reportStartGate(pod, message),
@@ -68,7 +70,7 @@ export class PodWorker {
       },
       lookAgain: (isResync) => {
         this.#stale = true;
-        this.#changedPod ||= isResync;
+        if (isResync) this.#liveVolumes.changed();
       },
       resyncMs: deps.resyncMs,
     });
@@ -163,7 +165,7 @@ export class PodWorker {
 
   /** Something that the pod needs changed: what failed is tried again at once, live volumes are rendered anew. */
   retry(): void {
-    this.#changedPod = true;
+    this.#liveVolumes.changed();
     this.#failures.retryNow();
     this.wake();
   }
@@ -220,10 +222,9 @@ export class PodWorker {
       this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record);
       await observe(this.#context(), signal);
     }
-    if (this.#changedPod && !record.stop) {
-      this.#changedPod = false;
-      await this.#refreshVolumes(signal);
-    }
+    const refreshAtMs = record.stop
+      ? undefined
+      : await this.#liveVolumes.refresh(record.pod, this.#actual, signal);
     const intent = intentOf(record, this.#keeper.graceLeftMs, () => deps.startGate(record.pod));
     const next = nextPlan(record, {
       intent,
@@ -255,20 +256,10 @@ export class PodWorker {
       this.#stale = true;
       return 'again';
     }
-    const retryInMs = (retryAtMs ?? Number.POSITIVE_INFINITY) - performance.now();
-    const plannedInMs = (next.wakeAtMs ?? Number.POSITIVE_INFINITY) - deps.now();
+    const never = Number.POSITIVE_INFINITY;
+    const retryInMs = Math.min(retryAtMs ?? never, refreshAtMs ?? never) - performance.now();
+    const plannedInMs = (next.wakeAtMs ?? never) - deps.now();
     return { wakeInMs: Math.min(retryInMs, plannedInMs) };
-  }
-
-  /** A volume that cannot be rendered anew keeps what it shows; the pod is supervised all the same. */
-  async #refreshVolumes(signal: AbortSignal): Promise<void> {
-    const { effects } = this.#deps;
-    try {
-      await effects.refreshVolumes(this.#record.pod, this.#actual, signal);
-    } catch (err) {
-      if (signal.aborted) throw err;
-      effects.reportSyncError(this.#record.pod, err);
-    }
   }
 
   /** Everything is down: give back what the pod held, and with `removing` every trace of it. */
