@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Agent, type AgentOptions } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
-import { createEventLog } from './events/recorder.ts';
+import { createEventLog, type EventLog } from './events/recorder.ts';
 import { silentLogger } from './log.ts';
 import { PodRecords } from './pods/pod-records.ts';
 import { testPod } from './pods/testing.ts';
@@ -88,6 +88,74 @@ describe('a static pod that is refused', () => {
     expect(agent.pods()).toEqual([]);
     agent.reconcile([staticPod()]);
     expect(events.list().map(({ count }) => count)).toEqual([2]);
+  });
+});
+
+describe('a critical pod that needs the room of others', () => {
+  const podOf = (name: string, cpu: string, priority: number) =>
+    testPod(
+      { containers: [{ name: 'a', image: 'i', resources: { requests: { cpu } } }], priority },
+      { name, uid: name, annotations: { [configSourceAnnotation]: 'api' } },
+    );
+  const other = podOf('other', '6', 0);
+  const critical = podOf('critical', '4', 2_000_000_000);
+
+  async function agentWithVictim() {
+    const machines = new Map([other, critical].map((pod) => [pod.metadata?.uid, new TestMachine()]));
+    const held = Promise.withResolvers<undefined>();
+    const made = await agentOf({
+      workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid)!.deps(), kind: 'process' }),
+    });
+    machines.get('other')?.before.set('kill a0', () => held.promise);
+    const stop = new AbortController();
+    await made.agent.start(stop.signal);
+    made.agent.reconcile([other]);
+    await vi.waitFor(() => expect(made.agent.worker('other')?.status?.phase).toBe('Running'));
+    made.agent.reconcile([other, critical]);
+    return { ...made, stop, held };
+  }
+  const shown = (agent: Agent, name: string) =>
+    agent.pods().find((pod) => pod.metadata?.name === name)?.status;
+  const told = (events: EventLog, reason: string) =>
+    events
+      .list()
+      .filter((event) => event.reason === reason)
+      .map((event) => event.involvedObject.name);
+
+  it('is shown as waiting for them, and admitted when they have ended', async () => {
+    const { agent, events, stop, held } = await agentWithVictim();
+    expect(shown(agent, 'critical')).toMatchObject({ phase: 'Pending', reason: 'WaitingForPreemption' });
+    expect([...agent.waitingForRoom()].map(({ waitsFor }) => waitsFor)).toEqual([
+      ['pod/default/other finalized (it is to make room)'],
+    ]);
+    expect(told(events, 'WaitingForPreemption')).toEqual(['critical']);
+    expect(told(events, 'Preempting')).toEqual(['other']);
+    held.resolve(undefined);
+    await vi.waitFor(() => expect(shown(agent, 'critical')?.phase).toBe('Running'));
+    expect(shown(agent, 'critical')).not.toHaveProperty('reason');
+    expect([...agent.waitingForRoom()]).toEqual([]);
+    stop.abort();
+  });
+
+  it('is forgotten when nobody wants it any more', async () => {
+    const { agent, stop } = await agentWithVictim();
+    agent.reconcile([other]);
+    expect(shown(agent, 'critical')).toBeUndefined();
+    stop.abort();
+  });
+
+  it('does not wait for ever for one that does not end', async () => {
+    const { agent, events, stop } = await agentWithVictim();
+    agent.nodeChanged();
+    expect(shown(agent, 'critical')?.reason).toBe('WaitingForPreemption');
+    const real = performance.now.bind(performance);
+    // As long as the grace and half of it again.
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + 45_000);
+    agent.nodeChanged();
+    clock.mockRestore();
+    await vi.waitFor(() => expect(shown(agent, 'critical')?.phase).toBe('Running'));
+    expect(told(events, 'ExceededGracePeriod')).toEqual(['other']);
+    stop.abort();
   });
 });
 

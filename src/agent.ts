@@ -7,14 +7,14 @@ import type { Pod } from './api/core.gen.ts';
 import { autostartAnnotation } from './api/validate/annotations.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
-import { admit, type NodeAdmissionContext } from './pods/admission.ts';
+import { admit, isCriticalPod, type NodeAdmissionContext } from './pods/admission.ts';
 import { type ComeBack, comeBack } from './pods/come-back.ts';
-import { podKey, podReference, podUid, withStatus } from './pods/identity.ts';
+import { podKey, podUid, withStatus } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import type { LifecycleLevel } from './pods/lifecycle.ts';
+import { MakingRoom, type WaitingPod } from './pods/making-room.ts';
 import type { PodRecord, Verdict } from './pods/pod-record.ts';
 import { newRecord, type PodRecords } from './pods/pod-records.ts';
-import { preemptedFor } from './pods/preemption.ts';
 import { type Refusal, Refusals, rejection } from './pods/refusals.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
@@ -77,11 +77,12 @@ export class Agent {
   readonly #o: AgentOptions;
   readonly #workers = new Map<string, PodWorker>();
   readonly #refusals: Refusals;
+  readonly #room: MakingRoom;
   readonly #listeners = new Set<(change: PodChange) => void>();
   #desired = new Map<string, Pod>();
   /** Of static pods that were evicted. */
   readonly #comeBacks = new Map<string, ComeBack>();
-  #lookAgain: NodeJS.Timeout | undefined;
+  #lookAgain: { timer: NodeJS.Timeout; atMs: number } | undefined;
   #suspects: ReadonlySet<string> = new Set();
   #reconciled = false;
   #signal: AbortSignal = AbortSignal.abort();
@@ -89,6 +90,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#o = options;
     this.#refusals = new Refusals(options);
+    this.#room = new MakingRoom({ ...options, onWaiting: (pod) => this.#tell('changed', pod) });
   }
 
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
@@ -112,6 +114,7 @@ export class Agent {
     }
     for (const uid of this.#comeBacks.keys()) if (!this.#desired.has(uid)) this.#comeBacks.delete(uid);
     for (const pod of this.#refusals.forgetUnwanted(this.#desired)) this.#tell('gone', pod);
+    for (const pod of this.#room.forgetUnwanted(this.#desired)) this.#tell('gone', pod);
     this.#admitWaiting();
   }
 
@@ -160,10 +163,16 @@ export class Agent {
     return this.#workers.get(uid);
   }
 
-  /** Every pod with its status: running, ended, and refused ones. */
+  /** Critical pods that run as soon as others have made room for them. */
+  waitingForRoom(): Iterable<WaitingPod> {
+    return this.#room.waiting();
+  }
+
+  /** Every pod with its status: running, ended, refused and waiting ones. */
   pods(): Pod[] {
     const running = [...this.#workers.values()].map((w) => withStatus(w.pod, w.status));
-    return [...running, ...this.#refusals.pods()];
+    const waiting = [...this.#room.waiting()].map(({ pod }) => pod);
+    return [...running, ...this.#refusals.pods(), ...waiting];
   }
 
   onPodChange(listener: (change: PodChange) => void): () => void {
@@ -265,6 +274,7 @@ export class Agent {
     const isTold = !isClusterPod(pod) || isFinal(pod.status?.phase);
     if (!isTold && this.#adopt({ ...newRecord(pod, nowMs), ...down })) return;
     this.#refusals.forget(uid);
+    this.#room.forget(uid);
     this.#finalize(uid);
   }
 
@@ -331,12 +341,22 @@ export class Agent {
   }
 
   #lookAgainIn(ms: number): void {
-    clearTimeout(this.#lookAgain);
-    this.#lookAgain = setTimeout(() => this.nodeChanged(), ms).unref();
+    const atMs = performance.now() + ms;
+    if (this.#lookAgain !== undefined && this.#lookAgain.atMs <= atMs) return;
+    clearTimeout(this.#lookAgain?.timer);
+    const look = () => {
+      this.#lookAgain = undefined;
+      this.nodeChanged();
+    };
+    this.#lookAgain = { timer: setTimeout(look, ms).unref(), atMs };
   }
 
   #active(): Pod[] {
-    return [...this.#workers.values()].filter((w) => !w.record.ended && occupiesNode(w)).map((w) => w.claim);
+    return this.#holders().map((w) => w.claim);
+  }
+
+  #holders(): PodWorker[] {
+    return [...this.#workers.values()].filter((w) => !w.record.ended && occupiesNode(w));
   }
 
   #tryAdmit(pod: Pod): void {
@@ -349,39 +369,28 @@ export class Agent {
       return;
     }
     if (!this.#o.canJudge(pod, true)) return;
-    const admission = admit(pod, this.#active(), this.#o.admissionContext());
+    const context = this.#o.admissionContext();
+    const late = isCriticalPod(pod) ? this.#holders().filter((w) => w.lateInMs <= 0) : [];
+    const holders = this.#holders().filter((w) => !late.includes(w));
+    const claims = holders.map((w) => w.claim);
+    const admission = admit(pod, claims, context);
     if (admission.admitted) {
       this.#refusals.forget(uid);
+      if (this.#room.forget(uid) !== undefined) this.#room.outwaited(pod, late);
       this.#adopt(newRecord(pod, this.#o.now()));
-    } else if (this.#preempts(pod)) {
-      // Its turn comes when the others have ended.
-    } else if (isStaticPod(pod)) {
-      // It waits until what refuses it changes.
-      const refused = this.#refusals.refuse(pod, admission);
+    } else if (this.#room.begin(pod, holders, context)) {
+      this.#refusals.forget(uid);
+      this.#lookAgainIn(Math.min(...holders.map((w) => w.lateInMs)));
+    } else {
+      this.#room.forget(uid);
+      // A static one waits until what refuses it changes.
+      const refused = isStaticPod(pod) ? this.#refusals.refuse(pod, admission) : this.#refuse(pod, admission);
       if (refused !== undefined) this.#tell('changed', refused);
-    } else this.#refuse(pod, admission);
-  }
-
-  /** Ends other pods where a critical one needs their room. Returns whether there will be room for it. */
-  #preempts(pod: Pod): boolean {
-    const going = new Set(
-      [...this.#workers.values()].filter((w) => w.record.stop !== undefined).map((w) => w.uid),
-    );
-    const staying = this.#active().filter((other) => !going.has(podUid(other)));
-    const ending = preemptedFor(pod, staying, this.#o.admissionContext());
-    for (const other of ending ?? []) {
-      const message = 'Preempted in order to admit critical pod';
-      this.#o.log.warn({ pod: podKey(other), for: podKey(pod) }, 'pod ends to make room for a critical one');
-      this.#o.events.event(podReference(other), 'Warning', 'Preempting', message);
-      const disruption = 'Pod was preempted by Kubelet to accommodate a critical pod.';
-      const verdict = { phase: 'Failed' as const, reason: 'Preempting', message, disruption };
-      this.#workers.get(podUid(other))?.stop({ remove: false, verdict });
     }
-    return ending !== undefined;
   }
 
   /** A pod of the API has failed for good, as its controller expects. */
-  #refuse(pod: Pod, refusal: Refusal): void {
+  #refuse(pod: Pod, refusal: Refusal): undefined {
     this.#refusals.report(pod, refusal);
     const nowMs = this.#o.now();
     this.#adopt({

@@ -3,7 +3,14 @@ import type { FilesystemUsage, Runtime } from '../runtime/runtime.ts';
 import type { Agent } from './agent.ts';
 import type { Node, Pod } from './api/core.gen.ts';
 import { currentSandbox } from './pods/actual.ts';
-import { podName, podNameLabel, podNamespace, podNamespaceLabel, podUidLabel } from './pods/identity.ts';
+import {
+  podName,
+  podNameLabel,
+  podNamespace,
+  podNamespaceLabel,
+  podUid,
+  podUidLabel,
+} from './pods/identity.ts';
 import type { Transitions } from './pods/transitions.ts';
 import type { ProbeSummary } from './probes/manager.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
@@ -47,8 +54,8 @@ export function agentView(options: ViewOptions): AgentView {
     health: options.health,
     probes: options.probes,
 
-    lifecycles: () =>
-      [...agent.workers()].flatMap(({ pod, uid, lifecycle }) => {
+    lifecycles: () => [
+      ...[...agent.workers()].flatMap(({ pod, uid, lifecycle }) => {
         const state = options.transitions.state(uid);
         if (lifecycle === undefined || state === undefined) return [];
         const { problem, waitsFor } = lifecycle;
@@ -56,6 +63,11 @@ export function agentView(options: ViewOptions): AgentView {
         const found = { ...(rosNode && { rosNode }), ...(problem && { problem }), waitsFor };
         return [{ namespace: podNamespace(pod), name: podName(pod), uid, state, ...found }];
       }),
+      ...[...agent.waitingForRoom()].map(({ pod, waitsFor }) => {
+        const about = { namespace: podNamespace(pod), name: podName(pod), uid: podUid(pod) };
+        return { ...about, state: 'unconfigured' as const, waitsFor };
+      }),
+    ],
     changeLifecycle: (pod, transition, signal) => options.transitions.change(pod, transition, signal),
 
     async runningPods(signal) {

@@ -79,7 +79,8 @@ function judge({ isStale, lifecycle, pod }: BridgedPod): { level: number; messag
   if (isStale) return { level: STALE, message: 'the runtime does not answer: this may not be so any more' };
   if (phase === 'Failed') return { level: ERROR, message: message || reason || 'failed' };
   if (phase === 'Succeeded') return { level: OK, message: message || 'done' };
-  if (lifecycle === undefined) return { level: STALE, message: 'not looked at yet' };
+  if (lifecycle === undefined)
+    return message === '' ? { level: STALE, message: 'not looked at yet' } : { level: WARN, message };
   if (lifecycle.problem !== undefined) {
     return { level: ERROR, message: `${lifecycle.problem.reason}: ${lifecycle.problem.message}` };
   }

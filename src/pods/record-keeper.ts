@@ -42,6 +42,15 @@ export class RecordKeeper {
     return Math.max(this.#stopDeadlineMs - this.#o.monotonicMs(), 0);
   }
 
+  /**
+   * Until the pod is late with its end; infinite while it is not being taken down. As the kubelet reckons it: half
+   * the grace again, and ten seconds at least in all, for what takes it down.
+   */
+  get lateInMs(): number {
+    const graceMs = this.record.stop?.graceMs ?? 0;
+    return this.#stopDeadlineMs + Math.max(graceMs / 2, 10_000 - graceMs) - this.#o.monotonicMs();
+  }
+
   stopWithin(graceMs: number): void {
     this.#stopDeadlineMs = this.#o.monotonicMs() + graceMs;
     this.record.stop = { graceMs, deadlineMs: this.#o.now() + graceMs };

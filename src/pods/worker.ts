@@ -118,6 +118,11 @@ export class PodWorker {
     return this.#report.waitsFor.length > 0;
   }
 
+  /** Until nobody has to wait for its end any more: it should be down. Infinite while it is to run, or when it is down. */
+  get lateInMs(): number {
+    return this.#record.ended ? Number.POSITIVE_INFINITY : this.#keeper.lateInMs;
+  }
+
   /** The pod with all that it holds of the node: in the course of a resize more than is allocated to it. */
   get claim(): Pod {
     return this.#record.resize?.inProgress === undefined ? this.pod : podAtMost(this.pod, this.#actual);

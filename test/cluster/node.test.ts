@@ -205,20 +205,44 @@ describe('a pod of the cluster', () => {
 
   it('ends for a critical one that needs its room', async () => {
     const cpus = Number((await node()).status?.allocatable?.cpu);
-    const asking = (cpu: string, name: string): Partial<PodSpec> => ({
+    const asking = (cpu: string, name: string, script = loop): Partial<PodSpec> => ({
       // Bound by hand, as by another scheduler: this one would make room by itself.
       nodeName,
+      terminationGracePeriodSeconds: 300,
       containers: [
-        { name: 'main', image: 'none', command: ['sh', '-c', loop], resources: { requests: { cpu } } },
+        { name: 'main', image: 'none', command: ['sh', '-c', script], resources: { requests: { cpu } } },
       ],
       ...(name === 'critical' && { priorityClassName: 'system-node-critical' }),
     });
     await plane.create(podOf('small', loop, asking('100m', 'small')));
-    await plane.create(podOf('large', loop, asking(`${cpus * 1000 - 200}m`, 'large')));
+    // It takes its grace until it is told otherwise.
+    const lets = join(agent.dir, 'let-large-end');
+    const slow = `trap 'until [ -e ${lets} ]; do sleep 0.1; done; exit 0' TERM; ${loop}`;
+    await plane.create(podOf('large', slow, asking(`${cpus * 1000 - 200}m`, 'large', slow)));
     await isReady('small');
     await isReady('large');
     await plane.create(podOf('critical', loop, asking('500m', 'critical')));
-    await isReady('critical');
+    const waiting = await until('it shows what it waits for', async () => {
+      const { status } = await pod('critical');
+      return status?.reason === undefined ? undefined : status;
+    });
+    expect(waiting).toMatchObject({
+      phase: 'Pending',
+      reason: 'WaitingForPreemption',
+      message: 'waits for room until these have ended: default/large',
+    });
+    expect(await agent.cli('describe', 'critical')).toContain('pod/default/large finalized');
+    await writeFile(lets, '');
+    const admitted = await isReady('critical');
+    expect(admitted.status).not.toHaveProperty('reason');
+    const told = await until('it is told of', async () => {
+      const selector = '--field-selector=involvedObject.name=critical,reason=WaitingForPreemption';
+      const { items } = JSON.parse(
+        await plane.kubectl('get', 'events', selector, '-o', 'json'),
+      ) as List<Event>;
+      return items[0];
+    });
+    expect(told.message).toBe('The pod waits for room until these have ended: default/large');
     const { phase, reason, conditions } = (await pod('large')).status ?? {};
     expect({ phase, reason }).toEqual({ phase: 'Failed', reason: 'Preempting' });
     expect(conditions?.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
