@@ -1,14 +1,7 @@
 /** What an event is about, as the kubelet refers to it: a pod, or one container of it by its field path. */
 import type { Container, Pod } from '../api/core.gen.ts';
 import type { ObjectReference } from '../events.ts';
-import { podName, podNamespace, podUid } from '../pods/identity.ts';
-
-const podReference = (pod: Pod): ObjectReference => ({
-  kind: 'Pod',
-  namespace: podNamespace(pod),
-  name: podName(pod),
-  uid: podUid(pod),
-});
+import { podReference } from '../pods/identity.ts';
 
 export function containerReference(pod: Pod, container: Pick<Container, 'name'>): ObjectReference {
   const list = containerLists.find((name) => pod.spec?.[name]?.some((c) => c.name === container.name));

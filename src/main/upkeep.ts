@@ -14,6 +14,7 @@ import { hasDedicatedImageFs, observeMachine } from '../node/machine-stats.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import type { Paths } from '../paths.ts';
 import { podUsages } from '../pod-usage.ts';
+import { allContainers } from '../pods/containers.ts';
 import { podReference, podUid } from '../pods/identity.ts';
 import { type RotatableLog, runLogRotation } from '../pods/log-rotation.ts';
 import type { RuntimeWatch } from '../pods/runtime-watch.ts';
@@ -185,12 +186,10 @@ function imageCollector(
   });
 }
 
-const imagesOf = ({ spec }: Pod): string[] =>
+const imagesOf = (pod: Pod): string[] =>
   [
-    ...(spec?.initContainers ?? []),
-    ...(spec?.containers ?? []),
-    ...(spec?.ephemeralContainers ?? []),
-    ...(spec?.volumes ?? []).map(({ image }) => ({ image: image?.reference })),
+    ...allContainers(pod),
+    ...(pod.spec?.volumes ?? []).map(({ image }) => ({ image: image?.reference })),
   ].flatMap(({ image }) => image ?? []);
 
 /**

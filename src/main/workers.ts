@@ -14,7 +14,7 @@ import type { Paths } from '../paths.ts';
 import { ActualReader } from '../pods/actual-reader.ts';
 import { containerHash } from '../pods/container-config.ts';
 import { parseResolvConf } from '../pods/dns.ts';
-import { PodEffects } from '../pods/effects.ts';
+import { podEffects } from '../pods/effects.ts';
 import type { RuntimeSet } from '../pods/runtimes.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
@@ -95,7 +95,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
       containerHash,
       resyncMs: config.syncFrequencyMs,
       backoff,
-      effects: new PodEffects({
+      effects: podEffects({
         runtime,
         handler: () => health.handler(runtime, handler),
         paths,

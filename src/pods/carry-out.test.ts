@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { type CarryOutContext, carryOut } from './carry-out.ts';
-import type { StartFailure } from './effects.ts';
+import type { StartFailure } from './effects/failure.ts';
 import { Failures } from './failures.ts';
 import type { Action } from './plan.ts';
 import { testActual, testPod, testSandbox } from './testing.ts';

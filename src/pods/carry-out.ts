@@ -1,7 +1,8 @@
 /** Carries the actions of a plan out, one after the other; kills go on in the background. */
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { ActualPod } from './actual.ts';
-import type { PodEffects, StartFailure } from './effects.ts';
+import type { StartFailure } from './effects/failure.ts';
+import type { PodEffects } from './effects.ts';
 import type { Failures } from './failures.ts';
 import type { Kills } from './kills.ts';
 import type { Action } from './plan.ts';

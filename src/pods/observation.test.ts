@@ -19,7 +19,7 @@ function contextOf(containers: ContainerStatus[], over: Partial<PodRecord> = {})
     actual: testActual([testSandbox()], containers),
     runtime: { name: 'test' },
     effects: {
-      probe: (_pod, _actual, running, _previous, stopping) => {
+      probe: ({ running, stopping }) => {
         seen.probed = [...running].map(({ id }) => id);
         seen.stopping = stopping;
       },

@@ -3,8 +3,8 @@
  * ended without anybody knowing how, and reads the last words of those that ended.
  */
 import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
-import type { Pod } from '../api/core.gen.ts';
 import { type ActualPod, currentSandbox, hasRun, isLost, latestInstance } from './actual.ts';
+import { allContainers } from './containers.ts';
 import type { PodEffects } from './effects.ts';
 import type { Failures } from './failures.ts';
 import type { PodRecord } from './pod-record.ts';
@@ -28,22 +28,22 @@ export async function observe(context: ObservationContext, signal: AbortSignal):
 }
 
 function watchRunning({ record, actual, effects, failures }: ObservationContext): void {
-  const wanted = new Set<ContainerStatus>();
-  for (const name of containerNames(record.pod)) {
+  const running = new Set<ContainerStatus>();
+  for (const { name } of allContainers(record.pod)) {
     const newest = latestInstance(actual, name);
     if (newest?.state !== 'CONTAINER_RUNNING') continue;
-    wanted.add(newest);
+    running.add(newest);
     // Also when it was not this life of the agent that started it.
     failures.delete(name);
   }
   if (currentSandbox(actual) !== undefined) failures.delete('');
   const stopping = record.stop !== undefined || (record.goal ?? 'active') !== 'active';
-  effects.probe(record.pod, actual, wanted, record.status, stopping);
+  effects.probe({ pod: record.pod, actual, running, previous: record.status, stopping });
 }
 
 function tellLost(context: ObservationContext): void {
   const { record, actual, effects } = context;
-  for (const name of containerNames(record.pod)) {
+  for (const { name } of allContainers(record.pod)) {
     const ran = actual.containers.find((c) => c.metadata.name === name && hasRun(c));
     if (ran !== undefined && isLost(ran) && !isEndTold(ran, context)) effects.reportLost(record.pod, ran);
   }
@@ -67,9 +67,4 @@ async function readLastWords(
     if (instance.state !== 'CONTAINER_EXITED' || known.has(instance.id)) continue;
     known.set(instance.id, await effects.terminationMessage(instance, signal));
   }
-}
-
-function containerNames(pod: Pod): string[] {
-  const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec ?? {};
-  return [...initContainers, ...containers, ...ephemeralContainers].map((c) => c.name);
 }

@@ -4,7 +4,7 @@
  */
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { ActualPod } from './actual.ts';
-import { findContainer } from './effects.ts';
+import { findContainer } from './containers.ts';
 import type { LifecycleLevel } from './lifecycle.ts';
 import type { Action } from './plan.ts';
 import type { NotedResources, PodResize } from './resize.ts';

@@ -1,6 +1,7 @@
 /** Which config maps and secrets a pod reads. */
-import type { Container, Pod, Volume } from '../api/core.gen.ts';
+import type { Pod, Volume } from '../api/core.gen.ts';
 import type { ObjectRef } from '../sources/source.ts';
+import { allContainers } from './containers.ts';
 import { podNamespace } from './identity.ts';
 
 export function uses(pod: Pod, ref: ObjectRef): boolean {
@@ -22,7 +23,7 @@ function configMapNames(pod: Pod): (string | undefined)[] {
       v.configMap?.name,
       ...(v.projected?.sources ?? []).map((s) => s.configMap?.name),
     ]),
-    ...containers(pod).flatMap((c) => [
+    ...allContainers(pod).flatMap((c) => [
       ...(c.envFrom ?? []).map((e) => e.configMapRef?.name),
       ...(c.env ?? []).map((e) => e.valueFrom?.configMapKeyRef?.name),
     ]),
@@ -35,7 +36,7 @@ function secretNames(pod: Pod): (string | undefined)[] {
       v.secret?.secretName,
       ...(v.projected?.sources ?? []).map((s) => s.secret?.name),
     ]),
-    ...containers(pod).flatMap((c) => [
+    ...allContainers(pod).flatMap((c) => [
       ...(c.envFrom ?? []).map((e) => e.secretRef?.name),
       ...(c.env ?? []).map((e) => e.valueFrom?.secretKeyRef?.name),
     ]),
@@ -44,8 +45,3 @@ function secretNames(pod: Pod): (string | undefined)[] {
 }
 
 const volumes = (pod: Pod): Volume[] => pod.spec?.volumes ?? [];
-const containers = (pod: Pod): Container[] => [
-  ...(pod.spec?.initContainers ?? []),
-  ...(pod.spec?.containers ?? []),
-  ...(pod.spec?.ephemeralContainers ?? []),
-];

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ContainerStatus, PodSandboxStatus, Runtime } from '../../runtime/runtime.ts';
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import { silentLogger } from '../log.ts';
-import type { StartFailure } from './effects.ts';
+import type { StartFailure } from './effects/failure.ts';
 import type { PodRecord } from './pod-record.ts';
 import { testActual, testContainer, testProbes, testSandbox } from './testing.ts';
 import type { WorkerDeps } from './worker-deps.ts';
@@ -96,11 +96,10 @@ export class TestMachine {
         if (failure === undefined) this.containers.unshift(testContainer(name, 'running', made));
         return failure;
       },
-      killContainer: async (_pod, { containerId, graceMs }, _actual, again, signal) => {
+      killContainer: async ({ kill: { containerId, graceMs }, again }, signal) => {
         await this.#step(`kill ${containerId}${again ? ' again' : ''}`, signal);
         this.graces.push(graceMs);
         this.exit(containerId, 143);
-        return undefined;
       },
       probe: () => undefined,
       terminationMessage: async () => '',

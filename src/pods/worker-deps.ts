@@ -12,7 +12,7 @@ import type { PodRecord } from './pod-record.ts';
 export interface WorkerDeps {
   runtime: Runtime;
   reader: Pick<ActualReader, 'read'>;
-  effects: Pick<PodEffects, keyof PodEffects>;
+  effects: PodEffects;
   probes: ProbeResults;
   backoff: BackoffConfig;
   containerHash: (container: Container) => string;

@@ -288,7 +288,8 @@ export class PodWorker {
   async #kill(kill: Kill, signal: AbortSignal): Promise<void> {
     const { again } = noteKill(this.#record, this.#actual, kill);
     if (!again) await this.#keeper.save();
-    await this.#deps.effects.killContainer(this.#record.pod, kill, this.#actual, again, signal);
+    const request = { pod: this.#record.pod, actual: this.#actual, kill, again };
+    await this.#deps.effects.killContainer(request, signal);
   }
 
   async #resize(names: readonly string[], signal: AbortSignal): Promise<ActualPod> {

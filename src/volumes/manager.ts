@@ -12,6 +12,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, Volume } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
+import { allContainers } from '../pods/containers.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import type { ClusterPort, ObjectReader } from '../sources/source.ts';
@@ -219,14 +220,9 @@ function pluginOf(plugins: Record<SupportedKind, VolumePlugin>, volume: Volume):
 
 /** Volumes that no container mounts are not made, and so hold nothing up. */
 function mountedVolumes(pod: Pod): Volume[] {
-  const spec = pod.spec;
-  const containers = [
-    ...(spec?.initContainers ?? []),
-    ...(spec?.containers ?? []),
-    ...(spec?.ephemeralContainers ?? []),
-  ];
-  const names = new Set(containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name)));
-  return (spec?.volumes ?? []).filter(({ name }) => names.has(name));
+  const mounts = allContainers(pod).flatMap(({ volumeMounts = [] }) => volumeMounts);
+  const names = new Set(mounts.map(({ name }) => name));
+  return (pod.spec?.volumes ?? []).filter(({ name }) => names.has(name));
 }
 
 /** All are tried: a volume that cannot be had must not keep the others' trouble from being told. */

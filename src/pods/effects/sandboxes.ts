@@ -1,0 +1,99 @@
+/** Makes a pod's sandbox, and whatever of the machine must be there before anything of the pod can run. */
+import { mkdir } from 'node:fs/promises';
+import type { PodSandboxConfig, Runtime, RuntimeHandler } from '../../../runtime/runtime.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import type { EventRecorder } from '../../events.ts';
+import { type Paths, podDir, podLogDir } from '../../paths.ts';
+import type { CgroupManager } from '../../resources/cgroups.ts';
+import type { Metrics } from '../../server/metrics.ts';
+import type { VolumeManager } from '../../volumes/manager.ts';
+import { VolumeError } from '../../volumes/volume.ts';
+import { type ActualPod, currentSandbox } from '../actual.ts';
+import type { DnsInput } from '../dns.ts';
+import { podName, podNamespace, podReference, podUid } from '../identity.ts';
+import type { Action, Waiting } from '../plan.ts';
+import { podInForce } from '../resize.ts';
+import { podSandboxConfig } from '../sandbox-config.ts';
+import { isUnderWay, messageOf } from './failure.ts';
+
+export interface SandboxDeps {
+  runtime: Runtime;
+  /** As the runtime last told of it. */
+  handler: () => RuntimeHandler;
+  paths: Paths;
+  cgroups: CgroupManager;
+  volumes: VolumeManager;
+  events: EventRecorder;
+  metrics: Metrics;
+  dns: () => DnsInput;
+  /** Put on every sandbox and container, so that agents that share a runtime leave each other's alone. */
+  ownerLabels: Readonly<Record<string, string>>;
+}
+
+export class Sandboxes {
+  readonly #o: SandboxDeps;
+
+  constructor(options: SandboxDeps) {
+    this.#o = options;
+  }
+
+  /** Returns why the pod's containers have to wait, when it did not work. */
+  async create(
+    pod: Pod,
+    { attempt, replaces }: Extract<Action, { do: 'createSandbox' }>,
+    signal: AbortSignal,
+  ): Promise<Waiting | undefined> {
+    const { runtime, handler, events, metrics } = this.#o;
+    const about = podReference(pod);
+    try {
+      if (replaces.length > 0) {
+        const message = 'Pod sandbox changed, it will be killed and re-created.';
+        events.event(about, 'Normal', 'SandboxChanged', message);
+        for (const id of replaces) await runtime.stopPodSandbox(id, signal);
+      }
+      const config = await this.#prepare(pod, attempt, signal);
+      await runtime.runPodSandbox(config, handler().name, signal);
+      metrics.count('kubelet_started_pods_total', {});
+      return undefined;
+    } catch (err) {
+      if (signal.aborted) throw err;
+      metrics.count('kubelet_started_pods_errors_total', {});
+      const message = messageOf(err);
+      const waiting = { reason: 'ContainerCreating', message };
+      if (isUnderWay(err)) return waiting;
+      if (err instanceof VolumeError) events.event(about, 'Warning', err.reason, message);
+      else {
+        const what = `Failed to create pod sandbox: ${message}`;
+        events.event(about, 'Warning', 'FailedCreatePodSandBox', what);
+      }
+      return waiting;
+    }
+  }
+
+  /**
+   * Makes sure of all that the pod's containers need in the sandbox that is there. Returns the sandbox's configuration;
+   * undefined when there is no sandbox.
+   */
+  async prepareContainers(
+    pod: Pod,
+    actual: ActualPod,
+    signal: AbortSignal,
+  ): Promise<PodSandboxConfig | undefined> {
+    const attempt = currentSandbox(actual)?.metadata.attempt;
+    // In force: a limit that is to become lower is not lowered in passing.
+    return attempt === undefined ? undefined : this.#prepare(podInForce(pod, actual), attempt, signal);
+  }
+
+  async #prepare(pod: Pod, attempt: number, signal: AbortSignal): Promise<PodSandboxConfig> {
+    const { paths, cgroups, volumes, events, ownerLabels, dns } = this.#o;
+    const uid = podUid(pod);
+    await mkdir(podDir(paths, uid), { recursive: true, mode: 0o750 });
+    await mkdir(podLogDir(paths, podNamespace(pod), podName(pod), uid), { recursive: true, mode: 0o755 });
+    const cgroupParent = await cgroups.ensurePod(pod);
+    await volumes.setUp(pod, signal);
+    const { config, warnings } = podSandboxConfig(pod, { attempt, paths, cgroupParent, dns: dns() });
+    for (const { reason, message } of warnings) events.event(podReference(pod), 'Warning', reason, message);
+    Object.assign(config.labels, ownerLabels);
+    return config;
+  }
+}
