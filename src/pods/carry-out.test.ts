@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import type { Action } from './actions.ts';
 import { type CarryOutContext, carryOut } from './carry-out.ts';
 import type { StartFailure } from './effects/failure.ts';
 import { Failures } from './failures.ts';
-import type { Action } from './plan.ts';
 import { testActual, testPod, testSandbox } from './testing.ts';
 
 function contextOf(failure?: StartFailure) {

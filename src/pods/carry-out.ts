@@ -1,11 +1,11 @@
 /** Carries the actions of a plan out, one after the other; kills go on in the background. */
 import type { Runtime } from '../../runtime/runtime.ts';
+import type { Action } from './actions.ts';
 import type { ActualPod } from './actual.ts';
 import type { StartFailure } from './effects/failure.ts';
 import type { PodEffects } from './effects.ts';
 import type { Failures } from './failures.ts';
 import type { Kills } from './kills.ts';
-import type { Action } from './plan.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { Resizing } from './resizing.ts';
 

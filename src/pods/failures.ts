@@ -1,6 +1,7 @@
 /** What could not be done for a pod, by container name ('' is the sandbox): it is not tried again before its time. */
+
+import type { Waiting } from './actions.ts';
 import type { StartFailure } from './effects/failure.ts';
-import type { Waiting } from './plan.ts';
 
 interface Failure {
   waiting: Waiting;

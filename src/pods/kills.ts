@@ -1,7 +1,7 @@
 /** Kills under way, in the background: a container that takes its grace must not hold up the others. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
-import type { Action } from './plan.ts';
+import type { Action } from './actions.ts';
 
 export type Kill = Extract<Action, { do: 'killContainer' }>;
 

@@ -3,7 +3,7 @@
  * survives the agent, and how far it has come, which is actual. Pure.
  */
 import type { PodStatus } from '../api/core.gen.ts';
-import type { Plan, Waiting } from './plan.ts';
+import type { Plan, Waiting } from './actions.ts';
 
 /**
  * `unconfigured`: known, nothing of it on the machine. `inactive`: admitted, images pulled, volumes mounted, sandbox

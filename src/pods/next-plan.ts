@@ -1,7 +1,8 @@
 /** What a worker has planned: the plan for what its record says is wanted. Pure. */
 import type { Container, PodStatus } from '../api/core.gen.ts';
 import { startConditionReason, waitingMessage, whyNotActive } from './lifecycle.ts';
-import { type Intent, type PlanInput, plan } from './plan.ts';
+import type { Intent, PlanInput } from './plan/input.ts';
+import { plan } from './plan.ts';
 import type { PodRecord } from './pod-record.ts';
 
 /** @param unmet for what the pod's first container has to wait; asked only where it would be started */

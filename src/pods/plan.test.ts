@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Container, Pod } from '../api/core.gen.ts';
 import type { ProbeResult } from '../probes/results.ts';
+import type { Action, Plan } from './actions.ts';
 import type { ActualPod } from './actual.ts';
 import { crashLoopBackoffAnnotation, defaultBackoff } from './backoff.ts';
-import { type Action, type Intent, type Plan, plan } from './plan.ts';
+import type { Intent } from './plan/input.ts';
+import { plan } from './plan.ts';
 import { resourcesAnnotation } from './resize.ts';
 import { testActual, testContainer, testNowMs, testPod, testProbes, testSandbox } from './testing.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { KillReason } from './plan.ts';
+import type { KillReason } from './actions.ts';
 import { noteKill, type PodRecord } from './pod-record.ts';
 import { testActual, testContainer, testPod, testSandbox } from './testing.ts';
 

@@ -3,10 +3,10 @@
  * earlier life of the agent goes on where that one was killed.
  */
 import type { Pod, PodStatus } from '../api/core.gen.ts';
+import type { Action } from './actions.ts';
 import type { ActualPod } from './actual.ts';
 import { findContainer } from './containers.ts';
 import type { LifecycleLevel } from './lifecycle.ts';
-import type { Action } from './plan.ts';
 import type { NotedResources, PodResize } from './resize.ts';
 import { restartPolicy } from './restart.ts';
 import type { RuntimeKind } from './runtimes.ts';

@@ -13,9 +13,9 @@ import type {
   PodStatus,
 } from '../api/core.gen.ts';
 import type { ProbeResults } from '../probes/results.ts';
+import type { Waiting } from './actions.ts';
 import { type ActualPod, currentSandbox, hasRun, isAlive, restartCountOf } from './actual.ts';
 import { isSidecar } from './identity.ts';
-import type { Waiting } from './plan.ts';
 import { appliedResources, isResizable, type PodResize, resizeConditions } from './resize.ts';
 import { shouldRestart } from './restart.ts';
 import { time } from './time.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PodStatus } from '../api/core.gen.ts';
-import type { Action } from './plan.ts';
+import type { Action } from './actions.ts';
 import { lastingProblem, waitingNow } from './waiting.ts';
 
 const start = (name: string): Action => ({

@@ -1,6 +1,6 @@
 /** Why containers of a pod do not run yet, out of what failed, what is planned and what was told before. Pure. */
 import type { ContainerStatus, PodStatus } from '../api/core.gen.ts';
-import type { Plan, Waiting } from './plan.ts';
+import type { Plan, Waiting } from './actions.ts';
 
 /** By container name ('' is the sandbox). `failed`: what could not be done so far. */
 export function waitingNow(

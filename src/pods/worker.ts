@@ -9,16 +9,17 @@
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
+import type { Plan } from './actions.ts';
 import { type ActualPod, nothingActual } from './actual.ts';
 import { type CarryOutContext, carryOut } from './carry-out.ts';
 import { Failures } from './failures.ts';
+import { podGraceSeconds } from './grace.ts';
 import { podKey, podUid } from './identity.ts';
 import { type Kill, Kills } from './kills.ts';
 import type { LifecycleLevel, PodLifecycle } from './lifecycle.ts';
 import { LiveVolumes } from './live-volumes.ts';
 import { intentOf, nextPlan } from './next-plan.ts';
 import { type ObservationContext, observe } from './observation.ts';
-import { type Plan, podGraceSeconds } from './plan.ts';
 import { noteKill, noteRevisions, type PodRecord, type Verdict } from './pod-record.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { podAtMost, withApplied } from './resize.ts';

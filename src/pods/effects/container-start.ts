@@ -9,14 +9,15 @@ import type { CgroupManager } from '../../resources/cgroups.ts';
 import { containerResources, type ResourceContext, withoutMissing } from '../../resources/container.ts';
 import type { Metrics } from '../../server/metrics.ts';
 import { VolumeError } from '../../volumes/volume.ts';
+import type { Action } from '../actions.ts';
 import { type ActualPod, latestInstance } from '../actual.ts';
 import { crashLoopBackoffAnnotation } from '../backoff.ts';
 import { ContainerConfigError } from '../config-error.ts';
 import { type ContainerContext, containerConfig } from '../container-config.ts';
 import { findContainer } from '../containers.ts';
+import { podGraceSeconds } from '../grace.ts';
 import { runHook } from '../hooks.ts';
 import { type AnyContainer, containerHashAnnotation } from '../identity.ts';
-import type { Action } from '../plan.ts';
 import { resourcesAnnotation, resourcesText } from '../resize.ts';
 import { failingAs, isUnderWay, messageOf, StartError, type StartFailure, startFailure } from './failure.ts';
 import { execIn, podIps } from './reach.ts';
@@ -178,7 +179,7 @@ export class ContainerStart {
       if (signal.aborted) throw err;
       events.event(about, 'Warning', 'FailedPostStartHook', messageOf(err));
       events.event(about, 'Normal', 'Killing', 'FailedPostStartHook');
-      await runtime.stopContainer(containerId, pod.spec?.terminationGracePeriodSeconds ?? 30, signal);
+      await runtime.stopContainer(containerId, podGraceSeconds(pod), signal);
       throw new StartError('PostStartHookError', messageOf(err), err);
     }
   }

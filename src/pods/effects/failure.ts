@@ -1,8 +1,8 @@
 /** What went wrong on the way to a running container, in the words of its waiting state. */
 import { RuntimeError } from '../../../runtime/runtime.ts';
 import { ImageError } from '../../images/error.ts';
+import type { Waiting } from '../actions.ts';
 import { ContainerConfigError } from '../config-error.ts';
-import type { Waiting } from '../plan.ts';
 
 /** Why a container did not start, and when another try can help (undefined: the caller's back off). */
 export interface StartFailure extends Waiting {

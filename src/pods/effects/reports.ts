@@ -4,9 +4,9 @@ import type { Pod } from '../../api/core.gen.ts';
 import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder } from '../../events.ts';
 import { VolumeError } from '../../volumes/volume.ts';
+import type { Waiting } from '../actions.ts';
 import { podName, podNamespace, podReference, podUid } from '../identity.ts';
 import { startConditionReason } from '../lifecycle.ts';
-import type { Waiting } from '../plan.ts';
 import { resizeCompletedMessage } from '../resize.ts';
 import { messageOf } from './failure.ts';
 
