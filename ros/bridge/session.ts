@@ -1,6 +1,6 @@
 /**
- * The agent on one transport: its node with topics and services, and a managed node for each pod. What comes at once is told
- * once, a few milliseconds later; steps of lifecycle states are told one by one.
+ * The agent on one transport: its node with topics and services, and a managed node for each pod. A change is told at once,
+ * those that come right behind it together a few milliseconds later; steps of lifecycle states are told one by one.
  */
 import type { Logger } from '../../src/log.ts';
 import { podUid } from '../../src/pods/identity.ts';
@@ -14,6 +14,7 @@ import { serveAgent } from './agent-node.ts';
 import { diagnosticsMessage } from './diagnostics.ts';
 import { fullName, type PodNodeName, podNodeNames } from './names.ts';
 import { nodeStatusMessage } from './node-status.ts';
+import { Paced } from './paced.ts';
 import { serveParameters } from './parameters.ts';
 import { PodNode } from './pod-node.ts';
 import { podLogLine } from './pod-rosout.ts';
@@ -32,8 +33,8 @@ export interface SessionOptions {
   log: Logger;
 }
 
-/** Changes that come together make one message. */
-const coalesceMs = 5;
+/** Changes that come so soon after another make one message. */
+const restMs = 5;
 
 /** How often the CPUs in use are measured and told. */
 const machinePeriodMs = 5000;
@@ -66,8 +67,7 @@ export function startSession(options: SessionOptions): Session {
   const changed = new Set<string>();
   /** Each ends one; by the name of the node. */
   const farewells = new Map<string, () => void>();
-  let isNodeChanged = true;
-  let flushTimer: NodeJS.Timeout | undefined;
+  let isListChanged = false;
 
   const rosNameOf = (uid: string): string | undefined => {
     const name = names.get(uid);
@@ -143,27 +143,21 @@ export function startSession(options: SessionOptions): Session {
     writer.write(podLogLine(line), line.container);
   };
 
-  const flush = (): void => {
-    flushTimer = undefined;
-    if (changed.size > 0) {
-      const pods = agent.pods().sort((a, b) => order(a, b));
-      const messages = pods.map((pod) => ({ uid: podUid(pod.pod), status: statusOf(pod) }));
-      for (const { status, uid } of messages) if (changed.has(uid)) podNodes.get(uid)?.publish(status);
-      podArray.publish(
-        PodStatusArray.create({
-          stamp: timeOf(Date.now()),
-          robot,
-          pods: messages.map(({ status }) => status),
-        }),
-      );
-      changed.clear();
-      isNodeChanged = true;
-    }
-    if (isNodeChanged) nodeStatus.publish(nodeStatusNow());
-    isNodeChanged = false;
+  const tellPods = (): void => {
+    const uids = new Set(changed);
+    changed.clear();
+    const [only] = uids;
+    const pods =
+      uids.size === 1 ? [agent.pod(only!)] : agent.pods().filter(({ pod }) => uids.has(podUid(pod)));
+    for (const pod of pods) if (pod !== undefined) podNodes.get(podUid(pod.pod))?.publish(statusOf(pod));
   };
-  const flushSoon = (): void => {
-    flushTimer ??= setTimeout(() => guarded(flush), coalesceMs);
+  const tellMachine = (): void => {
+    if (isListChanged) {
+      const pods = agent.pods().sort((a, b) => order(a, b));
+      podArray.publish(PodStatusArray.create({ stamp: timeOf(Date.now()), robot, pods: pods.map(statusOf) }));
+    }
+    isListChanged = false;
+    nodeStatus.publish(nodeStatusNow());
   };
   /** What goes wrong on the way to ROS is no matter of the agent's. */
   const guarded = (act: () => void): void => {
@@ -172,6 +166,15 @@ export function startSession(options: SessionOptions): Session {
     } catch (err) {
       log.error({ err }, 'a change could not be told over ROS 2');
     }
+  };
+  // Apart, as the list of all pods costs as much as there are: it must not hold up the next change of one.
+  const podPace = new Paced(() => guarded(tellPods), restMs);
+  const machinePace = new Paced(() => guarded(tellMachine), restMs);
+  const podChanged = (uid: string): void => {
+    changed.add(uid);
+    podPace.ask();
+    isListChanged = true;
+    machinePace.ask();
   };
 
   const tellDiagnostics = (): void => {
@@ -188,8 +191,7 @@ export function startSession(options: SessionOptions): Session {
       (measured) => {
         if (measured === undefined) return;
         cpuCores = measured;
-        isNodeChanged = true;
-        flushSoon();
+        machinePace.ask();
       },
       (err: unknown) => log.debug({ err }, 'what the machine uses could not be measured'),
     );
@@ -207,26 +209,21 @@ export function startSession(options: SessionOptions): Session {
     changed.add(podUid(pod));
   }
   for (const event of agent.events()) events.publish(eventMessage(event, robot));
-  if (changed.size === 0)
-    podArray.publish(PodStatusArray.create({ stamp: timeOf(Date.now()), robot, pods: [] }));
-  flush();
+  isListChanged = true;
+  tellPods();
+  tellMachine();
   const ends = [
     agent.onPodChange((uid) => {
       guarded(() => showPod(uid));
-      changed.add(uid);
-      flushSoon();
+      podChanged(uid);
     }),
-    agent.onNodeChange(() => {
-      isNodeChanged = true;
-      flushSoon();
-    }),
+    agent.onNodeChange(() => machinePace.ask()),
     agent.onEvent((event) => {
       guarded(() => events.publish(eventMessage(event, robot)));
       const { kind, uid } = event.involvedObject;
       // A check that fails is told at once, and not only when that has consequences.
       if (kind !== 'Pod' || uid === undefined || event.type !== 'Warning') return;
-      changed.add(uid);
-      flushSoon();
+      podChanged(uid);
     }),
     // Not guarded by the log: what the log of the agent cannot tell over ROS must not come back as a line of it.
     agent.onLog((line) => rosout.write(line)),
@@ -244,7 +241,8 @@ export function startSession(options: SessionOptions): Session {
       clearInterval(ticking);
       clearInterval(measuring);
       for (const writer of [rosout, ...podRosouts.values()]) writer.close();
-      clearTimeout(flushTimer);
+      podPace.close();
+      machinePace.close();
       for (const end of farewells.values()) end();
       await transport.close();
     },

@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Paced } from './paced.ts';
+
+const restMs = 5;
+
+describe('what is paced', () => {
+  let done = 0;
+  let costMs = 0;
+  let paced: Paced;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    done = 0;
+    costMs = 0;
+    paced = new Paced(() => {
+      done += 1;
+      vi.advanceTimersByTime(costMs);
+    }, restMs);
+  });
+  afterEach(() => {
+    paced.close();
+    vi.useRealTimers();
+  });
+
+  it('is done at once, once for all that is asked in one turn of the event loop', () => {
+    paced.ask();
+    paced.ask();
+    expect(done).toBe(0);
+    vi.advanceTimersByTime(0);
+    expect(done).toBe(1);
+  });
+
+  it('is done once more after the rest for all that was asked meanwhile, and not when nothing was', () => {
+    paced.ask();
+    vi.advanceTimersByTime(1);
+    paced.ask();
+    paced.ask();
+    vi.advanceTimersByTime(1);
+    expect(done).toBe(1);
+    vi.advanceTimersByTime(restMs);
+    expect(done).toBe(2);
+    vi.advanceTimersByTime(10 * restMs);
+    expect(done).toBe(2);
+    paced.ask();
+    vi.advanceTimersByTime(0);
+    expect(done).toBe(3);
+  });
+
+  it('rests longer from what takes long', () => {
+    costMs = 10;
+    paced.ask();
+    vi.advanceTimersByTime(0);
+    paced.ask();
+    vi.advanceTimersByTime(80);
+    expect(done).toBe(1);
+    vi.advanceTimersByTime(20);
+    expect(done).toBe(2);
+  });
+
+  it('is not done any more when it was closed before its time', () => {
+    paced.ask();
+    paced.close();
+    vi.advanceTimersByTime(100);
+    expect(done).toBe(0);
+  });
+});
