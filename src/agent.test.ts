@@ -10,6 +10,7 @@ import { silentLogger } from './log.ts';
 import { PodRecords } from './pods/pod-records.ts';
 import { testPod } from './pods/testing.ts';
 import { TestMachine } from './pods/testing-machine.ts';
+import { type CounterName, createMetrics, type Metrics } from './server/metrics.ts';
 import { configSourceAnnotation } from './sources/source.ts';
 import { openStore } from './store/store.ts';
 
@@ -33,9 +34,11 @@ async function agentOf({
     nowMs: Date.now,
     monotonicMs: () => performance.now(),
   });
+  const metrics = createMetrics();
   const agent = new Agent({
     records: new PodRecords(await openStore(dir, log), log),
     events,
+    metrics,
     log,
     now: Date.now,
     qosClass: () => 'BestEffort',
@@ -58,8 +61,11 @@ async function agentOf({
       hasRosBridge: true,
     }),
   });
-  return { agent, events };
+  return { agent, events, metrics };
 }
+
+const counts = (metrics: Metrics, name: CounterName) =>
+  [...(metrics.counted.get(name)?.values() ?? [])].map(({ labels, value }) => [labels, value]);
 
 const requests = { cpu: '1', memory: '1Mi' };
 const staticPod = (): Pod =>
@@ -71,13 +77,17 @@ const staticPod = (): Pod =>
 describe('a static pod that is refused', () => {
   it('for reasons that alternate is shown with the latest, and told of each once', async () => {
     let round = 0;
-    const { agent, events } = await agentOf({ missing: () => (round % 2 === 0 ? 'cpu' : 'memory') });
+    const { agent, events, metrics } = await agentOf({ missing: () => (round % 2 === 0 ? 'cpu' : 'memory') });
     agent.reconcile([staticPod()]);
     for (round = 1; round < 50; round++) agent.nodeChanged();
     expect(agent.pods()[0]?.status?.reason).toBe('OutOfmemory');
     expect(events.list().map(({ reason, count }) => [reason, count])).toEqual([
       ['OutOfcpu', 1],
       ['OutOfmemory', 1],
+    ]);
+    expect(counts(metrics, 'kubelet_admission_rejections_total').map(([labels]) => labels)).toEqual([
+      { reason: 'OutOfcpu' },
+      { reason: 'OutOfmemory' },
     ]);
   });
 
@@ -123,13 +133,14 @@ describe('a critical pod that needs the room of others', () => {
       .map((event) => event.involvedObject.name);
 
   it('is shown as waiting for them, and admitted when they have ended', async () => {
-    const { agent, events, stop, held } = await agentWithVictim();
+    const { agent, events, metrics, stop, held } = await agentWithVictim();
     expect(shown(agent, 'critical')).toMatchObject({ phase: 'Pending', reason: 'WaitingForPreemption' });
     expect([...agent.waitingForRoom()].map(({ waitsFor }) => waitsFor)).toEqual([
       ['pod/default/other finalized (it is to make room)'],
     ]);
     expect(told(events, 'WaitingForPreemption')).toEqual(['critical']);
     expect(told(events, 'Preempting')).toEqual(['other']);
+    expect(counts(metrics, 'kubelet_preemptions')).toEqual([[{ preemption_signal: 'cpu' }, 1]]);
     held.resolve(undefined);
     await vi.waitFor(() => expect(shown(agent, 'critical')?.phase).toBe('Running'));
     expect(shown(agent, 'critical')).not.toHaveProperty('reason');

@@ -22,11 +22,14 @@ import type { RuntimeKind } from './pods/runtimes.ts';
 import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
 import { PodWorker } from './pods/worker.ts';
 import type { WorkerDeps } from './pods/worker-deps.ts';
+import { rejectionReason } from './server/admission-metrics.ts';
+import type { Metrics } from './server/metrics.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
 
 export interface AgentOptions {
   records: PodRecords;
   events: EventRecorder;
+  metrics: Pick<Metrics, 'count' | 'observe'>;
   log: Logger;
   now: () => number;
   /** Everything a worker needs that depends on the pod's runtime. @throws RuntimeClassError */
@@ -135,6 +138,7 @@ export class Agent {
       if (!this.#suspects.has(orphan.uid)) continue;
       const pod = `${orphan.namespace}/${orphan.name}`;
       this.#o.log.warn({ pod, podUid: orphan.uid }, 'stopping the containers of a pod that nobody asked for');
+      this.#o.metrics.count('kubelet_orphaned_runtime_pods_total', {});
       const nowMs = this.#o.now();
       const stop = { graceMs: orphanGraceMs, deadlineMs: nowMs + orphanGraceMs };
       const runtime = orphan.runtime.images === null ? 'process' : 'cri';
@@ -336,6 +340,7 @@ export class Agent {
       this.#lookAgainIn(leftMs);
     } else if (admit(pod, this.#active(), this.#o.admissionContext()).admitted) {
       known.cameBack();
+      this.#o.metrics.count('kubelet_restarted_pods_total', { static: 'true' });
       worker.stop({ remove: true });
     }
   }
@@ -377,27 +382,36 @@ export class Agent {
     if (admission.admitted) {
       this.#refusals.forget(uid);
       if (this.#room.forget(uid) !== undefined) this.#room.outwaited(pod, late);
+      const count = pod.spec?.containers.length ?? 0;
+      this.#o.metrics.observe('kubelet_containers_per_pod_count', count, {});
       this.#adopt(newRecord(pod, this.#o.now()));
-    } else if (this.#room.begin(pod, holders, context)) {
+    } else if (this.#room.begin(pod, admission, holders, context)) {
       this.#refusals.forget(uid);
       this.#lookAgainIn(Math.min(...holders.map((w) => w.lateInMs)));
     } else {
       this.#room.forget(uid);
       // A static one waits until what refuses it changes.
       const refused = isStaticPod(pod) ? this.#refusals.refuse(pod, admission) : this.#refuse(pod, admission);
-      if (refused !== undefined) this.#tell('changed', refused);
+      if (refused === undefined) return;
+      this.#countRejection(admission);
+      this.#tell('changed', refused);
     }
   }
 
   /** A pod of the API has failed for good, as its controller expects. */
   #refuse(pod: Pod, refusal: Refusal): undefined {
     this.#refusals.report(pod, refusal);
+    this.#countRejection(refusal);
     const nowMs = this.#o.now();
     this.#adopt({
       ...newRecord(pod, nowMs),
       verdict: { phase: 'Failed', reason: refusal.reason, message: rejection(refusal) },
       stop: { graceMs: 0, deadlineMs: nowMs },
     });
+  }
+
+  #countRejection({ reason }: Refusal): void {
+    this.#o.metrics.count('kubelet_admission_rejections_total', { reason: rejectionReason(reason) });
   }
 
   /** Returns whether the pod can be supervised. */

@@ -5,8 +5,22 @@ import type { Metrics } from './server/metrics.ts';
 export function instrumentedRuntime(runtime: Runtime, metrics: Metrics): Runtime {
   const images = runtime.images === null ? null : instrumented(runtime.images, imageOperations, metrics);
   const wrapped = instrumented(runtime, operations, metrics);
+  const runPodSandbox: Runtime['runPodSandbox'] = async (config, runtime_handler, signal) => {
+    const startedMs = performance.now();
+    try {
+      return await wrapped.runPodSandbox(config, runtime_handler, signal);
+    } catch (err) {
+      metrics.count('kubelet_run_podsandbox_errors_total', { runtime_handler });
+      throw err;
+    } finally {
+      const seconds = (performance.now() - startedMs) / 1000;
+      metrics.observe('kubelet_run_podsandbox_duration_seconds', seconds, { runtime_handler });
+    }
+  };
+  const own = { images, runPodSandbox };
   return new Proxy(wrapped, {
-    get: (target, name, receiver) => (name === 'images' ? images : Reflect.get(target, name, receiver)),
+    get: (target, name, receiver) =>
+      Object.hasOwn(own, name) ? own[name as keyof typeof own] : Reflect.get(target, name, receiver),
   });
 }
 

@@ -1,7 +1,7 @@
 /** What the servers see of the running agent: reads of actual state, put together from its parts. */
 import type { FilesystemUsage, Runtime } from '../runtime/runtime.ts';
 import type { Agent } from './agent.ts';
-import type { Node, Pod } from './api/core.gen.ts';
+import type { Node, Pod, Volume } from './api/core.gen.ts';
 import { currentSandbox } from './pods/actual.ts';
 import {
   podName,
@@ -33,6 +33,7 @@ export interface ViewOptions {
   manifestFile(podUid: string): string | undefined;
   configz(): object;
   health(): HealthCheck[];
+  lastRelistMs(): number;
   probes(): ProbeSummary[];
   transitions: Transitions;
   /** Of the managed node of a pod. */
@@ -52,6 +53,8 @@ export function agentView(options: ViewOptions): AgentView {
     manifestFile: options.manifestFile,
     configz: options.configz,
     health: options.health,
+    lastRelistMs: options.lastRelistMs,
+    cgroupVersion: options.cgroups.version,
     probes: options.probes,
 
     lifecycles: () => [
@@ -144,8 +147,24 @@ export function agentView(options: ViewOptions): AgentView {
           pod === undefined || hostPath !== undefined ? undefined : options.volumes.source(pod, name);
         return source === undefined
           ? []
-          : [{ name, path: source.hostPath, isEphemeral: isEphemeral(volume) }];
+          : [
+              {
+                name,
+                path: source.hostPath,
+                isEphemeral: isEphemeral(volume),
+                ...claimOf(pod, volume),
+              },
+            ];
       });
     },
   };
+}
+
+/** An ephemeral volume has a claim of its own name. */
+function claimOf(
+  pod: Pod | undefined,
+  { name, persistentVolumeClaim, ephemeral }: Volume,
+): { claim?: string } {
+  if (persistentVolumeClaim !== undefined) return { claim: persistentVolumeClaim.claimName };
+  return ephemeral === undefined || pod === undefined ? {} : { claim: `${podName(pod)}-${name}` };
 }

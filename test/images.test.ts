@@ -8,6 +8,7 @@ import { ImageError } from '../src/images/error.ts';
 import { createImageCollector } from '../src/images/gc.ts';
 import { createImageManager, type ImageManager } from '../src/images/manager.ts';
 import { silentLogger } from '../src/log.ts';
+import { createMetrics } from '../src/server/metrics.ts';
 import { relayPath, startContainerd, type TestContainerd } from './peers/containerd.ts';
 import { pauseImage, testImages } from './peers/images.ts';
 import { startRegistry, type TestRegistry } from './peers/registry.ts';
@@ -61,6 +62,7 @@ describe('images on containerd', () => {
         },
         configPaths: [],
       }),
+      metrics: createMetrics(),
       serializeImagePulls: false,
       maxParallelImagePulls: undefined,
       registryPullQps: 0,
@@ -168,6 +170,7 @@ describe('images on containerd', () => {
         offlineProtection: false,
       },
       periodMs: 1000,
+      metrics: createMetrics(),
       images,
       disk: async () => ({ capacityBytes: 100, availableBytes: 100 }),
       imagesInUse: async () => [],

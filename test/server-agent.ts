@@ -50,6 +50,8 @@ export function testAgent(over: Partial<AgentView> = {}): TestAgent {
     probes: () => [],
     lifecycles: () => [],
     changeLifecycle: async () => ({ success: true, message: '' }),
+    lastRelistMs: () => 1_000_000,
+    cgroupVersion: 1,
     health: () => [{ name: 'ping' }, { name: 'log' }, { name: 'syncloop' }],
     set: (pod) => {
       pods.set(pod.metadata?.uid ?? '', pod);

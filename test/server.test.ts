@@ -352,6 +352,8 @@ describe('metrics', () => {
       'kubelet_pod_worker_duration_seconds_count{operation_type="sync"} 2',
       'kubelet_running_pods 0',
       'kubelet_node_name{node="robot"} 1',
+      'kubelet_pleg_last_seen_seconds 1000',
+      'kubelet_cgroup_version 1',
     ]) {
       expect(body).toContain(`\n${expected}\n`);
     }

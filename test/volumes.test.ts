@@ -26,6 +26,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConfigMap, Pod, Secret, Volume } from '../src/api/core.gen.ts';
+import { createMetrics } from '../src/server/metrics.ts';
 import type { ObjectReader } from '../src/sources/source.ts';
 import { type VolumeManager, volumeManager } from '../src/volumes/manager.ts';
 import { mountPoints } from '../src/volumes/mount.ts';
@@ -48,7 +49,12 @@ const objects: ObjectReader = {
 };
 
 const newManager = (dir = podsDir): VolumeManager =>
-  volumeManager({ podsDir: dir, objects, allocatable: () => ({ cpu: 1000, memory: 64 * mib }) });
+  volumeManager({
+    podsDir: dir,
+    objects,
+    allocatable: () => ({ cpu: 1000, memory: 64 * mib }),
+    metrics: createMetrics(),
+  });
 
 const podWith = (list: Volume[], fsGroup?: number): Pod => ({
   metadata: { name: 'p', namespace: 'ns', uid, labels: { a: '1' } },

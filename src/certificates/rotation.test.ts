@@ -106,6 +106,7 @@ describe('keepCertificate', () => {
       issue: async () => {
         throw new Error('nobody signs');
       },
+      onFailure: () => undefined,
       renew: true,
       nowMs: () => 2 * 3600_000,
       log: silentLogger(),
@@ -148,6 +149,7 @@ describe('keepCertificate', () => {
         subject: () => subject,
         issue,
         onCertificate: () => expect.fail('none is ours'),
+        onFailure: () => undefined,
         renew: true,
         nowMs: () => 2 * 3600_000,
         log: silentLogger(),

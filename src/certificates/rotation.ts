@@ -17,6 +17,8 @@ export interface RotationOptions {
   issue(request: string, signal: AbortSignal): Promise<string>;
   /** Called with the one that is there at the start, and each new one. */
   onCertificate(pair: CertificatePair): void;
+  /** One could not be had. */
+  onFailure(): void;
   /** Without it all is done when there is one. */
   renew: boolean;
   nowMs(): number;
@@ -61,6 +63,7 @@ export async function keepCertificate(options: RotationOptions, signal: AbortSig
     } catch (err) {
       if (signal.aborted) return;
       failures += 1;
+      options.onFailure();
       log.warn({ err, subject: subject.commonName }, 'cannot get a certificate; trying again');
       await pause(
         Math.min(firstRetryMs * 2 ** (failures - 1), maxRetryMs) * (0.75 + Math.random() / 2),

@@ -39,6 +39,7 @@ users: [{name: u, user: {client-certificate-data: ${base64(written.cert)}, clien
     nodeName: 'n',
     userAgent: 'test',
     onExpiry: () => undefined,
+    onFailure: () => undefined,
     nowMs: () => 1,
     log: silentLogger(),
   });

@@ -21,6 +21,8 @@ export interface AccessOptions {
   userAgent: string;
   /** With each certificate of ours: when it runs out (epoch). */
   onExpiry(atMs: number): void;
+  /** A certificate could not be had. */
+  onFailure(): void;
   nowMs(): number;
   log: Logger;
 }
@@ -75,7 +77,16 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
       const onCertificate = ({ cert }: CertificatePair) => options.onExpiry(expiryMs(cert));
       const renew = rotateCertificates;
       await keepCertificate(
-        { store, subject: () => subject, issue, onCertificate, renew, nowMs, log },
+        {
+          store,
+          subject: () => subject,
+          issue,
+          onCertificate,
+          onFailure: options.onFailure,
+          renew,
+          nowMs,
+          log,
+        },
         signal,
       );
     },

@@ -20,10 +20,12 @@ import type { Store } from '../store/store.ts';
 import { openAccess } from './access.ts';
 import { claimSource } from './claims.ts';
 import { apiPath, KubeClient } from './client.ts';
+import { apiConnection } from './connection.ts';
 import { EventWriter } from './event-writer.ts';
 import { ImageList } from './image-list.ts';
 import { KubeconfigError } from './kubeconfig.ts';
 import { keepLease } from './lease.ts';
+import { measuredConnection } from './measured-connection.ts';
 import { MirrorPods } from './mirror-pods.ts';
 import { NodeMemory } from './node-memory.ts';
 import { NodeReporter } from './node-reporter.ts';
@@ -49,7 +51,7 @@ export interface ClusterOptions {
   local: NodeMonitor;
   events: EventLog;
   runtimes: readonly Runtime[];
-  metrics: Pick<Metrics, 'expires'>;
+  metrics: Pick<Metrics, 'count' | 'expires' | 'observe'>;
   now: () => number;
   log: Logger;
 }
@@ -83,21 +85,27 @@ export interface ServerParts {
 
 /** @throws ConfigError */
 export async function joinCluster(options: ClusterOptions, signal: AbortSignal): Promise<Cluster> {
-  const { config, nodeName, desired, store, local, events, now, log } = options;
+  const { config, nodeName, desired, store, local, events, metrics, now, log } = options;
   const userAgent = `roslet/${options.agentVersion}`;
   const access = await openAccess({
     config,
     certDir: options.certDir,
     nodeName,
     userAgent,
-    onExpiry: (atMs) => options.metrics.expires('client', atMs),
+    onExpiry: (atMs) => metrics.expires('client', atMs),
+    onFailure: () => metrics.count('kubelet_certificate_manager_client_expiration_renew_errors', {}),
     nowMs: now,
     log,
   }).catch((error: unknown) => {
     if (!(error instanceof KubeconfigError)) throw error;
     throw new ConfigError([{ source: '--kubeconfig', path: '', message: error.message }]);
   });
-  const client = new KubeClient(access, userAgent, rateLimit(config.requestsPerSecond, config.requestBurst));
+  const client = new KubeClient(
+    access,
+    userAgent,
+    rateLimit(config.requestsPerSecond, config.requestBurst),
+    measuredConnection(apiConnection(access), access.server.host, metrics),
+  );
   const urgent = client.urgent();
   let agent: Agent | undefined;
   let problem: string | undefined;
@@ -128,7 +136,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
   const onRenewed = (uid: string) => agent?.worker(uid)?.retry();
   const tokens = new ServiceAccountTokens({ client, store, onRenewed, now, log }, signal);
   const services = new Services({ client, store, log });
-  const statuses = new StatusWriter({ client, source, log }, signal);
+  const statuses = new StatusWriter({ client, source, metrics, log }, signal);
   const eventWriter = new EventWriter(urgent, log);
   const mirrors = new MirrorPods({
     client,
@@ -177,6 +185,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
           client,
           certDir: options.certDir,
           nodeName,
+          onFailure: () => metrics.count('kubelet_server_expiration_renew_errors', {}),
           addresses: () => (reporter.node ?? local.node()).status?.addresses ?? [],
           nowMs: now,
           log,

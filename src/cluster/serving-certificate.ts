@@ -14,12 +14,22 @@ export interface ServingCertificateOptions {
   certDir: string;
   nodeName: string;
   addresses(): readonly NodeAddress[];
+  /** A certificate could not be had. */
+  onFailure(): void;
   nowMs(): number;
   log: Logger;
 }
 
 export const servingCertificate =
-  ({ client, certDir, nodeName, addresses, nowMs, log }: ServingCertificateOptions): CertificateKeeper =>
+  ({
+    client,
+    certDir,
+    nodeName,
+    addresses,
+    onFailure,
+    nowMs,
+    log,
+  }: ServingCertificateOptions): CertificateKeeper =>
   (onCertificate, signal) =>
     keepCertificate(
       {
@@ -27,6 +37,7 @@ export const servingCertificate =
         subject: () => servingSubject(nodeName, addresses()),
         issue: (request, abort) => issueCertificate(client, 'kubernetes.io/kubelet-serving', request, abort),
         onCertificate,
+        onFailure,
         renew: true,
         nowMs,
         log,

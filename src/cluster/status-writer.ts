@@ -6,6 +6,7 @@
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podKey, podName, podNamespace, podUid } from '../pods/identity.ts';
+import type { Metrics } from '../server/metrics.ts';
 import { isStaticPod } from '../sources/source.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import { hasStatus } from './errors.ts';
@@ -15,6 +16,7 @@ import { statusPatch } from './status-patch.ts';
 export interface StatusWriterOptions {
   client: KubeClient;
   source: PodSource;
+  metrics: Pick<Metrics, 'observe'>;
   log: Logger;
 }
 
@@ -28,6 +30,8 @@ export class StatusWriter {
   readonly #waiting = new Set<string>();
   /** What was answered, with the version of the object then: not sent again to that, where it had no effect. */
   readonly #sent = new Map<string, string>();
+  /** Since when what the API server has is out of date (monotonic), by the uid of the object there. */
+  readonly #behindSinceMs = new Map<string, number>();
   readonly #signal: AbortSignal;
 
   constructor(options: StatusWriterOptions, signal: AbortSignal) {
@@ -40,7 +44,9 @@ export class StatusWriter {
   observe(pod: Pod): void {
     const uid = podUid(pod);
     this.#ours.set(uid, pod);
-    this.#write(this.#targetUid(pod));
+    const target = this.#targetUid(pod);
+    if (target !== '' && !this.#behindSinceMs.has(target)) this.#behindSinceMs.set(target, performance.now());
+    this.#write(target);
   }
 
   /** Nothing of the pod runs any more. Its object goes after its last status was told. */
@@ -68,6 +74,7 @@ export class StatusWriter {
     this.#ours.delete(uid);
     this.#gone.delete(uid);
     this.#sent.delete(uid);
+    this.#behindSinceMs.delete(uid);
   }
 
   #targetUid(pod: Pod): string {
@@ -102,7 +109,10 @@ export class StatusWriter {
   async #writeUntilDone(uid: string): Promise<void> {
     for (let failures = 1; !this.#signal.aborted; failures += 1) {
       const target = this.#o.source.get(uid);
-      if (target === undefined) return;
+      if (target === undefined) {
+        this.#behindSinceMs.delete(uid);
+        return;
+      }
       try {
         this.#waiting.delete(uid);
         await this.#writeOnce(target);
@@ -130,13 +140,22 @@ export class StatusWriter {
       // The uid makes it fail for another pod of the same name.
       const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
       source.written(pod);
+      this.#noteWritten(uid);
       this.#sent.set(uid, sentTo(pod, status));
     } else if (status === undefined) this.#sent.delete(uid);
+    this.#behindSinceMs.delete(uid);
     if (!this.#gone.has(uid) || isMirror(target)) return;
     const { deletionTimestamp, deletionGracePeriodSeconds } = target.metadata ?? {};
     // With a grace of 0 it was released already and waits for its finalizers.
     if (deletionTimestamp === undefined || deletionGracePeriodSeconds === 0) return;
     await client.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } }, this.#signal);
+  }
+
+  #noteWritten(uid: string): void {
+    const sinceMs = this.#behindSinceMs.get(uid);
+    if (sinceMs === undefined) return;
+    const seconds = (performance.now() - sinceMs) / 1000;
+    this.#o.metrics.observe('kubelet_pod_status_sync_duration_seconds', seconds, {});
   }
 }
 

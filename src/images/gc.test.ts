@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../runtime/runtime.ts';
 import { silentLogger } from '../log.ts';
+import { createMetrics } from '../server/metrics.ts';
 import { chooseImages, createImageCollector, type ImageGcPolicy, type KnownImage } from './gc.ts';
 
 const day = 86_400_000;
@@ -102,6 +103,7 @@ describe('createImageCollector', () => {
     const collector = createImageCollector({
       policy: { ...policy, ...options.policy },
       periodMs: 1000,
+      metrics: createMetrics(),
       images: {
         listImages: async () => [...left.values()],
         imageStatus: async (name) => left.get(name),

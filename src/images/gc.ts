@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Image, ImageService } from '../../runtime/runtime.ts';
 import type { EventRecorder, ObjectReference } from '../events.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../server/metrics.ts';
 import { formatImageReference, parseImageReference, withDefaultTag } from './reference.ts';
 
 export interface ImageGcPolicy {
@@ -62,6 +63,7 @@ export interface ImageGcOptions {
   /** About whom events are. */
   node: ObjectReference;
   events: EventRecorder;
+  metrics: Pick<Metrics, 'count'>;
   log: Logger;
   now: () => number;
 }
@@ -102,6 +104,8 @@ export function createImageCollector(options: ImageGcOptions): ImageCollector {
         await images.removeImage(image.id, signal);
         known.delete(image.id);
         freedBytes += image.sizeBytes;
+        const reason = isTooOld(image, policy, now()) ? 'age' : 'space';
+        options.metrics.count('kubelet_image_garbage_collected_total', { reason });
         log.info({ image: image.id, sizeBytes: image.sizeBytes }, 'image removed: it is not in use');
       } catch (err) {
         signal.throwIfAborted();
@@ -170,8 +174,7 @@ function removable(
     .filter(({ id, pinned }) => !pinned && !inUse.has(id))
     .sort((a, b) => a.lastUsedMs - b.lastUsedMs || a.firstSeenMs - b.firstSeenMs);
   for (const image of unused) {
-    const unusedMs = nowMs - Math.max(image.lastUsedMs, image.firstSeenMs);
-    const tooOld = policy.maxAgeMs > 0 && unusedMs > policy.maxAgeMs;
+    const tooOld = isTooOld(image, policy, nowMs);
     const oldEnough = nowMs - image.firstSeenMs >= policy.minAgeMs;
     if (!tooOld && !(oldEnough && bytes < wantedBytes)) continue;
     chosen.push(image);
@@ -179,6 +182,9 @@ function removable(
   }
   return chosen;
 }
+
+const isTooOld = (image: KnownImage, { maxAgeMs }: ImageGcPolicy, nowMs: number): boolean =>
+  maxAgeMs > 0 && nowMs - Math.max(image.lastUsedMs, image.firstSeenMs) > maxAgeMs;
 
 /** As people write it, and as engines list it. */
 function namesOf(image: string): string[] {

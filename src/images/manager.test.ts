@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Image, type ImageAuth, type ImageService, RuntimeError } from '../../runtime/runtime.ts';
 import type { Pod } from '../api/core.gen.ts';
 import { silentLogger } from '../log.ts';
+import { createMetrics } from '../server/metrics.ts';
 import { ImageError } from './error.ts';
 import { createImageManager, formatDuration } from './manager.ts';
 
@@ -55,6 +56,7 @@ function setUp(
         void events.push(`${type} ${reason} ${about.fieldPath}: ${message}`),
     },
     credentials: { credentialsFor: async () => ({ auths, problems }) },
+    metrics: createMetrics(),
     serializeImagePulls: false,
     maxParallelImagePulls: undefined,
     registryPullQps: 0,

@@ -8,10 +8,12 @@ import { containerReference } from '../events/reference.ts';
 import type { EventRecorder, EventType } from '../events.ts';
 import type { Logger } from '../log.ts';
 import { podKey, podUid } from '../pods/identity.ts';
+import type { Metrics } from '../server/metrics.ts';
 import type { CredentialSource } from './credentials.ts';
 import { ImageError, pullError } from './error.ts';
 import { createPullQueue } from './pull-queue.ts';
 import { type ImageReference, parseImageReference, withDefaultTag } from './reference.ts';
+import { sizeClass } from './size-class.ts';
 
 export interface EnsureImageRequest {
   pod: Pod;
@@ -30,6 +32,8 @@ export interface EnsuredImage {
 export interface ImageManager {
   /** @throws ImageError with the reason for the container's waiting state. */
   ensureImage(request: EnsureImageRequest, signal: AbortSignal): Promise<EnsuredImage>;
+  /** What the pod has waited for its images to be pulled. */
+  pulledMs(uid: string): number;
   /** The pod is gone: its back offs are of no use any more. */
   forgetPod(uid: string): void;
 }
@@ -38,6 +42,7 @@ export interface ImageManagerOptions {
   log: Logger;
   events: EventRecorder;
   credentials: CredentialSource;
+  metrics: Pick<Metrics, 'observe'>;
   /** One pull at a time; `maxParallelImagePulls` then has no say. */
   serializeImagePulls: boolean;
   /** Undefined: no limit. */
@@ -62,6 +67,7 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     burst: options.registryBurst,
   });
   const failures = new Map<string, PullFailure>();
+  const pulledMs = new Map<string, number>();
 
   const ensureImage = async (request: EnsureImageRequest, signal: AbortSignal): Promise<EnsuredImage> => {
     const { pod, container, images } = request;
@@ -98,6 +104,10 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
       failures.delete(key);
       const image = await images.imageStatus(pulled.imageRef, signal);
       tell('Normal', 'Pulled', pulledMessage(name, pulled, image));
+      const { pullMs } = pulled;
+      pulledMs.set(podUid(pod), (pulledMs.get(podUid(pod)) ?? 0) + pullMs + pulled.waitedMs);
+      const image_size_in_bytes = sizeClass(image?.sizeBytes ?? 0);
+      options.metrics.observe('kubelet_image_pull_duration_seconds', pullMs / 1000, { image_size_in_bytes });
       return { imageRef: pulled.imageRef, image };
     } catch (error) {
       signal.throwIfAborted();
@@ -159,7 +169,9 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
 
   return {
     ensureImage,
+    pulledMs: (uid) => pulledMs.get(uid) ?? 0,
     forgetPod: (uid) => {
+      pulledMs.delete(uid);
       for (const key of failures.keys()) if (key.startsWith(`${uid}_`)) failures.delete(key);
     },
   };

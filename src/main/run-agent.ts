@@ -11,6 +11,7 @@ import { bridgeAgent } from '../bridge-agent.ts';
 import type { Cluster, ClusterOptions } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { createEventLog } from '../events/recorder.ts';
+import { instrumentedCgroups } from '../instrumented-cgroups.ts';
 import type { Logger } from '../log.ts';
 import { machineAddresses, outwardInterfaces } from '../node/addresses.ts';
 import { Interruptions } from '../node/interruptions.ts';
@@ -102,16 +103,18 @@ export async function runAgent(
     cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
     singleProcessOomKill: false,
   });
-  const cgroups = await createCgroupManager({
+  const unmeasured = await createCgroupManager({
     cgroupRoot: config.cgroupRoot,
     cgroupsPerQos: config.cgroupsPerQos,
     podPidsLimit: config.podPidsLimit ?? -1,
     context: resources,
     log,
   });
+  const cgroups = instrumentedCgroups(unmeasured, metrics);
   await cgroups.ensureNode(config.enforceNodeAllocatable.includes('pods') ? node.unreserved() : undefined);
 
   const volumes = volumeManager({
+    metrics,
     podsDir: paths.podsDir,
     objects: podObjects,
     ...(cluster === undefined ? {} : { cluster }),
@@ -162,6 +165,7 @@ export async function runAgent(
   const agent = new Agent({
     records,
     events,
+    metrics,
     log,
     now,
     qosClass,
@@ -286,6 +290,7 @@ export async function runAgent(
     refusedManifests: () =>
       refused.map(({ file, line, path, message }) => ({ file, line, field: path, message })),
     manifestFile,
+    lastRelistMs: () => Math.min(...watches.map((watch) => watch.lastRelistMs)),
     configz: () => configz,
     probes: () => probes.summaries(),
     transitions,
@@ -302,7 +307,7 @@ export async function runAgent(
   const servers = await startServers(config, { api, objects, socketPath: paths.socketPath, cluster }, signal);
   using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
 
-  const upkeep = { agent, node, runtimes, watches, paths, cgroups, volumes, events, isSettled, log };
+  const upkeep = { agent, node, runtimes, watches, paths, cgroups, volumes, events, metrics, isSettled, log };
   const onRound = () => {
     interruptions.observe();
     probes.review();

@@ -21,6 +21,7 @@ import type { RuntimeWatch } from '../pods/runtime-watch.ts';
 import type { RuntimeSet } from '../pods/runtimes.ts';
 import type { PodWorker } from '../pods/worker.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
+import type { Metrics } from '../server/metrics.ts';
 import { diskUsageReader } from '../server/stats/disk-usage.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 
@@ -39,6 +40,7 @@ export interface UpkeepParts {
   cgroups: CgroupManager;
   volumes: VolumeManager;
   events: EventLog;
+  metrics: Pick<Metrics, 'count'>;
   /** Every source of pods has spoken and every runtime has been listed. */
   isSettled(): boolean;
   /** Before each round of housekeeping. */
@@ -63,7 +65,7 @@ export async function runUpkeep(config: AgentConfig, o: UpkeepParts, signal: Abo
 
 async function evict(
   config: AgentConfig,
-  { agent, node, runtimes, cgroups, volumes, events, log }: UpkeepParts,
+  { agent, node, runtimes, cgroups, volumes, events, metrics, log }: UpkeepParts,
   collectors: readonly ImageCollector[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -87,10 +89,11 @@ async function evict(
       reclaim: async (abort) => {
         for (const collector of collectors) await collector.removeUnused(abort);
       },
-      evict: async ({ pod, message, gracePeriodSeconds, signal: shortOf }) => {
+      evict: async ({ pod, message, gracePeriodSeconds, signal: shortOf, limit = '' }) => {
         events.event(podReference(pod), 'Warning', 'Evicted', message);
         const disruption = shortOf === undefined ? {} : { disruption: message };
         const verdict = { phase: 'Failed' as const, reason: 'Evicted', message, ...disruption };
+        metrics.count('kubelet_evictions', { eviction_signal: shortOf ?? limit });
         await agent.evict(podUid(pod), verdict, gracePeriodSeconds, signal);
       },
       onPressures: node.setPressures,
@@ -157,7 +160,7 @@ function imageCollector(
   config: AgentConfig,
   runtime: Runtime,
   images: ImageService,
-  { agent, events, log }: UpkeepParts,
+  { agent, events, metrics, log }: UpkeepParts,
 ): ImageCollector {
   return createImageCollector({
     policy: {
@@ -181,6 +184,7 @@ function imageCollector(
     ],
     node: { kind: 'Node', namespace: '', name: config.nodeName, uid: config.nodeName },
     events,
+    metrics,
     log,
     now: Date.now,
   });

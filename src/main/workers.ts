@@ -51,6 +51,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
   const images = createImageManager({
     log: o.log,
     events,
+    metrics,
     credentials: createCredentialSource({
       objects,
       configPaths: dockerConfigPaths(config.rootDir, { HOME: homedir(), ...process.env }),
@@ -90,6 +91,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
       reader,
       metrics,
       probes,
+      pulledMs: (uid) => images.pulledMs(uid),
       qosClass,
       hostIps,
       containerHash,

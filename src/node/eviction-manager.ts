@@ -163,7 +163,7 @@ async function orElse<T>(
 }
 
 async function evict(options: EvictionManagerOptions, eviction: Eviction): Promise<void> {
-  const { pod, message, gracePeriodSeconds, signal } = eviction;
+  const { pod, message, gracePeriodSeconds } = eviction;
   options.log.warn({ pod: podKey(pod), gracePeriodSeconds }, `pod is evicted: ${message}`);
-  await options.evict({ pod, message, gracePeriodSeconds, ...(signal && { signal }) });
+  await options.evict(eviction);
 }

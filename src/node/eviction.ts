@@ -45,10 +45,15 @@ export interface Eviction {
   pod: Pod;
   /** Of what the node has too little; undefined: the pod took more than its own limits allow. */
   signal?: EvictionSignal;
+  /** Which of its own limits it exceeds. */
+  limit?: StorageLimit;
   /** For the pod's status and event. */
   message: string;
   gracePeriodSeconds: number;
 }
+
+/** As the kubelet's metrics call them. */
+export type StorageLimit = 'emptydirfs.limit' | 'ephemeralpodfs.limit' | 'ephemeralcontainerfs.limit';
 
 export interface EvictionDecision {
   state: EvictionState;

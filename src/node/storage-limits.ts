@@ -14,10 +14,12 @@ import { containerDisk, type PodUsage, type PodWithUsage, podDisk } from './evic
 export function storageLimitEvictions(pods: readonly PodWithUsage[]): Eviction[] {
   return pods.flatMap(({ pod, usage }) => {
     if ((pod.spec?.priority ?? 0) >= systemCriticalPriority) return [];
-    const message = emptyDirExcess(pod, usage) ?? podExcess(pod, usage) ?? containerExcess(pod, usage);
-    return message === undefined ? [] : [{ pod, message, gracePeriodSeconds: hardEvictionGraceSeconds }];
+    const excess = emptyDirExcess(pod, usage) ?? podExcess(pod, usage) ?? containerExcess(pod, usage);
+    return excess === undefined ? [] : [{ pod, ...excess, gracePeriodSeconds: hardEvictionGraceSeconds }];
   });
 }
+
+type Excess = Required<Pick<Eviction, 'limit' | 'message'>>;
 
 /** Whether the pod's usage has to be known to hold it to its limits. */
 export const hasStorageLimit = ({ spec }: Pod): boolean =>
@@ -26,32 +28,35 @@ export const hasStorageLimit = ({ spec }: Pod): boolean =>
     ({ resources }) => resources?.limits?.[resource] !== undefined,
   );
 
-function emptyDirExcess(pod: Pod, usage: PodUsage): string | undefined {
+function emptyDirExcess(pod: Pod, usage: PodUsage): Excess | undefined {
   for (const { name, emptyDir } of pod.spec?.volumes ?? []) {
     const limit = emptyDir?.sizeLimit;
     if (limit === undefined || quantityValue(limit) === 0) continue;
     if ((usage.volumes.get(name)?.bytes ?? 0) > quantityValue(limit)) {
-      return `Usage of EmptyDir volume "${name}" exceeds the limit "${limit}". `;
+      const message = `Usage of EmptyDir volume "${name}" exceeds the limit "${limit}". `;
+      return { limit: 'emptydirfs.limit', message };
     }
   }
   return undefined;
 }
 
-function podExcess(pod: Pod, usage: PodUsage): string | undefined {
+function podExcess(pod: Pod, usage: PodUsage): Excess | undefined {
   const limit = podLimits(pod)[resource];
   const lacksLimit = pod.spec?.containers.some(
     ({ resources }) => resources?.limits?.[resource] === undefined,
   );
   // The limits of some containers are no limit of the pod.
   if (limit === undefined || lacksLimit || podDisk(usage).bytes <= limit) return undefined;
-  return `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
+  const message = `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
+  return { limit: 'ephemeralpodfs.limit', message };
 }
 
-function containerExcess(pod: Pod, usage: PodUsage): string | undefined {
+function containerExcess(pod: Pod, usage: PodUsage): Excess | undefined {
   for (const { name, resources } of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
     const limit = toAmounts(resources?.limits)[resource];
     if (limit !== undefined && containerDisk(usage.containers.get(name)).bytes > limit) {
-      return `Container ${name} exceeded its local ephemeral storage limit "${resources?.limits?.[resource]}". `;
+      const message = `Container ${name} exceeded its local ephemeral storage limit "${resources?.limits?.[resource]}". `;
+      return { limit: 'ephemeralcontainerfs.limit', message };
     }
   }
   return undefined;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Container, Pod, PodSpec, VolumeMount } from '../api/core.gen.ts';
 import { agentPaths } from '../paths.ts';
+import { createMetrics } from '../server/metrics.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import { volumeManager } from '../volumes/manager.ts';
 import {
@@ -27,7 +28,12 @@ beforeEach(async () => {
   context = {
     paths,
     objects,
-    volumes: volumeManager({ podsDir: paths.podsDir, objects, allocatable: () => ({}) }),
+    volumes: volumeManager({
+      podsDir: paths.podsDir,
+      objects,
+      allocatable: () => ({}),
+      metrics: createMetrics(),
+    }),
     node: () => ({ nodeName: 'robot', hostIps: ['10.0.0.1'], allocatable: {} }),
     clusterDomain: 'example.org',
     seccompRoot: join(root, 'seccomp'),

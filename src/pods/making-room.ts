@@ -6,6 +6,8 @@ import type { Pod } from '../api/core.gen.ts';
 import { formatCondition } from '../api/start-order.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
+import { preemptionSignal } from '../server/admission-metrics.ts';
+import type { Metrics } from '../server/metrics.ts';
 import type { NodeAdmissionContext } from './admission.ts';
 import { podKey, podName, podNamespace, podReference, podUid, withStatus } from './identity.ts';
 import { preemptedFor } from './preemption.ts';
@@ -13,6 +15,7 @@ import type { PodWorker } from './worker.ts';
 
 export interface MakingRoomOptions {
   events: EventRecorder;
+  metrics: Pick<Metrics, 'count'>;
   log: Logger;
   /** A pod waits now, or for others than before. */
   onWaiting(pod: Pod): void;
@@ -42,8 +45,13 @@ export class MakingRoom {
     return this.#waiting.values();
   }
 
-  /** Returns whether there will be room for the pod. */
-  begin(pod: Pod, holders: readonly RoomHolder[], node: NodeAdmissionContext): boolean {
+  /** @param refusal of the pod now. Returns whether there will be room for it. */
+  begin(
+    pod: Pod,
+    refusal: { reason: string },
+    holders: readonly RoomHolder[],
+    node: NodeAdmissionContext,
+  ): boolean {
     const staying = holders.filter(({ record }) => record.stop === undefined);
     const ending = preemptedFor(
       pod,
@@ -52,7 +60,11 @@ export class MakingRoom {
     );
     if (ending === undefined) return false;
     const chosen = new Set(ending.map(podUid));
-    for (const holder of staying) if (chosen.has(holder.uid)) this.#preempt(holder, pod);
+    for (const holder of staying.filter(({ uid }) => chosen.has(uid))) {
+      this.#preempt(holder, pod);
+      const preemption_signal = preemptionSignal(refusal.reason);
+      this.#o.metrics.count('kubelet_preemptions', { preemption_signal });
+    }
     this.#show(
       pod,
       holders.filter(({ record }) => record.stop !== undefined),

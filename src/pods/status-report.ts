@@ -6,6 +6,7 @@ import type { Metrics } from '../server/metrics.ts';
 import type { Plan } from './actions.ts';
 import { type ActualPod, currentSandbox } from './actual.ts';
 import type { Failures } from './failures.ts';
+import { podUid } from './identity.ts';
 import { type PodLifecycle, reachedLevel } from './lifecycle.ts';
 import type { Intent } from './plan/input.ts';
 import type { PodRecord } from './pod-record.ts';
@@ -19,6 +20,7 @@ export interface StatusReportOptions {
   probes: ProbeResults;
   hostIps: () => readonly string[];
   qosClass: (pod: Pod) => string;
+  pulledMs(uid: string): number;
   metrics: Pick<Metrics, 'observe'>;
   now: () => number;
   onStatus(pod: Pod, status: PodStatus): void;
@@ -67,14 +69,21 @@ export class StatusReport {
     const { record } = view;
     const before = record.status;
     const status = this.#status(view, next);
-    if (status.phase === 'Running' && (before?.phase ?? 'Pending') === 'Pending') {
-      const seconds = Math.max(this.#o.now() - record.firstSeenMs, 0) / 1000;
-      this.#o.metrics.observe('kubelet_pod_start_duration_seconds', seconds, {});
-    }
+    if (status.phase === 'Running' && (before?.phase ?? 'Pending') === 'Pending') this.#measureStart(record);
     record.status = status;
     const becameActive = noteReached(view, next, status);
     this.#tell(view, status);
     return becameActive;
+  }
+
+  #measureStart({ pod, firstSeenMs }: PodRecord): void {
+    const { metrics, now, pulledMs } = this.#o;
+    const secondsSince = (ms: number) => Math.max(now() - ms, 0) / 1000;
+    metrics.observe('kubelet_pod_start_duration_seconds', secondsSince(firstSeenMs), {});
+    const createdMs = Date.parse(pod.metadata?.creationTimestamp ?? '') || firstSeenMs;
+    metrics.observe('kubelet_pod_start_total_duration_seconds', secondsSince(createdMs), {});
+    const withoutPulls = secondsSince(createdMs + pulledMs(podUid(pod)));
+    metrics.observe('kubelet_pod_start_sli_duration_seconds', withoutPulls, {});
   }
 
   /** As of the last status; undefined before the first of this life of the agent. */

@@ -49,6 +49,7 @@ export class TestMachine {
       hostIps: () => ['192.0.2.1'],
       startGate: () => this.unmet,
       qosClass: () => 'BestEffort',
+      pulledMs: () => 0,
       metrics: { observe: () => undefined },
       log: silentLogger(),
       now: Date.now,

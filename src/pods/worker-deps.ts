@@ -20,6 +20,8 @@ export interface WorkerDeps {
   /** For what the pod's first container has to wait. */
   startGate(pod: Pod): readonly string[];
   qosClass: (pod: Pod) => string;
+  /** What the pod of the uid has waited for its images to be pulled. */
+  pulledMs(uid: string): number;
   metrics: Pick<Metrics, 'observe'>;
   log: Logger;
   now: () => number;

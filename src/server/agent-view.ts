@@ -40,13 +40,16 @@ export interface AgentView {
   /** Of the pod's own network namespace; undefined when it has none. */
   podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */
-  podVolumes(podUid: string): { name: string; path: string; isEphemeral: boolean }[];
+  podVolumes(podUid: string): PodVolume[];
   /** What each probe that runs has found and how long it took. */
   probes(): ProbeSummary[];
   /** Of every pod that was looked at since the agent started. */
   lifecycles(): PodLifecycleView[];
   /** Resolves when the pod is in the state that was asked for, or will not get there. */
   changeLifecycle(pod: Pod, transition: LifecycleTransition, signal: AbortSignal): Promise<TransitionResult>;
+  /** The oldest of the last listings of the runtimes (epoch); 0: one was never listed. */
+  lastRelistMs(): number;
+  readonly cgroupVersion: 1 | 2;
   /** Every check, `error` set on those that fail. */
   health(): HealthCheck[];
 }
@@ -89,6 +92,14 @@ export interface SandboxHandle {
 
 export interface ContainerHandle extends SandboxHandle {
   containerId: string;
+}
+
+export interface PodVolume {
+  name: string;
+  path: string;
+  isEphemeral: boolean;
+  /** The name of the claim behind it. */
+  claim?: string;
 }
 
 export interface PodUsage {

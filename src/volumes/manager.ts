@@ -15,6 +15,7 @@ import { quantityValue } from '../api/quantity.ts';
 import { allContainers } from '../pods/containers.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
+import type { Metrics } from '../server/metrics.ts';
 import type { ClusterPort, ObjectReader } from '../sources/source.ts';
 import { claimPlugin } from './claim.ts';
 import { configMapPlugin } from './config-map.ts';
@@ -36,6 +37,7 @@ export interface VolumeManagerOptions {
   cluster?: Pick<ClusterPort, 'token' | 'claimSource'>;
   /** Of the node, now. */
   allocatable(): ResourceAmounts;
+  metrics: Pick<Metrics, 'observe'>;
 }
 
 export interface MountSource {
@@ -115,7 +117,7 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
     async setUp(pod, signal) {
       await forEachVolume(mountedVolumes(pod), signal, async (volume) => {
         const { plugin, dir, context } = locate(pod, volume);
-        await plugin.setUp(context, volume, dir, signal);
+        await timed(plugin, options.metrics, () => plugin.setUp(context, volume, dir, signal));
       });
     },
 
@@ -172,6 +174,24 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
       return usages;
     },
   };
+}
+
+async function timed(
+  { dirName }: VolumePlugin,
+  metrics: Pick<Metrics, 'observe'>,
+  work: () => Promise<void>,
+): Promise<void> {
+  const startedMs = performance.now();
+  let status = 'fail-unknown';
+  try {
+    await work();
+    status = 'success';
+  } finally {
+    const labels = { migrated: 'false', operation_name: 'volume_mount', status };
+    const volume_plugin = dirName.replace('~', '/');
+    const seconds = (performance.now() - startedMs) / 1000;
+    metrics.observe('storage_operation_duration_seconds', seconds, { ...labels, volume_plugin });
+  }
 }
 
 interface Located {

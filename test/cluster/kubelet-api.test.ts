@@ -251,6 +251,33 @@ describe('a service account', () => {
     expect((await read('/metrics/resource', as)).body).toMatch(
       /^node_cpu_usage_seconds_total [\d.e+]+ \d+$/m,
     );
+    const told = (await read('/metrics', as)).body;
+    const seen = new Set([...told.matchAll(/^([a-z_]+)(?=[{ ])/gm)].map(([, name]) => name));
+    // What the alerts and dashboards for kubelets ask for, and a node without trouble has.
+    expect([...seen]).toEqual(
+      expect.arrayContaining([
+        'kubelet_certificate_manager_client_ttl_seconds',
+        'kubelet_cgroup_manager_duration_seconds_bucket',
+        'kubelet_cgroup_version',
+        'kubelet_containers_per_pod_count_bucket',
+        'kubelet_pleg_last_seen_seconds',
+        'kubelet_pleg_relist_duration_seconds_bucket',
+        'kubelet_pod_start_sli_duration_seconds_bucket',
+        'kubelet_pod_start_total_duration_seconds_bucket',
+        'kubelet_pod_status_sync_duration_seconds_bucket',
+        'kubelet_pod_worker_duration_seconds_bucket',
+        'kubelet_run_podsandbox_duration_seconds_bucket',
+        'kubelet_running_containers',
+        'kubelet_running_pods',
+        'kubelet_runtime_operations_total',
+        'kubernetes_build_info',
+        'process_cpu_seconds_total',
+        'process_resident_memory_bytes',
+        'rest_client_request_duration_seconds_bucket',
+        'rest_client_requests_total',
+        'storage_operation_duration_seconds_bucket',
+      ]),
+    );
     expect(await read('/pods', as)).toEqual({
       code: 403,
       body: 'Forbidden (user=system:serviceaccount:default:scraper, verb=get, resource=nodes, subresource(s)=[pods proxy])\n',

@@ -10,6 +10,7 @@ import { PodSource } from '../../src/cluster/pod-source.ts';
 import { StatusWriter } from '../../src/cluster/status-writer.ts';
 import type { ClusterConfig } from '../../src/config/agent-config.ts';
 import { silentLogger } from '../../src/log.ts';
+import { createMetrics } from '../../src/server/metrics.ts';
 import { until } from '../agent.ts';
 import { json, ScriptedApi } from './api-script.ts';
 
@@ -180,7 +181,7 @@ describe('a pod', () => {
   it('is what the API server has, also when that was restored from an older backup', async () => {
     const served = new Served<Pod>('/api/v1/pods', stored('1000'));
     const source = new PodSource({ client, nodeName: 'n', owns: () => true, onHealth: () => undefined, log });
-    const statuses = new StatusWriter({ client, source, log }, ending.signal);
+    const statuses = new StatusWriter({ client, source, metrics: createMetrics(), log }, ending.signal);
     running = source.run(ending.signal);
     await until('the pod is seen', () => source.get('u') !== undefined);
     statuses.observe(stored('1', { status: { phase: 'Running' } }));

@@ -35,9 +35,14 @@ export interface PodStats {
   cpu?: CpuStats;
   memory?: MemoryStats;
   network?: NetworkStats;
-  volume: (FsStats & { name: string })[];
+  volume: VolumeStats[];
   'ephemeral-storage': FsStats;
   process_stats?: { process_count: number };
+}
+
+export interface VolumeStats extends FsStats {
+  name: string;
+  pvcRef?: { name: string; namespace: string };
 }
 
 export interface ContainerSummary {
@@ -108,6 +113,18 @@ export function summaryReader(
       signal.throwIfAborted();
       log.warn({ err, path }, 'cannot measure a directory for /stats/summary');
       return { time: time(nowMs()), ...space };
+    }
+  }
+
+  /** A claim may hold more files than can be counted: told as the kubelet does, by its file system. */
+  async function wholeFilesystem(path: string): Promise<FsStats> {
+    const at = { time: time(nowMs()) };
+    try {
+      const space = await filesystemSpace(path);
+      return { ...at, ...space, ...taken(space) };
+    } catch (err) {
+      log.warn({ err, path }, 'cannot measure a volume for /stats/summary');
+      return at;
     }
   }
 
@@ -193,9 +210,10 @@ export function summaryReader(
     for (const stats of own) containers.push(await container(pod, stats, filesystems, signal));
     const volume: PodStats['volume'] = [];
     const ephemeral: FsStats[] = [];
-    for (const { name, path, isEphemeral } of agent.podVolumes(uid)) {
-      const usage = await tree(path, space, signal);
-      volume.push({ name, ...usage });
+    for (const { name, path, isEphemeral, claim } of agent.podVolumes(uid)) {
+      const usage = await (claim === undefined ? tree(path, space, signal) : wholeFilesystem(path));
+      const pvcRef = claim === undefined ? {} : { pvcRef: { name: claim, namespace: podNamespace(pod) } };
+      volume.push({ name, ...usage, ...pvcRef });
       if (isEphemeral) ephemeral.push(usage);
     }
     const usage = await agent.podUsage(uid);
