@@ -66,6 +66,13 @@ it('says which transport runs, and why another does not', async () => {
       message: expect.stringMatching(/not on the graph: rclnodejs: no ROS 2 is sourced/),
     }),
   );
+  const secured = await found([], { AMENT_PREFIX_PATH: '', ROS_SECURITY_ENABLE: 'true' });
+  expect(secured).toContainEqual(
+    expect.objectContaining({
+      level: 'fail',
+      message: expect.stringMatching(/not on the graph: cyclone: ROS_SECURITY_ENABLE is true/),
+    }),
+  );
   const wrong = await doctor([], { ROS_DOMAIN_ID: '999' });
   expect(wrong.code).toBe(1);
   expect(wrong.stdout).toContain("ROS_DOMAIN_ID is '999'");

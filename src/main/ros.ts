@@ -1,6 +1,7 @@
 /** The ROS 2 side: the bridge of an agent, and what the command line sees of the graph. Loaded only where it is used. */
 import type { BridgeAgent } from '../../ros/agent-port.ts';
 import type { Bridge } from '../../ros/bridge.ts';
+import { rmwProblem, securityProblem } from '../../ros/cyclone/unsupported.ts';
 import { discoveryFromEnvironment, isConfinedToHost } from '../../ros/discovery.ts';
 import type { BridgeProber } from '../../ros/probes/prober.ts';
 import { type DiscoveryOptions, TransportError } from '../../ros/transport.ts';
@@ -92,6 +93,9 @@ export async function rosBridge(
 /** For the command line, which takes part in the ROS graph as a process of its own. */
 export const ros: RosAccess = {
   async open() {
+    const problem = securityProblem(process.env) ?? rmwProblem(process.env);
+    if (problem !== undefined)
+      throw new CliError(`${problem}: use ros2, or unset that variable to look at what is said without it`);
     const { cycloneTransport } = await import('../../ros/cyclone/index.ts');
     const log = createLogger({ format: 'auto', level: 'info' });
     try {

@@ -542,6 +542,32 @@ describe('an agent without a way onto the graph', () => {
     expect(await agent.get('/healthz')).toBe('ok');
   });
 
+  it.each([
+    ['with security, which the embedded transport has not', 'cyclone', { ROS_SECURITY_ENABLE: 'true' }],
+    ['with another RMW than DDS', 'auto', { RMW_IMPLEMENTATION: 'rmw_zenoh_cpp', AMENT_PREFIX_PATH: '' }],
+  ])('says so and is silent, and fails no pod for it: %s', async (_, name, env) => {
+    await agent.remove();
+    const ros = `{transport: ${name}, domainId: ${domainId}, discoveryRange: localhost, robotName: r2-d2}`;
+    agent = await TestAgent.create({ ros, env: env as Record<string, string> });
+    await agent.start();
+    const [variable] = Object.keys(env);
+    await until('the reason', async () =>
+      (await agent.events()).some(
+        ({ reason, message }) =>
+          reason === 'RosBridgeUnavailable' && message?.startsWith(`${variable} is`) === true,
+      ),
+    );
+    const container =
+      'livenessProbe: {exec: {command: [ros2-probe, heartbeat, /beat, --deadline, 100ms]}, periodSeconds: 1, failureThreshold: 1}, ';
+    await agent.apply('a.yaml', manifest('a', sleeping, { container }));
+    await until('the probe says why', async () =>
+      (await agent.events()).some(({ message }) => message?.includes(`unknown state: ${variable} is`)),
+    );
+    const [status] = (await agent.ready('a')).status?.containerStatuses ?? [];
+    expect(status?.restartCount).toBe(0);
+    expect(transport.graph.nodes().map(({ name }) => name)).not.toContain('roslet');
+  });
+
   it('supervises pods, says why, and joins when it can', async () => {
     // All places of the domain on this host are taken.
     const config = `<CycloneDDS><Domain><Discovery><Tag>${tag}</Tag><MaxAutoParticipantIndex>1</MaxAutoParticipantIndex></Discovery></Domain></CycloneDDS>`;

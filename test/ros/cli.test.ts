@@ -77,11 +77,22 @@ describe('roslet ros', () => {
     else expect(said).toMatch(expected);
   });
 
-  it('says what is wrong with the environment', async () => {
-    const wrong = { ...env, ROS_DOMAIN_ID: 'zero' };
-    const { stderr } = await promisify(execFile)(roslet, ['ros', 'topics'], { env: wrong }).catch(
-      (err: { stderr: string }) => err,
-    );
-    expect(stderr).toBe("roslet: ROS_DOMAIN_ID is 'zero'; it must be a number from 0 to 232\n");
+  it.each([
+    ['ROS_DOMAIN_ID', 'zero', "is 'zero'; it must be a number from 0 to 232"],
+    [
+      'ROS_SECURITY_ENABLE',
+      'true',
+      'is true, and the embedded transport has no SROS2 and does not speak in the clear instead: use ros2, or unset that variable to look at what is said without it',
+    ],
+    [
+      'RMW_IMPLEMENTATION',
+      'rmw_zenoh_cpp',
+      'is rmw_zenoh_cpp, and the embedded transport speaks DDS alone: use ros2, or unset that variable to look at what is said without it',
+    ],
+  ])('says what is wrong with the environment: %s=%s', async (variable, value, problem) => {
+    const { stderr } = await promisify(execFile)(roslet, ['ros', 'topics'], {
+      env: { ...env, [variable]: value },
+    }).catch((err: { stderr: string }) => err);
+    expect(stderr).toBe(`roslet: ${variable} ${problem}\n`);
   });
 });

@@ -239,6 +239,49 @@ describe.each(rosPeerKinds)('%s', (kind) => {
   });
 });
 
+describe('a node of Humble, whose gids are longer', () => {
+  let humble: RosPeer;
+  const start = (name: string, env: Record<string, string>) =>
+    startRosPeer('cyclonedds', { domainId, name, namespace: '/lab', env });
+  beforeAll(async () => {
+    humble = await start('humble', { GID_BYTES: '24' });
+  }, 900_000);
+  afterAll(() => humble?.stop());
+  const isKnown = (name: string) =>
+    expect(transport.graph.nodes()).toContainEqual(expect.objectContaining({ name, namespace: '/lab' }));
+
+  test('knows our nodes, and we know it with its endpoints and call its services', async () => {
+    await until(async () => expect(await humble.nodes()).toContain('/r2/pods/default/camera'));
+    await until(() => isKnown('humble'));
+    await humble.publish('/lab/humble/chatter', std_msgs.String.name, { data: '' });
+    await until(() =>
+      expect(transport.graph.endpoints('/lab/humble/chatter')).toMatchObject([
+        { type: std_msgs.String.name, typeHash: '', node: { name: 'humble', namespace: '/lab' } },
+      ]),
+    );
+    await humble.serve('/lab/humble/get_state', GetState.name, { current_state: { id: 3, label: 'active' } });
+    const client = node.createClient('/lab/humble/get_state', GetState);
+    expect(await client.call({}, AbortSignal.timeout(60_000))).toEqual({
+      current_state: { id: 3, label: 'active' },
+    });
+    client.close();
+    await humble.unpublish('/lab/humble/chatter');
+  });
+
+  test('goes without our news while a newer one is there, which does not', async () => {
+    const newer = await start('newer', {});
+    try {
+      await until(async () => expect(await newer.nodes()).toContain('/r2/pods/default/camera'));
+      await until(() => ['humble', 'newer'].forEach(isKnown));
+    } finally {
+      await newer.stop();
+    }
+    const later = transport.createNode('after_newer', '/r2');
+    await until(async () => expect(await humble.nodes()).toContain('/r2/after_newer'));
+    later.close();
+  });
+});
+
 describe('what an rclpy node is told of us', () => {
   let peer: RosPeer;
   beforeAll(async () => {

@@ -1,7 +1,8 @@
 """A plain DDS program for tests: Eclipse Cyclone DDS by its Python binding, following the conventions of ROS 2 by hand.
 
 Speaks the same JSON lines as rclpy_peer.py, and has no ROS 2 in it. Services go as rmw_cyclonedds has them: the client
-and the number of its request stand before the request and before the response.
+and the number of its request stand before the request and before the response. With GID_BYTES=24 it tells of its nodes, and
+reads of those of others, as Humble and older do.
 """
 
 import functools
@@ -13,15 +14,19 @@ import threading
 from cyclonedds.builtin import BuiltinDataReader, BuiltinTopicDcpsPublication, BuiltinTopicDcpsSubscription
 from cyclonedds.core import Policy, Qos
 from cyclonedds.domain import DomainParticipant
-from cyclonedds.idl import types
+from cyclonedds.idl import make_idl_struct, types
 from cyclonedds.pub import DataWriter
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from ros_types import message, service, to_message, to_plain
+from ros_types import known, message, service, to_message, to_plain
 
 REQUEST_HEADER = {'client_id': types.uint64, 'request_number': types.int64}
+GID_BYTES = int(os.environ.get('GID_BYTES', '16'))
+known['rmw_dds_common/msg/Gid'] = make_idl_struct(
+    'Gid_', 'rmw_dds_common.msg.dds_.Gid_', {'data': types.array[types.uint8, GID_BYTES]}
+)
 output_lock = threading.Lock()
 
 
@@ -86,7 +91,7 @@ class Peer:
 
     def announce(self):
         """Tells the graph which node this is and which endpoints are its own."""
-        gid = lambda entity: {'data': list(entity.guid.bytes)}
+        gid = lambda entity: {'data': list(entity.guid.bytes.ljust(GID_BYTES, b'\0'))}
         node = {
             'node_namespace': self.namespace,
             'node_name': self.name,
