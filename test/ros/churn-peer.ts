@@ -1,6 +1,7 @@
 /**
  * The processes of robustness.test.ts: `agent` makes and closes nodes with all that the node of a pod has, watches, and says
- * after every turn what it holds; `peer` comes and goes as a whole; `crowd` is there and has nothing to do with anybody.
+ * after every turn what it holds; `lonely` makes and closes publishers that tell much of themselves, with nobody else there;
+ * `peer` comes and goes as a whole; `crowd` is there and has nothing to do with anybody.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,14 +27,15 @@ const [role, domainId, ...counts] = process.argv.slice(2);
 if (import.meta.main) {
   process.once('disconnect', () => process.exit());
   if (role === 'agent') await agent(Number(counts[0]), Number(counts[1]));
+  else if (role === 'lonely') await lonely(Number(counts[0]), Number(counts[1]));
   else if (role === 'peer') await peer();
   else crowd(Number(counts[0]));
 }
 
-function open(): RosTransport {
+function open(range: 'localhost' | 'off' = 'localhost'): RosTransport {
   return cycloneTransport({
     addonPath: join(import.meta.dirname, '..', '..', 'dist', 'roslet-dds.node'),
-    discovery: { domainId: Number(domainId), range: 'localhost', staticPeers: [] },
+    discovery: { domainId: Number(domainId), range, staticPeers: [] },
     log: silentLogger(),
   });
 }
@@ -69,6 +71,22 @@ async function agent(turns: number, rounds: number): Promise<void> {
   }
   // From now on when it is asked.
   process.on('message', () => void tell(transport));
+}
+
+async function lonely(turns: number, publishers: number): Promise<void> {
+  const transport = open('off');
+  const node = transport.createNode('lonely', '/');
+  const talkative = { ...textType, typeHash: `RIHS01_${'0'.repeat(4000)}` };
+  for (let turn = 0; turn < turns; turn++) {
+    for (let i = 0; i < publishers; i++) {
+      node.createPublisher('/lonely', talkative, latched).close();
+      // The library takes its time to let go: what waits for that is not to be what is measured. Two are the transport's own.
+      if (i % 50 < 49) continue;
+      do await sleep(10);
+      while (transport.graph.endpoints().length > 2);
+    }
+    await tell(transport);
+  }
 }
 
 async function tell(transport: RosTransport): Promise<void> {
