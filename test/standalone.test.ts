@@ -1,6 +1,6 @@
 /** What a user of one machine sees: manifests in, supervised containers out. The same pods on every runtime. */
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ContainerStatus, Pod } from '../src/api/core.gen.ts';
 import { isReady, TestAgent, until } from './agent.ts';
@@ -192,6 +192,30 @@ data: {mode: ${value}}
     const after = await agent.ready('steady');
     expect(main(after)).toEqual(main(before));
     expect(after.status?.startTime).toBe(before.status?.startTime);
+  });
+
+  it('have events that the next life of a killed agent shows, and counts on', async () => {
+    await agent.apply('a.yaml', manifest('told', 'echo again; exit 3'));
+    const backOff = async () =>
+      (await agent.events()).find((e) => e.reason === 'BackOff' && e.involvedObject.name === 'told-robot');
+    const before = await until('it backs off', backOff);
+    await until('that is on disk', async () => {
+      const files = await readdir(`${agent.root}/store/events`).catch(() => []);
+      const texts = await Promise.all(files.map((file) => readFile(`${agent.root}/store/events/${file}`)));
+      return texts.some((text) => text.includes(before.metadata.uid ?? ''));
+    });
+    await agent.stop('SIGKILL');
+    await agent.start();
+    const after = (await agent.events()).find(({ metadata }) => metadata.uid === before.metadata.uid);
+    expect(after).toMatchObject({
+      metadata: { name: before.metadata.name },
+      firstTimestamp: before.firstTimestamp,
+    });
+    expect(await agent.cli('events')).toMatch(/told-robot.*restarting failed container/);
+    await until('it is counted on', async () => ((await backOff())?.count ?? 0) > (before.count ?? 0));
+    expect((await backOff())?.metadata.uid).toBe(before.metadata.uid);
+    await agent.unapply('a.yaml');
+    await until('it is gone', async () => (await agent.pods()).length === 0);
   });
 
   it('are taken down when their manifest went while the agent was dead', async () => {

@@ -158,4 +158,24 @@ describe('the event log', () => {
     expect(seen).toMatchObject([{ count: 1 }, { count: 2 }]);
     expect(first?.count).toBe(1);
   });
+
+  test('goes on to count what an earlier life told, without telling it anew', () => {
+    const before = eventLog();
+    before.log.event({ ...pod(), fieldPath: 'spec.containers{a}' }, 'Warning', 'BackOff', 'again');
+    for (let i = 1; i <= 11; i += 1) before.log.event(pod('db'), 'Warning', 'Failed', `attempt ${i}`);
+    const remembered = before.log.list();
+    const log = createEventLog({
+      component: 'roslet',
+      nodeName: 'robot',
+      nowMs: () => startMs,
+      monotonicMs: () => 0,
+      remembered,
+    });
+    const seen: number[] = [];
+    log.watch(({ count = 0 }) => seen.push(count));
+    expect(log.list()).toEqual(remembered);
+    log.event({ ...pod(), fieldPath: 'spec.containers{a}' }, 'Warning', 'BackOff', 'again');
+    expect(seen).toEqual([2]);
+    expect(log.list()).toHaveLength(remembered.length);
+  });
 });

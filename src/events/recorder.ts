@@ -33,9 +33,17 @@ export interface EventLogOptions {
   nowMs: () => number;
   /** For rates and intervals, which a step of the wall clock must not disturb. */
   monotonicMs: () => number;
+  /** Of an earlier life of the agent, least recently repeated first: they go on to be counted. */
+  remembered?: readonly Event[];
 }
 
-export function createEventLog({ component, nodeName, nowMs, monotonicMs }: EventLogOptions): EventLog {
+export function createEventLog({
+  component,
+  nodeName,
+  nowMs,
+  monotonicMs,
+  remembered = [],
+}: EventLogOptions): EventLog {
   const events = new Map<string, Event>();
   const countByObject = new Map<string, number>();
   const similar = similarEvents();
@@ -45,10 +53,10 @@ export function createEventLog({ component, nodeName, nowMs, monotonicMs }: Even
 
   function record(about: ObjectReference, type: EventType, reason: string, message: string): void {
     const object = objectKey(about);
-    const group = JSON.stringify([object, type, reason]);
+    const group = groupKey(about, type, reason);
     const combined = similar.isOneTooMany(group, message, monotonicMs());
     const key = combined ? group : JSON.stringify([group, about.fieldPath, message]);
-    const text = combined ? `(combined from similar events): ${message}` : message;
+    const text = combined ? `${combinedPrefix}${message}` : message;
     const isSpam = !spamFilters.touch(object, newSpamFilter).take(monotonicMs());
     const known = events.get(key);
     if (isSpam && !known) return;
@@ -111,6 +119,14 @@ export function createEventLog({ component, nodeName, nowMs, monotonicMs }: Even
     }
   }
 
+  for (const event of remembered) {
+    const { involvedObject, type, reason, message = '' } = event;
+    const group = groupKey(involvedObject, type, reason);
+    const isCombined = message.startsWith(combinedPrefix);
+    events.set(isCombined ? group : JSON.stringify([group, involvedObject.fieldPath, message]), event);
+    makeRoom(objectKey(involvedObject));
+  }
+
   return {
     event: record,
     list: (filter = {}) => [...events.values()].filter((event) => matches(event, filter)),
@@ -131,6 +147,11 @@ const newSpamFilter = (): TokenBucket => tokenBucket(spamBurst, spamRefillMs);
 
 const objectKey = ({ kind, namespace, name, uid }: Event['involvedObject']): string =>
   JSON.stringify([kind, namespace, name, uid]);
+
+const groupKey = (about: Event['involvedObject'], type: string | undefined, reason: string | undefined) =>
+  JSON.stringify([objectKey(about), type, reason]);
+
+const combinedPrefix = '(combined from similar events): ';
 
 /** As metav1.Time is written: UTC, whole seconds. */
 const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;

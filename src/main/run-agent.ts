@@ -10,6 +10,7 @@ import { openObjectStore } from '../apiserver/object-store.ts';
 import { bridgeAgent } from '../bridge-agent.ts';
 import type { Cluster, ClusterOptions } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { EventMemory } from '../events/event-memory.ts';
 import { createEventLog } from '../events/recorder.ts';
 import { instrumentedCgroups } from '../instrumented-cgroups.ts';
 import type { Logger } from '../log.ts';
@@ -76,13 +77,19 @@ export async function runAgent(
   const ownerLabels = { 'roslet.dev/agent': await ownerOf(config.rootDir) };
 
   const store = await openStore(paths.storeDir, log);
+  const eventMemory =
+    config.cluster === undefined
+      ? new EventMemory({ store, nowMs: now, monotonicMs: () => performance.now(), log })
+      : undefined;
   const events = createEventLog({
+    remembered: (await eventMemory?.load()) ?? [],
     // By this name tools look for the events of a node.
     component: config.cluster === undefined ? 'roslet' : 'kubelet',
     nodeName,
     nowMs: now,
     monotonicMs: () => performance.now(),
   });
+  if (eventMemory !== undefined) events.watch((event) => eventMemory.note(event));
   const metrics = createMetrics();
   const desired = new DesiredState();
   const records = new PodRecords(store, log);
@@ -344,6 +351,7 @@ export async function runAgent(
   await systemd.stopping();
   await servers.close();
   await records.flush();
+  await eventMemory?.flush();
   log.info('roslet ends; pods go on');
 }
 
