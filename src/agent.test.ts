@@ -7,10 +7,10 @@ import { Agent, type AgentOptions } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
 import { createEventLog, type EventLog } from './events/recorder.ts';
 import { silentLogger } from './log.ts';
+import { type CounterName, createMetrics, type Metrics } from './metrics/metrics.ts';
 import { PodRecords } from './pods/pod-records.ts';
 import { testPod } from './pods/testing.ts';
 import { TestMachine } from './pods/testing-machine.ts';
-import { type CounterName, createMetrics, type Metrics } from './server/metrics.ts';
 import { configSourceAnnotation } from './sources/source.ts';
 import { openStore } from './store/store.ts';
 

@@ -7,6 +7,8 @@ import type { Pod } from './api/core.gen.ts';
 import { autostartAnnotation } from './api/validate/annotations.ts';
 import type { EventRecorder } from './events.ts';
 import type { Logger } from './log.ts';
+import { rejectionReason } from './metrics/admission.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import { admit, isCriticalPod, type NodeAdmissionContext } from './pods/admission.ts';
 import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podUid, withStatus } from './pods/identity.ts';
@@ -22,8 +24,6 @@ import type { RuntimeKind } from './pods/runtimes.ts';
 import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
 import { PodWorker } from './pods/worker.ts';
 import type { WorkerDeps } from './pods/worker-deps.ts';
-import { rejectionReason } from './server/admission-metrics.ts';
-import type { Metrics } from './server/metrics.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
 
 export interface AgentOptions {

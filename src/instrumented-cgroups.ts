@@ -1,6 +1,7 @@
 /** Times what is done to the cgroups of pods, under the kubelet's metric and operation names. */
+
+import type { Metrics } from './metrics/metrics.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
-import type { Metrics } from './server/metrics.ts';
 
 export function instrumentedCgroups(
   cgroups: CgroupManager,

@@ -1,6 +1,6 @@
 /** Counts and times the calls to a runtime, under the kubelet's metric and operation names. */
 import type { ImageService, Runtime } from '../runtime/runtime.ts';
-import type { Metrics } from './server/metrics.ts';
+import type { Metrics } from './metrics/metrics.ts';
 
 export function instrumentedRuntime(runtime: Runtime, metrics: Metrics): Runtime {
   const images = runtime.images === null ? null : instrumented(runtime.images, imageOperations, metrics);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { silentLogger } from './log.ts';
 import { type PodUsageOptions, podUsages } from './pod-usage.ts';
-import { diskUsageReader } from './server/stats/disk-usage.ts';
+import { diskUsageReader } from './volumes/disk-usage-reader.ts';
 
 let dir = '';
 afterEach(() => rm(dir, { recursive: true, force: true }));

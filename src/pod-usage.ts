@@ -6,7 +6,7 @@ import type { Logger } from './log.ts';
 import type { ContainerUsage, DiskUsage, PodWithUsage } from './node/eviction-rank.ts';
 import type { PodWorker } from './pods/worker.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
-import type { DiskUsageReader } from './server/stats/disk-usage.ts';
+import type { DiskUsageReader } from './volumes/disk-usage-reader.ts';
 import type { VolumeManager } from './volumes/manager.ts';
 import { isEphemeral } from './volumes/volume.ts';
 

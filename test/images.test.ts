@@ -8,7 +8,7 @@ import { ImageError } from '../src/images/error.ts';
 import { createImageCollector } from '../src/images/gc.ts';
 import { createImageManager, type ImageManager } from '../src/images/manager.ts';
 import { silentLogger } from '../src/log.ts';
-import { createMetrics } from '../src/server/metrics.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
 import { relayPath, startContainerd, type TestContainerd } from './peers/containerd.ts';
 import { pauseImage, testImages } from './peers/images.ts';
 import { startRegistry, type TestRegistry } from './peers/registry.ts';

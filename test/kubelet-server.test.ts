@@ -9,8 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { CertificatePair } from '../src/certificates/files.ts';
 import type { KubeletServerConfig } from '../src/config/agent-config.ts';
 import { silentLogger } from '../src/log.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
 import { type Reviews, startKubeletServer } from '../src/server/kubelet-server.ts';
-import { createMetrics } from '../src/server/metrics.ts';
 import type { CertificateKeeper } from '../src/server/tls-files.ts';
 import { until } from './agent.ts';
 import { CertificateAuthority, type CertificateRequest, type Signed } from './peers/certificates.ts';

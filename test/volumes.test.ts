@@ -26,7 +26,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConfigMap, Pod, Secret, Volume } from '../src/api/core.gen.ts';
-import { createMetrics } from '../src/server/metrics.ts';
+import { createMetrics } from '../src/metrics/metrics.ts';
 import type { ObjectReader } from '../src/sources/source.ts';
 import { type VolumeManager, volumeManager } from '../src/volumes/manager.ts';
 import { mountPoints } from '../src/volumes/mount.ts';

@@ -9,10 +9,10 @@ import type { ClusterConfig, KubeletServerConfig } from '../config/agent-config.
 import { ConfigError } from '../config/problems.ts';
 import type { EventLog } from '../events/recorder.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import type { Reviews } from '../server/kubelet-server.ts';
-import type { Metrics } from '../server/metrics.ts';
 import type { CertificateKeeper } from '../server/tls-files.ts';
 import type { DesiredState } from '../sources/desired.ts';
 import { type ClusterPort, isStaticPod, type ObjectReader } from '../sources/source.ts';

@@ -1,5 +1,5 @@
 /** Counts and times the requests to the API server, under the names of client-go. */
-import type { Metrics } from '../server/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { ApiConnection } from './connection.ts';
 
 export function measuredConnection(

@@ -5,8 +5,8 @@
  */
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { podKey, podName, podNamespace, podUid } from '../pods/identity.ts';
-import type { Metrics } from '../server/metrics.ts';
 import { isStaticPod } from '../sources/source.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import { hasStatus } from './errors.ts';

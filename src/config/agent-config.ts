@@ -9,7 +9,6 @@ import type { LogFormat, LogLevel } from '../log.ts';
 import type { Reservations } from '../node/capacity.ts';
 import { parseThresholds, type Threshold } from '../node/thresholds.ts';
 import { defaultRootDir } from '../paths.ts';
-import type { TlsVersionName } from '../server/ciphers.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
 import type {
   discoveryRanges,
@@ -18,6 +17,7 @@ import type {
   rosTransportChoices,
   runtimeChoices,
 } from './roslet-fields.ts';
+import type { TlsVersionName } from './tls-names.ts';
 
 export type RuntimeChoice = (typeof runtimeChoices)[number];
 

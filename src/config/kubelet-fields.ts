@@ -3,7 +3,7 @@
  * limits as in the kubelet of Kubernetes 1.36. Nested fields are written with dots. The fields that are known but not
  * followed are in `later-fields.ts`; together they are all that the type has.
  */
-import { tlsVersions } from '../server/ciphers.ts';
+import { tlsVersions } from './tls-names.ts';
 import type { FieldKind, KindValues } from './values.ts';
 
 export interface FieldSpec<K extends FieldKind = FieldKind> {

@@ -3,8 +3,8 @@ import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { parseQuantity } from '../api/quantity.ts';
 import { evictionSignals } from '../node/thresholds.ts';
-import { knownSuites } from '../server/ciphers.ts';
 import type { KubeletFieldName, KubeletValues } from './kubelet-fields.ts';
+import { knownSuites } from './tls-names.ts';
 
 export interface FieldProblem {
   path: KubeletFieldName;

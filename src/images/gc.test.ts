@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../runtime/runtime.ts';
 import { silentLogger } from '../log.ts';
-import { createMetrics } from '../server/metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { chooseImages, createImageCollector, type ImageGcPolicy, type KnownImage } from './gc.ts';
 
 const day = 86_400_000;

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Image, ImageService } from '../../runtime/runtime.ts';
 import type { EventRecorder, ObjectReference } from '../events.ts';
 import type { Logger } from '../log.ts';
-import type { Metrics } from '../server/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { formatImageReference, parseImageReference, withDefaultTag } from './reference.ts';
 
 export interface ImageGcPolicy {

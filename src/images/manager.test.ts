@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Image, type ImageAuth, type ImageService, RuntimeError } from '../../runtime/runtime.ts';
 import type { Pod } from '../api/core.gen.ts';
 import { silentLogger } from '../log.ts';
-import { createMetrics } from '../server/metrics.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { ImageError } from './error.ts';
 import { createImageManager, formatDuration } from './manager.ts';
 

@@ -4,9 +4,9 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { instrumentedRuntime } from '../instrumented-runtime.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Paths } from '../paths.ts';
 import { RuntimeSet } from '../pods/runtimes.ts';
-import type { Metrics } from '../server/metrics.ts';
 import { program } from './programs.ts';
 
 /** @param usedCri whether pods of an earlier life of the agent run in a container engine, started or not by now */

@@ -9,6 +9,7 @@ import type { EventLog } from '../events/recorder.ts';
 import { runHousekeeping } from '../housekeeping.ts';
 import { createImageCollector, type ImageCollector } from '../images/gc.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { runEviction } from '../node/eviction-manager.ts';
 import { hasDedicatedImageFs, observeMachine } from '../node/machine-stats.ts';
 import type { NodeMonitor } from '../node/node.ts';
@@ -21,8 +22,7 @@ import type { RuntimeWatch } from '../pods/runtime-watch.ts';
 import type { RuntimeSet } from '../pods/runtimes.ts';
 import type { PodWorker } from '../pods/worker.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
-import type { Metrics } from '../server/metrics.ts';
-import { diskUsageReader } from '../server/stats/disk-usage.ts';
+import { diskUsageReader } from '../volumes/disk-usage-reader.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 
 const housekeepingMs = 5000;

@@ -9,6 +9,7 @@ import type { EventLog } from '../events/recorder.ts';
 import { createCredentialSource, dockerConfigPaths } from '../images/credentials.ts';
 import { createImageManager, defaultImageBackoff } from '../images/manager.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import type { Paths } from '../paths.ts';
 import { ActualReader } from '../pods/actual-reader.ts';
@@ -21,7 +22,6 @@ import type { CgroupManager } from '../resources/cgroups.ts';
 import type { ResourceContext } from '../resources/container.ts';
 import { qosClass } from '../resources/qos.ts';
 import type { RuntimeHealth } from '../runtime-health.ts';
-import type { Metrics } from '../server/metrics.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 

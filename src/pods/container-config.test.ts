@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Container, Pod, PodSpec, VolumeMount } from '../api/core.gen.ts';
+import { createMetrics } from '../metrics/metrics.ts';
 import { agentPaths } from '../paths.ts';
-import { createMetrics } from '../server/metrics.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import { volumeManager } from '../volumes/manager.ts';
 import {

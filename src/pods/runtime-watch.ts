@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runtime, RuntimeEvent } from '../../runtime/runtime.ts';
 import type { Logger } from '../log.ts';
-import type { Metrics } from '../server/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { podNameLabel, podNamespaceLabel, podUidLabel } from './identity.ts';
 
 export interface SeenPod {

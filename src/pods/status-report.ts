@@ -1,8 +1,8 @@
 /** What a worker tells of its pod: the status, how far the pod has come and what it waits for, when it is news. */
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Pod, PodStatus } from '../api/core.gen.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { ProbeResults } from '../probes/results.ts';
-import type { Metrics } from '../server/metrics.ts';
 import type { Plan } from './actions.ts';
 import { type ActualPod, currentSandbox } from './actual.ts';
 import type { Failures } from './failures.ts';

@@ -2,8 +2,8 @@
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Container, Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { ProbeResults } from '../probes/results.ts';
-import type { Metrics } from '../server/metrics.ts';
 import type { ActualReader } from './actual-reader.ts';
 import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects } from './effects.ts';

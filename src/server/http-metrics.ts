@@ -1,5 +1,5 @@
 /** How the kubelet's metrics name a request: by a few paths and methods, so that no client can make series of its own. */
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 
 export interface RequestLabels {
   readonly method: string;

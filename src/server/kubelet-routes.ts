@@ -1,6 +1,7 @@
 /** The kubelet's own endpoints (`/pods`, `/containerLogs`, `/exec`, …) in the kubelet's shapes. */
 import type { Pod } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { AgentView } from './agent-view.ts';
 import { checkpointContainer } from './checkpoint.ts';
 import { sendContainerLog } from './container-logs.ts';
@@ -8,7 +9,6 @@ import { ApiError } from './errors.ts';
 import { exposition, expositionType, type MetricFamily } from './exposition.ts';
 import { healthRoutes } from './health.ts';
 import { type Exchange, needsUpgrade, type Route, sendJson, sendText } from './http.ts';
-import type { Metrics } from './metrics.ts';
 import type { MetricsText } from './metrics-text.ts';
 import { findPod } from './pod-lookup.ts';
 import { runCommand } from './run.ts';

@@ -1,11 +1,11 @@
 /** The gauges of `/metrics`: read from what is, whenever they are asked for. */
 import { Gauge, type Registry } from 'prom-client';
+import { counters } from '../metrics/definitions.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { podNamespace, podUid } from '../pods/identity.ts';
 import { isStaticPod } from '../sources/source.ts';
 import { kubernetesVersion } from '../version.ts';
 import type { AgentView } from './agent-view.ts';
-import { counters } from './metric-definitions.ts';
-import type { Metrics } from './metrics.ts';
 import { filesystemSpace } from './stats/node-usage.ts';
 
 export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView): void {

@@ -3,10 +3,10 @@
  * nobody scrapes does not pay for it.
  */
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { counters, histograms } from '../metrics/definitions.ts';
+import type { CounterName, HistogramName, Metrics } from '../metrics/metrics.ts';
 import type { AgentView } from './agent-view.ts';
-import { counters, histograms } from './metric-definitions.ts';
 import { addGauges } from './metric-gauges.ts';
-import type { CounterName, HistogramName, Metrics } from './metrics.ts';
 
 export interface MetricsText {
   readonly contentType: string;

@@ -12,9 +12,9 @@ import {
   selfSignedPair,
 } from '../certificates/files.ts';
 import type { KubeletServerConfig } from '../config/agent-config.ts';
+import { opensslCiphers, tlsVersions } from '../config/tls-names.ts';
 import type { Logger } from '../log.ts';
-import { opensslCiphers, tlsVersions } from './ciphers.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 
 export interface TlsFiles {
   config: KubeletServerConfig;

@@ -10,7 +10,7 @@ import { PodSource } from '../../src/cluster/pod-source.ts';
 import { StatusWriter } from '../../src/cluster/status-writer.ts';
 import type { ClusterConfig } from '../../src/config/agent-config.ts';
 import { silentLogger } from '../../src/log.ts';
-import { createMetrics } from '../../src/server/metrics.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
 import { until } from '../agent.ts';
 import { json, ScriptedApi } from './api-script.ts';
 

@@ -1,9 +1,9 @@
 /**
  * What the agent counts and times, under the kubelet's metric names. Recording costs a map lookup and needs no library;
- * `metrics-text.ts`, loaded with the first scrape, turns it into the Prometheus text.
+ * `server/metrics-text.ts`, loaded with the first scrape, turns it into the Prometheus text.
  */
 
-import { type counters, histograms } from './metric-definitions.ts';
+import { type counters, histograms } from './definitions.ts';
 
 export type CounterName = keyof typeof counters;
 export type HistogramName = keyof typeof histograms;

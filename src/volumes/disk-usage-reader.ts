@@ -1,6 +1,6 @@
 /** What a directory tree takes on disk, remembered for a while: trees are walked, not watched. */
 import { stat } from 'node:fs/promises';
-import { blockUsage, inodeUsage } from '../../volumes/disk-usage.ts';
+import { blockUsage, inodeUsage } from './disk-usage.ts';
 
 export interface DiskUsage {
   timestampMs: number;

@@ -4,7 +4,7 @@ import { link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { diskUsageReader } from './disk-usage.ts';
+import { diskUsageReader } from './disk-usage-reader.ts';
 
 const signal = new AbortController().signal;
 let dir: string;

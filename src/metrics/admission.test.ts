@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { preemptionSignal, rejectionReason } from './admission-metrics.ts';
+import { preemptionSignal, rejectionReason } from './admission.ts';
 
 test.each([
   ['OutOfcpu', 'OutOfcpu'],
