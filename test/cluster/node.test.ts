@@ -243,8 +243,12 @@ describe('a pod of the cluster', () => {
       return items[0];
     });
     expect(told.message).toBe('The pod waits for room until these have ended: default/large');
-    const { phase, reason, conditions } = (await pod('large')).status ?? {};
-    expect({ phase, reason }).toEqual({ phase: 'Failed', reason: 'Preempting' });
+    // Each pod is told of by itself.
+    const { reason, conditions } = await until('large has failed', async () => {
+      const { status } = await pod('large');
+      return status?.phase === 'Failed' && status;
+    });
+    expect(reason).toBe('Preempting');
     expect(conditions?.find(({ type }) => type === 'DisruptionTarget')).toMatchObject({
       status: 'True',
       reason: 'TerminationByKubelet',

@@ -32,6 +32,8 @@ export function startCases(bench: Bench): void {
     const out = { volumeMounts: [{ name: 'out', mountPath: '/out' }] };
     await bench.run('ordered', {
       restartPolicy: 'Never',
+      // The sidecar may be slow to end by itself.
+      terminationGracePeriodSeconds: 30,
       initContainers: [
         main(say('first'), { ...out, name: 'first' }),
         main(say('sidecar', untilTerm), { ...out, name: 'sidecar', restartPolicy: 'Always' }),
@@ -222,7 +224,7 @@ export function endCases(bench: Bench): void {
       'its words are there',
       async () => (await bench.kubectl('logs', '--previous', 'crashing')) === 'attempt\n',
     );
-    expect(await bench.eventReasons('crashing')).toContain('BackOff');
+    await until('its event is there', async () => (await bench.eventReasons('crashing')).includes('BackOff'));
   });
 
   it('tells what it wrote as its last words', async () => {

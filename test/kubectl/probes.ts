@@ -8,6 +8,8 @@ const exec = (script: string) => ({ exec: { command: ['sh', '-c', script] }, per
 export function probeCases(bench: Bench): void {
   it('restarts what is not alive', async () => {
     await bench.run('dead', {
+      // It may be slow to end by itself.
+      terminationGracePeriodSeconds: 30,
       containers: [
         main(untilTerm, { livenessProbe: { ...exec('echo no sign of life; exit 1'), failureThreshold: 2 } }),
       ],
@@ -20,7 +22,7 @@ export function probeCases(bench: Bench): void {
     expect(mainOf(pod)?.lastState?.terminated).toMatchObject({ exitCode: 0, reason: 'Completed' });
     const described = await until('its events are told', async () => {
       const text = await bench.kubectl('describe', 'pod', 'dead');
-      return text.includes('Killing') && text;
+      return text.includes('Unhealthy') && text.includes('Killing') && text;
     });
     expect(described).toMatch(/Warning +Unhealthy .* Liveness probe failed: no sign of life/);
     expect(described).toMatch(/Normal +Killing .* Container main failed liveness probe, will be restarted/);

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { until } from '../agent.ts';
 import { busyboxImage } from '../peers/images.ts';
-import { type Bench, main, untilTerm } from './harness.ts';
+import { type Bench, main, mainOf, untilTerm } from './harness.ts';
 
 export function logCases(bench: Bench): void {
   it('reads logs, and parts of them', async () => {
@@ -37,11 +37,11 @@ export function logCases(bench: Bench): void {
 
   it('follows a log to its end', async () => {
     await bench.run('followed', { restartPolicy: 'Never', containers: [main('echo a; sleep 3; echo b')] });
-    await bench.podUntil(
-      'followed',
-      'runs',
-      ({ status }) => status?.containerStatuses?.[0]?.state?.waiting === undefined,
-    );
+    // Of a pod that no scheduler has bound yet the API server says that its log is empty, and that it ended.
+    await bench.podUntil('followed', 'has started', (pod) => {
+      const { running, terminated } = mainOf(pod)?.state ?? {};
+      return (running ?? terminated) !== undefined;
+    });
     expect((await bench.try(['logs', '-f', 'followed'])).stdout).toBe('a\nb\n');
   });
 
