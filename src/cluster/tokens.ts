@@ -76,7 +76,7 @@ export class ServiceAccountTokens {
           const level = failures === 1 ? 'warn' : 'debug';
           log[level]({ err, podUid: asked.uid }, 'cannot renew a token, the last one stays');
           firstTry.resolve();
-          await pause(retryDelayMs(failures, err, backoff), signal);
+          await this.#o.client.untilRetry(retryDelayMs(failures, err, backoff), signal);
         }
       }
     };
@@ -103,11 +103,12 @@ export class ServiceAccountTokens {
     const answer = await client.create<TokenRequest>(path, body, this.#signal);
     if (answer.status === undefined)
       throw new Error('the API server answered a TokenRequest without a token');
-    const token: Token = {
-      token: answer.status.token,
-      askedMs,
-      expiresMs: Date.parse(answer.status.expirationTimestamp),
-    };
+    const { token: text, expirationTimestamp } = answer.status;
+    const { expirationSeconds } = answer.spec ?? {};
+    // For how long, by our own clock: that of the API server may be another.
+    const expiresMs =
+      expirationSeconds === undefined ? Date.parse(expirationTimestamp) : askedMs + expirationSeconds * 1000;
+    const token: Token = { token: text, askedMs, expiresMs };
     this.#tokens.set(key, token);
     store.put(recordKind, key, token).catch((err: unknown) => {
       log.error({ err }, 'cannot keep a token; a reboot without the API server would not have it');

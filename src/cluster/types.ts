@@ -15,6 +15,7 @@ export interface TokenRequest {
   kind: 'TokenRequest';
   spec: {
     audiences: string[];
+    /** In an answer: as it was granted. */
     expirationSeconds?: number;
     boundObjectRef?: { apiVersion: string; kind: string; name: string; uid: string };
   };

@@ -98,6 +98,19 @@ it.each([
   expect(await of.token(pod, { path: 'token' }, soon())).toBe('second');
 });
 
+it('a token lives as long as the API server says, also where its clock is far behind', async () => {
+  const { tokens: of, renewed, clock } = tokens();
+  api.answer = (_, response) => {
+    const expirationTimestamp = new Date(clock.nowMs - hour).toISOString();
+    json(response, 201, { spec: { expirationSeconds: 600 }, status: { token: 'only', expirationTimestamp } });
+  };
+  for (let n = 0; n < 20; n += 1) expect(await of.token(pod, { path: 'token' }, soon())).toBe('only');
+  expect(api.asked).toHaveLength(1);
+  clock.nowMs += 500_000;
+  await of.token(pod, { path: 'token' }, soon());
+  await until('the pod is told', () => renewed.length === 1);
+});
+
 it('a renewal is tried until it works, and ends with the pod', async () => {
   const { tokens: of, renewed, clock } = tokens();
   api.answer = issue('first', clock.nowMs + hour);
