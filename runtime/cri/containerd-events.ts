@@ -16,7 +16,7 @@ const filters = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/containers/creat
 );
 
 export async function subscribeContainerd(subscription: Subscription): Promise<void> {
-  const { connection, owners, signal, push } = subscription;
+  const { connection, owners, exits, signal, push } = subscription;
   const tell = async (type: RuntimeEvent['type'], id: string) => {
     const podSandboxId =
       type === 'deleted' ? (owners.remembered(id) ?? '') : await untilShown(subscription, type, id);
@@ -24,15 +24,18 @@ export async function subscribeContainerd(subscription: Subscription): Promise<v
   };
   await connection.stream(methods.subscribe, { filters }, signal, (envelope) => {
     const event = containerdEvent(envelope);
+    if (event?.type === 'stopped') exits.note(event.id, event.exitCode);
     // When CRI cannot be asked what changed, the reader has to look at everything.
     if (event)
       tell(event.type, event.id).catch(() => push({ type: 'resync', podSandboxId: '', containerId: '' }));
   });
 }
 
-export function containerdEvent(
-  envelope: events.Envelope,
-): { type: RuntimeEvent['type']; id: string } | undefined {
+export type ContainerdEvent =
+  | { type: Exclude<RuntimeEvent['type'], 'stopped'>; id: string }
+  | { type: 'stopped'; id: string; exitCode: number };
+
+export function containerdEvent(envelope: events.Envelope): ContainerdEvent | undefined {
   const value = envelope.event?.value ?? Buffer.alloc(0);
   switch (envelope.topic) {
     case '/containers/create':
@@ -46,7 +49,9 @@ export function containerdEvent(
     case '/tasks/exit': {
       const exit = events.TaskExit.decode(value);
       // Commands that were run in the container exit under an id of their own.
-      return exit.id === exit.containerId ? { type: 'stopped', id: exit.id } : undefined;
+      return exit.id === exit.containerId
+        ? { type: 'stopped', id: exit.id, exitCode: exit.exitStatus }
+        : undefined;
     }
     default:
       return undefined;

@@ -86,10 +86,14 @@ test.each([
   ['/tasks/oom', events.TaskOOM.encode({ containerId: 'c' }).finish(), { type: 'oom', id: 'c' }],
   [
     '/tasks/exit',
-    events.TaskExit.encode({ containerId: 'c', id: 'c' }).finish(),
-    { type: 'stopped', id: 'c' },
+    events.TaskExit.encode({ containerId: 'c', id: 'c', exitStatus: 7 }).finish(),
+    { type: 'stopped', id: 'c', exitCode: 7 },
   ],
-  ['/tasks/exit', events.TaskExit.encode({ containerId: 'c', id: 'exec1' }).finish(), undefined],
+  [
+    '/tasks/exit',
+    events.TaskExit.encode({ containerId: 'c', id: 'exec1', exitStatus: 0 }).finish(),
+    undefined,
+  ],
   ['/snapshot/prepare', new Uint8Array(), undefined],
 ])("containerd's %s is understood", (topic, bytes, expected) => {
   expect(containerdEvent(envelope(topic, bytes))).toEqual(expected);

@@ -14,11 +14,13 @@ import type { Connection } from './connection.ts';
 import { subscribeContainerd } from './containerd-events.ts';
 import { subscribeCri } from './cri-events.ts';
 import { hasCode } from './errors.ts';
+import type { Exits } from './exits.ts';
 import type { Owners } from './owners.ts';
 
 export interface EventSources {
   connection: Connection;
   owners: Owners;
+  exits: Exits;
   log: Logger;
   version(signal: AbortSignal): Promise<RuntimeVersion>;
 }
@@ -26,6 +28,7 @@ export interface EventSources {
 export interface Subscription {
   connection: Connection;
   owners: Owners;
+  exits: Exits;
   signal: AbortSignal;
   push(event: RuntimeEvent): void;
 }
@@ -60,10 +63,11 @@ async function keepSubscribed(
   push: (event: RuntimeEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { connection, owners, log } = sources;
+  const { connection, owners, exits, log } = sources;
   for (let failures = 0; !signal.aborted; failures++) {
     const attempt = new AbortController();
-    const subscription = { connection, owners, push, signal: AbortSignal.any([signal, attempt.signal]) };
+    const both = AbortSignal.any([signal, attempt.signal]);
+    const subscription = { connection, owners, exits, push, signal: both };
     try {
       const subscribe = hasSharedEvents(await sources.version(signal)) ? subscribeContainerd : subscribeCri;
       // The runtime does not confirm a subscription; that it answers a later call shows that it has got ours.

@@ -24,6 +24,7 @@ import {
 } from './encode.ts';
 import { hasCode } from './errors.ts';
 import { runtimeEvents } from './events.ts';
+import { knownExits } from './exits.ts';
 import { refuseIgnoredStopSignal, refuseUnknownFields } from './features.ts';
 import { criImages } from './images.ts';
 import * as methods from './methods.ts';
@@ -56,6 +57,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
   });
   options.signal?.addEventListener('abort', () => connection.close(), { once: true });
   const owners = containerOwners(connection, requestTimeoutMs);
+  const exits = knownExits();
   let name: string | undefined;
 
   const within = (signal: AbortSignal | undefined, timeoutMs = requestTimeoutMs): CallOptions => ({
@@ -158,7 +160,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
         owners.sandboxOf(containerId, signal),
       ]);
       if (!status) throw new RuntimeError('NotFound', `container ${containerId} has no status`);
-      return decodeContainerStatus(status, podSandboxId);
+      return exits.fill(decodeContainerStatus(status, podSandboxId));
     },
 
     async updateContainerResources(containerId, resources, signal) {
@@ -228,7 +230,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     events: (signal) =>
-      runtimeEvents({ connection, owners, log, version: (signal) => runtime.version(signal) }, signal),
+      runtimeEvents({ connection, owners, exits, log, version: (signal) => runtime.version(signal) }, signal),
 
     images: criImages(connection, requestTimeoutMs),
   };

@@ -100,6 +100,42 @@ describe.each(containerdLines)('without containerd %s', (line) => {
     await runtime.removePodSandbox(going.sandbox);
   });
 
+  // containerd 2 tells of an end by CRI's events alone, which come when it has noted it.
+  test.skipIf(line === '2.x')(
+    'how a container ended is known, also when containerd is killed while it notes that',
+    async () => {
+      const stop = new AbortController();
+      let resyncs = 0;
+      const reading = (async () => {
+        for await (const { type } of runtime.events(stop.signal)) if (type === 'resync') resyncs += 1;
+      })();
+      const ends: unknown[] = [];
+      // It deletes the task first, which takes it some ten milliseconds.
+      const waitsMs = [5, 10, 15, 20, 30, 40, 60, 80];
+      for (const waitMs of waitsMs) {
+        await expect.poll(() => resyncs, { timeout: 10_000 }).toBeGreaterThan(ends.length);
+        const name = `noted-${waitMs}`;
+        const { sandbox, container } = await startContainer(name, 'sleep 0.3; echo bye; exit 7');
+        const log = join(containerd.root, 'logs', name, 'main.log');
+        while (!readFileSync(log, 'utf8').includes('bye')) await sleep(1);
+        await sleep(waitMs);
+        await containerd.kill9();
+        await containerd.restart();
+        await expect.poll(() => runtime.version().then(() => 'answers', String)).toBe('answers');
+        // What it is not sure of after a restart is to be stopped, by CRI.
+        if ((await stateOf(container)) === 'CONTAINER_UNKNOWN') await runtime.stopContainer(container, 0);
+        await expect.poll(() => stateOf(container), { timeout: 10_000 }).toBe('CONTAINER_EXITED');
+        const { exitCode, reason } = await runtime.containerStatus(container);
+        ends.push({ waitMs, exitCode, reason });
+        await runtime.removePodSandbox(sandbox);
+      }
+      expect(ends).toEqual(waitsMs.map((waitMs) => ({ waitMs, exitCode: 7, reason: 'Error' })));
+      stop.abort();
+      await reading;
+    },
+    120_000,
+  );
+
   test('events end with a resync on return, and tell of what happens then', async () => {
     const { sandbox, container } = await startContainer('watched', 'sleep 1000');
     const stop = new AbortController();

@@ -34,6 +34,7 @@ export interface TaskStart {
 export interface TaskExit {
   containerId: string;
   id: string;
+  exitStatus: number;
 }
 
 export interface TaskOOM {
@@ -305,7 +306,7 @@ export const TaskStart: MessageFns<TaskStart> = {
 };
 
 function createBaseTaskExit(): TaskExit {
-  return { containerId: "", id: "" };
+  return { containerId: "", id: "", exitStatus: 0 };
 }
 
 export const TaskExit: MessageFns<TaskExit> = {
@@ -315,6 +316,9 @@ export const TaskExit: MessageFns<TaskExit> = {
     }
     if (message.id !== "") {
       writer.uint32(18).string(message.id);
+    }
+    if (message.exitStatus !== 0) {
+      writer.uint32(32).uint32(message.exitStatus);
     }
     return writer;
   },
@@ -348,6 +352,14 @@ export const TaskExit: MessageFns<TaskExit> = {
             message.id = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.exitStatus = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -367,6 +379,7 @@ export const TaskExit: MessageFns<TaskExit> = {
     const message = createBaseTaskExit();
     message.containerId = object.containerId ?? "";
     message.id = object.id ?? "";
+    message.exitStatus = object.exitStatus ?? 0;
     return message;
   },
 };
