@@ -8,6 +8,7 @@ import type { Container, Pod } from '../../src/api/core.gen.ts';
 import { isReady, nodeName, TestAgent, until } from '../agent.ts';
 import { startContainerd, type TestContainerd } from '../peers/containerd.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
+import { type Expectation, podsOf, untilShown } from './account.ts';
 
 const steady = ['steady-0', 'steady-1', 'steady-2'];
 const rounds = 12;
@@ -60,11 +61,6 @@ const probed: Partial<Container> = {
   livenessProbe: { exec: { command: ['true'] }, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 },
 };
 
-const found = async (): Promise<Map<string, Pod>> => {
-  const { items } = await plane.get<{ items: Pod[] }>('pods');
-  return new Map(items.map((item) => [item.metadata?.name ?? '', item]));
-};
-
 /** Mulberry32: the same choices again for the same seed. */
 function belowFrom(start: number): (limit: number) => number {
   let state = start;
@@ -80,65 +76,88 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 it(`nothing is restarted and nothing is lost (ROSLET_SEED=${seed})`, async () => {
   const below = belowFrom(seed);
+  /** What was done, for a failure to tell. */
+  const history: string[] = [];
+  const shows = (what: string, expectations: Expectation[]) =>
+    untilShown(what, { plane, agent, containerd }, expectations, patienceMs, () => history);
+  const steadyAreReady = steady.map((name) => ({
+    pod: name,
+    should: 'ready',
+    holds: (found?: Pod) => found !== undefined && isReady(found),
+  }));
   for (const name of steady) await plane.create(pod(name, loop, 'Always', probed));
-  await until('all run', async () => [...(await found()).values()].filter(isReady).length === steady.length);
-  const before = await found();
+  const before = await shows('all run', steadyAreReady);
 
-  const faults: (() => Promise<void>)[] = [
-    async () => {
+  const faults: Record<string, (ms: number) => Promise<void>> = {
+    'kube-apiserver killed': async (ms) => {
       await plane.stopPart('kube-apiserver');
-      await pause(below(3000));
+      await pause(ms);
       await plane.startPart('kube-apiserver');
     },
-    async () => {
+    'kube-apiserver stopped': async (ms) => {
       plane.signal('kube-apiserver', 'SIGSTOP');
-      await pause(below(4000));
+      await pause(ms);
       plane.signal('kube-apiserver', 'SIGCONT');
     },
-    async () => {
+    'etcd stopped': async (ms) => {
       plane.signal('etcd', 'SIGSTOP');
-      await pause(below(4000));
+      await pause(ms);
       plane.signal('etcd', 'SIGCONT');
     },
-    async () => {
+    'etcd killed': async () => {
       await plane.stopPart('etcd');
       await plane.startPart('etcd');
     },
-    async () => {
+    'containerd stopped': async (ms) => {
       await containerd.freeze();
-      await pause(below(5000));
+      await pause(ms);
       containerd.thaw();
     },
-    async () => {
+    'containerd killed': async (ms) => {
       await containerd.kill9();
-      await pause(below(3000));
+      await pause(ms);
       await containerd.restart();
     },
-    async () => {
+    'the agent killed': async (ms) => {
       await agent.stop('SIGKILL');
-      await pause(below(1000));
+      await pause(ms);
       await agent.start();
     },
-  ];
-  const wanted = new Map<string, 'Succeeded' | 'Failed' | 'gone'>();
+  };
+  const ends: Expectation[] = [];
+  const endsAs = (name: string, phase: string, exitCode: number) =>
+    ends.push({
+      pod: name,
+      should: `${phase}, after one run that ended with ${exitCode}`,
+      holds: (found) => {
+        const { restartCount, state } = found?.status?.containerStatuses?.[0] ?? {};
+        return (
+          found?.status?.phase === phase && restartCount === 0 && state?.terminated?.exitCode === exitCode
+        );
+      },
+    });
   const startedAt = Date.now();
   let round = 0;
   for (; round < rounds || Date.now() - startedAt < minimumMs; round += 1) {
     const ok = `ok-${round}`;
     const bad = `bad-${round}`;
     const gone = `gone-${round}`;
+    // All at once: what is asked in between depends on how things go.
+    const [lasts, which, ms] = [below(2), below(Object.keys(faults).length), below(5000)];
     const churn = until(
       'the pods of the round are made',
       async () => {
-        const there = await found();
-        if (!there.has(ok)) await plane.create(pod(ok, `sleep ${below(2)}`, 'Never'));
+        const there = await podsOf(plane);
+        if (!there.has(ok)) await plane.create(pod(ok, `sleep ${lasts}`, 'Never'));
         if (!there.has(bad)) await plane.create(pod(bad, 'exit 7', 'Never'));
         if (!there.has(gone)) await plane.create(pod(gone, loop));
         return true;
       },
       patienceMs,
     );
-    await faults[below(faults.length)]?.();
+    const [name, fault] = Object.entries(faults)[which]!;
+    history.push(`round ${round}: ${name} for ${ms} ms from ${new Date().toISOString()}`);
+    await fault(ms);
     await churn;
     await until(
       'one is deleted',
@@ -148,36 +167,15 @@ it(`nothing is restarted and nothing is lost (ROSLET_SEED=${seed})`, async () =>
       },
       patienceMs,
     );
-    wanted.set(ok, 'Succeeded').set(bad, 'Failed').set(gone, 'gone');
+    endsAs(ok, 'Succeeded', 0);
+    endsAs(bad, 'Failed', 7);
+    ends.push({ pod: gone, should: 'gone', holds: (found) => found === undefined });
   }
 
-  await until(
-    'the cluster knows how it all ended',
-    async () => {
-      const there = await found();
-      const wrong = [...wanted].filter(([name, end]) => (there.get(name)?.status?.phase ?? 'gone') !== end);
-      if (wrong.length > 0)
-        throw new Error(
-          wrong
-            .map(([name, end]) => `${name} should be ${end}: ${JSON.stringify(there.get(name)?.status)}`)
-            .join('\n'),
-        );
-      return steady.every((name) => isReady(there.get(name) as Pod));
-    },
-    patienceMs,
-  );
-  console.log(`${round} faults in ${Math.round((Date.now() - startedAt) / 1000)} s, ${wanted.size} pods`);
-  const after = await found();
+  const after = await shows('the cluster knows how it all ended', [...ends, ...steadyAreReady]);
+  console.log(`${round} faults in ${Math.round((Date.now() - startedAt) / 1000)} s, ${ends.length} pods`);
   for (const name of steady) {
     const [then, now] = [before, after].map((pods) => pods.get(name)?.status?.containerStatuses?.[0]);
     expect(now).toMatchObject({ restartCount: 0, containerID: then?.containerID });
-  }
-  for (const [name, end] of wanted) {
-    if (end === 'gone') continue;
-    const ended = after.get(name)?.status?.containerStatuses?.[0];
-    expect(ended).toMatchObject({
-      restartCount: 0,
-      state: { terminated: { exitCode: end === 'Failed' ? 7 : 0 } },
-    });
   }
 }, 3_600_000);

@@ -38,6 +38,7 @@ export interface TestContainerd {
   restart(): Promise<void>;
   /** Ends everything and removes every trace. */
   stop(): Promise<void>;
+  log(): string;
   /** What is left of pods after their removal; empty when all is well. */
   leftovers(): string[];
   /** Pids of the relays that agents hold to it. */
@@ -119,6 +120,7 @@ export async function startContainerd(
       await start();
     },
     stop,
+    log: () => readFileSync(join(dir, 'containerd.log'), 'utf8'),
     leftovers: () => leftoversOfPods(dir),
     relays: () => relaysTo(paths.socket),
   };

@@ -19,22 +19,39 @@ const programs = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler',
 
 type Part = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler';
 
+export interface ControlPlaneOptions {
+  /** Of this machine, where the API server listens. */
+  address?: string;
+  /** More of them. */
+  flags?: Partial<Record<Part, readonly string[]>>;
+}
+
 export class ControlPlane {
   readonly dir: string;
+  readonly #address: string;
+  readonly #flags: Partial<Record<Part, readonly string[]>>;
   readonly #binDir: string;
   readonly #ca: CertificateAuthority;
   readonly #ports: { etcd: number; peer: number; api: number; manager: number; scheduler: number };
   readonly #running = new Map<Part, ChildProcess>();
 
-  private constructor(dir: string, binDir: string, ca: CertificateAuthority, ports: number[]) {
+  private constructor(
+    dir: string,
+    binDir: string,
+    ca: CertificateAuthority,
+    ports: number[],
+    { address = '127.0.0.1', flags = {} }: ControlPlaneOptions,
+  ) {
     this.dir = dir;
+    this.#address = address;
+    this.#flags = flags;
     this.#binDir = binDir;
     this.#ca = ca;
     const [etcd = 0, peer = 0, api = 0, manager = 0, scheduler = 0] = ports;
     this.#ports = { etcd, peer, api, manager, scheduler };
   }
 
-  static async start(): Promise<ControlPlane> {
+  static async start(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
     const binDir = await kubernetesBinaries(...programs);
     const dir = await mkdtemp(join(tmpdir(), 'roslet-cp-'));
     const plane = new ControlPlane(
@@ -42,11 +59,12 @@ export class ControlPlane {
       binDir,
       await CertificateAuthority.create(dir, 'ca'),
       await freePorts(5),
+      options,
     );
     await plane.#ca.sign('apiserver', {
       subject: '/CN=kube-apiserver',
       usage: 'serverAuth',
-      names: 'DNS:localhost,IP:127.0.0.1,IP:10.96.0.1',
+      names: `DNS:localhost,IP:127.0.0.1,IP:10.96.0.1,IP:${plane.#address}`,
     });
     await plane.#ca.sign('kubelet-client', {
       subject: '/O=system:masters/CN=kube-apiserver-kubelet-client',
@@ -87,7 +105,7 @@ export class ControlPlane {
 kind: Config
 current-context: test
 contexts: [{name: test, context: {cluster: test, user: ${name}}}]
-clusters: [{name: test, cluster: {server: "https://127.0.0.1:${this.#ports.api}", certificate-authority: ${this.#ca.certFile}}}]
+clusters: [{name: test, cluster: {server: "https://${this.#address}:${this.#ports.api}", certificate-authority: ${this.#ca.certFile}}}]
 users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${keyFile}}}]
 `,
     );
@@ -133,7 +151,7 @@ users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${ke
   async startPart(part: Part): Promise<void> {
     const log = openSync(join(this.dir, `${part}.log`), 'a');
     const program = part === 'etcd' ? 'etcd' : join(this.#binDir, part);
-    const child = spawn(program, this.#arguments(part), {
+    const child = spawn(program, [...this.#arguments(part), ...(this.#flags[part] ?? [])], {
       stdio: ['ignore', log, log],
       detached: true,
       cwd: this.dir,
@@ -176,6 +194,23 @@ users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${ke
       await this.startPart('etcd');
       await this.startPart('kube-apiserver');
     };
+  }
+
+  /** How each part is, for who wonders why a test failed. */
+  async health(): Promise<string> {
+    const states = [...this.#running].map(async ([part, child]) => {
+      if (child.exitCode !== null || child.signalCode !== null)
+        return `${part} ended with ${child.exitCode ?? child.signalCode}`;
+      const answer = await Promise.race([
+        this.#isReady(part).then(
+          (isReady) => (isReady ? 'answers' : 'does not answer'),
+          (error: Error) => `fails: ${error.message.slice(0, 300)}`,
+        ),
+        sleep(10_000, 'hangs'),
+      ]);
+      return `${part} ${answer}`;
+    });
+    return (await Promise.all(states)).join(', ');
   }
 
   log(part: Part): string {
@@ -221,7 +256,7 @@ users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${ke
         ];
       case 'kube-apiserver':
         return [
-          ...[`--etcd-servers=${url(etcd)}`, '--bind-address=127.0.0.1', `--secure-port=${api}`],
+          ...[`--etcd-servers=${url(etcd)}`, `--bind-address=${this.#address}`, `--secure-port=${api}`],
           ...['--endpoint-reconciler-type=none', '--service-cluster-ip-range=10.96.0.0/16'],
           ...['--authorization-mode=Node,RBAC', '--enable-admission-plugins=NodeRestriction'],
           ...['--allow-privileged=true', `--client-ca-file=${at('ca.crt')}`, `--cert-dir=${dir}`],
