@@ -20,6 +20,7 @@ it('gives a request its time from its turn on, however long it waited for it', a
       return { status: 200, headers: {}, body };
     },
     renew: () => undefined,
+    onRegained: () => () => undefined,
     close: () => undefined,
   };
   const client = new KubeClient(access, 'test', () => turn, connection);

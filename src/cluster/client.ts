@@ -129,6 +129,21 @@ export class KubeClient {
     }
   }
 
+  /**
+   * Waits for the next try of what failed; ends early without an error when the signal aborts. While the server is out
+   * of reach tries grow rare: once it is reached again, whoever found out, all go on.
+   */
+  async untilRetry(ms: number, signal: AbortSignal): Promise<void> {
+    const waking = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const end = this.#connection.onRegained(() => {
+      timer ??= setTimeout(() => waking.abort(), Math.random() * regainedMs);
+    });
+    await pause(ms, AbortSignal.any([signal, waking.signal]));
+    clearTimeout(timer);
+    end();
+  }
+
   close(): void {
     this.#connection.close();
   }
@@ -194,6 +209,8 @@ export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   delay(ms, undefined, { signal }).catch(() => undefined);
 
 const requestMs = 30_000;
+/** All that waited need not come at the same instant. */
+const regainedMs = 500;
 
 async function within<T>(
   timeoutMs: number,

@@ -28,6 +28,8 @@ export interface ApiConnection {
   request(request: WireRequest, signal: AbortSignal): Promise<WireAnswer>;
   /** New requests go over a new connection, with credentials read anew; what is under way goes on. */
   renew(): void;
+  /** Calls back when the server is reached again after it could not be. Returns what ends that. */
+  onRegained(listener: () => void): () => void;
   close(): void;
 }
 
@@ -35,6 +37,8 @@ export function apiConnection(access: ClusterAccess): ApiConnection {
   let sessions: Session[] = [];
   let connecting: Promise<Session> | undefined;
   let lastCheckMs = 0;
+  let isOutOfReach = false;
+  const listeners = new Set<() => void>();
 
   const renew = () => {
     for (const { h2 } of sessions) h2.close();
@@ -55,12 +59,17 @@ export function apiConnection(access: ClusterAccess): ApiConnection {
   async function connect(): Promise<Session> {
     const credentials = await access.credentials();
     lastCheckMs = performance.now();
-    const h2 = await openSession(access, credentials);
+    const h2 = await openSession(access, credentials).catch((error: unknown) => {
+      isOutOfReach = true;
+      throw error;
+    });
     const session: Session = { h2, credentials, streams: 0 };
     sessions = [session, ...sessions];
     h2.on('close', () => {
       sessions = sessions.filter((each) => each !== session);
     });
+    if (isOutOfReach) for (const listener of listeners) listener();
+    isOutOfReach = false;
     return session;
   }
 
@@ -105,6 +114,10 @@ export function apiConnection(access: ClusterAccess): ApiConnection {
       }
     },
     renew,
+    onRegained(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     close: () => {
       for (const { h2 } of sessions) h2.destroy();
       sessions = [];

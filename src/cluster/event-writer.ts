@@ -1,7 +1,7 @@
 /** Sends events to the API server, in order, as many as it takes: an event is help for a person, not a record. */
 import type { Event } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
-import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
+import { apiPath, type KubeClient, retryDelayMs } from './client.ts';
 import { ApiStatusError, hasStatus } from './errors.ts';
 
 export class EventWriter {
@@ -45,7 +45,7 @@ export class EventWriter {
         }
         if (!this.#waiting.has(key)) this.#waiting.set(key, event);
         failures += 1;
-        await pause(retryDelayMs(failures, err, backoff), signal);
+        await this.#client.untilRetry(retryDelayMs(failures, err, backoff), signal);
       }
     }
   }

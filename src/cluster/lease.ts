@@ -4,7 +4,7 @@
  */
 import type { Node } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
-import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
+import { apiPath, type KubeClient, retryDelayMs } from './client.ts';
 import { hasStatus } from './errors.ts';
 import type { Lease } from './types.ts';
 
@@ -39,7 +39,7 @@ export async function keepLease(options: LeaseOptions, signal: AbortSignal): Pro
       if (failures === 1) options.log.warn({ err }, 'cannot renew the lease of the node, going on trying');
       waitMs = retryDelayMs(failures, err, { initialMs: 200, maxMs: Math.min(periodMs, 7000) });
     }
-    await pause(waitMs, signal);
+    await options.client.untilRetry(waitMs, signal);
   }
 }
 

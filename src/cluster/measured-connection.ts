@@ -9,6 +9,7 @@ export function measuredConnection(
 ): ApiConnection {
   return {
     renew: () => connection.renew(),
+    onRegained: (listener) => connection.onRegained(listener),
     close: () => connection.close(),
     async request(request, signal) {
       const { method } = request;

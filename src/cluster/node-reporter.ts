@@ -108,7 +108,7 @@ export class NodeReporter {
   }
 
   async #keepTelling(signal: AbortSignal): Promise<void> {
-    const { log, statusUpdateMs } = this.#o;
+    const { client, log, statusUpdateMs } = this.#o;
     let failures = 0;
     while (!signal.aborted) {
       this.#awake = false;
@@ -125,7 +125,7 @@ export class NodeReporter {
         failures += 1;
         if (failures === 1) log.warn({ err }, 'cannot tell the status of the node, going on trying');
         waitMs = Math.min(retryDelayMs(failures, err, { initialMs: 200, maxMs: 10_000 }), statusUpdateMs);
-        await pause(waitMs, signal);
+        await client.untilRetry(waitMs, signal);
         continue;
       }
       await this.#pause(waitMs, signal);

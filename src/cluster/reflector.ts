@@ -56,7 +56,7 @@ export async function reflect<T extends KubeObject>(
       options.onHealth?.(error as Error);
       const retryInMs = retryDelayMs(failures, error, backoff);
       options.log.debug({ err: error, path: options.path, retryInMs }, 'a watch failed');
-      await pause(retryInMs, signal);
+      await options.client.untilRetry(retryInMs, signal);
     }
   }
 }

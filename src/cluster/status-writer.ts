@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { podKey, podName, podNamespace, podUid } from '../pods/identity.ts';
 import { isStaticPod } from '../sources/source.ts';
-import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
+import { apiPath, type KubeClient, retryDelayMs } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { isMirror, type PodSource } from './pod-source.ts';
 import { statusPatch } from './status-patch.ts';
@@ -125,7 +125,7 @@ export class StatusWriter {
           { err, pod: podKey(target), podUid: uid },
           'cannot tell the status of a pod, going on trying',
         );
-        await pause(retryDelayMs(failures, err, backoff), this.#signal);
+        await this.#o.client.untilRetry(retryDelayMs(failures, err, backoff), this.#signal);
       }
     }
   }

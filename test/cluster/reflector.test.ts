@@ -1,5 +1,5 @@
 /** Client and reflector against an API server that does what API servers do in trouble. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Http2ServerResponse } from 'node:http2';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -224,14 +224,27 @@ describe('the client', () => {
     await expect(request).rejects.toThrow('enough');
   });
 
+  it('goes on with all that waits as soon as one request reaches the server again', async () => {
+    const trusted = join(api.dir, 'cert.pem');
+    const right = await readFile(trusted);
+    const other = await ScriptedApi.start();
+    await writeFile(trusted, await readFile(join(other.dir, 'cert.pem')));
+    await other.stop();
+    api.answer = (_, response) => json(response, 200, { ok: true });
+    await expect(client.get('/version', signal)).rejects.toThrow(/cannot be reached/);
+    const hour = 3600_000;
+    let left = 3;
+    for (let n = left; n > 0; n -= 1) void client.untilRetry(hour, ending.signal).then(() => (left -= 1));
+    await writeFile(trusted, right);
+    await client.urgent().get('/version', signal);
+    await until('all go on', () => left === 0);
+  });
+
   it('says so when the server is not whom it trusts', async () => {
     const other = await ScriptedApi.start();
     try {
       const file = await other.kubeconfig('t');
-      await writeFile(
-        join(other.dir, 'cert.pem'),
-        await import('node:fs').then((fs) => fs.readFileSync(join(api.dir, 'cert.pem'))),
-      );
+      await writeFile(join(other.dir, 'cert.pem'), await readFile(join(api.dir, 'cert.pem')));
       const stranger = new KubeClient(await readKubeconfig(file), 'test');
       await expect(stranger.get('/version', signal)).rejects.toThrow(/cannot be reached: .*certificate/);
       stranger.close();

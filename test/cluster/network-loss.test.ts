@@ -1,0 +1,236 @@
+/**
+ * A robot out of radio range: every packet between the node and the API server is lost, for so long that the cluster
+ * gives the node up, evicts what may be evicted, and a token runs out. The agent goes on meanwhile; on return all is
+ * as the cluster wants it by then, within seconds, though nobody ever told that the connections are dead.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Node, Pod, PodSpec } from '../../src/api/core.gen.ts';
+import { isReady, nodeName, TestAgent, until } from '../agent.ts';
+import { ControlPlane } from '../peers/control-plane.ts';
+import { type LossyWay, lossyWay } from '../peers/lossy-way.ts';
+import { type Expectation, podsOf, untilShown } from './account.ts';
+
+const tokenSeconds = 600;
+const patienceMs = 90_000;
+const stack = new AsyncDisposableStack();
+let way: LossyWay;
+let plane: ControlPlane;
+let agent: TestAgent;
+let clock: string;
+
+beforeAll(async () => {
+  way = await lossyWay();
+  stack.defer(() => way.remove());
+  plane = await ControlPlane.start({
+    address: way.ip,
+    flags: {
+      'kube-apiserver': ['not-ready', 'unreachable'].map((why) => `--default-${why}-toleration-seconds=2`),
+      'kube-controller-manager': ['--node-monitor-period=1s', '--node-monitor-grace-period=12s'],
+    },
+  });
+  stack.defer(() => plane.stop());
+  const neighbour = await otherNode();
+  stack.defer(() => neighbour.stop());
+  agent = await TestAgent.create({
+    config: 'nodeLeaseDurationSeconds: 8\nsyncFrequency: 2s\n',
+    args: ['--kubeconfig', await plane.nodeKubeconfig(nodeName)],
+    through: way.through,
+    env: fakeTime(),
+  });
+  stack.defer(async () => {
+    way.mend();
+    await agent.unapply('static.yaml');
+    await plane.kubectl('delete', 'pods', '--all', '--wait=false');
+    await until('no pod is left', async () => (await agent.pods()).length === 0, patienceMs);
+    expect(await agent.remove()).toEqual([]);
+  });
+  await agent.start();
+  await until('the node is ready', async () => isReady(await node()), patienceMs);
+}, 1_800_000);
+
+afterAll(() => stack.disposeAsync(), 300_000);
+
+/** The clock of the agent is set by a file, as no token lives less than ten minutes. */
+function fakeTime(): Record<string, string> {
+  const preload = ['x86_64', 'aarch64']
+    .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
+    .find((file) => existsSync(file));
+  expect(preload, 'libfaketime is part of the test set-up').toBeDefined();
+  clock = join(plane.dir, 'clock');
+  writeFileSync(clock, '+0s');
+  return {
+    LD_PRELOAD: preload!,
+    FAKETIME_TIMESTAMP_FILE: clock,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  };
+}
+
+/** One that is well: a cluster whose every node is lost thinks that it is lost itself, and evicts nobody. */
+async function otherNode(): Promise<{ stop(): Promise<void> }> {
+  const status = { conditions: [{ type: 'Ready', status: 'True', reason: 'Test', message: '' }] };
+  await plane.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'neighbour' } });
+  await plane.kubectl('patch', 'node', 'neighbour', '--subresource=status', '-p', JSON.stringify({ status }));
+  const namespace = 'kube-node-lease';
+  const lease = (spec: object) => ({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'neighbour', namespace },
+    spec: { holderIdentity: 'neighbour', leaseDurationSeconds: 8, ...spec },
+  });
+  await plane.create(lease({}));
+  const ending = new AbortController();
+  const keeping = (async () => {
+    while (!ending.signal.aborted) {
+      const spec = { renewTime: `${new Date().toISOString().slice(0, -1)}000Z` };
+      await plane.kubectl('patch', 'lease', 'neighbour', '-n', namespace, '-p', JSON.stringify({ spec }));
+      await sleep(1000, undefined, { signal: ending.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    stop: async () => {
+      ending.abort();
+      await keeping;
+    },
+  };
+}
+
+const node = () => plane.get<Node>('node', nodeName);
+const readyOf = ({ status }: Node) => status?.conditions?.find(({ type }) => type === 'Ready');
+const lease = () => plane.get<{ spec: { renewTime: string } }>('lease', nodeName, '-n', 'kube-node-lease');
+const mainOf = (pod?: Pod) => pod?.status?.containerStatuses?.[0];
+const file = (name: string) => join(agent.dir, name);
+const loop = 'while true; do sleep 0.1; done';
+
+const podOf = (name: string, script: string, spec: Partial<PodSpec> = {}, metadata: object = {}): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, ...metadata },
+  spec: {
+    hostNetwork: true,
+    terminationGracePeriodSeconds: 10,
+    containers: [{ name: 'main', image: 'none', command: ['sh', '-c', script] }],
+    ...spec,
+  },
+});
+const tolerating = { nodeName, tolerations: [{ operator: 'Exists' }] };
+const kept = { finalizers: ['example.com/look'] };
+
+const shows = (what: string, ...expectations: Expectation[]) =>
+  untilShown(what, { plane, agent }, expectations, patienceMs);
+const is = (pod: string, should: string, holds: (pod: Pod) => boolean): Expectation => ({
+  pod,
+  should,
+  holds: (found) => found !== undefined && holds(found),
+});
+const ready = (...pods: string[]) => pods.map((pod) => is(pod, 'ready', isReady));
+
+it('is survived by the pods and by what the cluster knows of them', async () => {
+  const token = file('token');
+  const reading = podOf(
+    'reader',
+    `while true; do cat /tokens/token >${token}.new && mv ${token}.new ${token}; sleep 0.2; done`,
+    {
+      ...tolerating,
+      volumes: [
+        {
+          name: 'tokens',
+          projected: {
+            sources: [{ serviceAccountToken: { path: 'token', expirationSeconds: tokenSeconds } }],
+          },
+        },
+      ],
+    },
+  );
+  reading.spec!.containers[0]!.volumeMounts = [{ name: 'tokens', mountPath: '/tokens' }];
+  await plane.create(reading);
+  const [go, crashed] = [file('go'), file('crashed')];
+  const crash = `[ -e ${crashed} ] || { until [ -e ${go} ]; do sleep 0.1; done; touch ${crashed}; exit 3; }`;
+  await plane.create(podOf('crashing', `${crash}; ${loop}`, tolerating));
+  await plane.create(
+    podOf('ends', `until [ -e ${go} ]; do sleep 0.1; done`, { ...tolerating, restartPolicy: 'Never' }),
+  );
+  const term = `trap 'echo term >>${file('evicted')}; exit 0' TERM; ${loop}`;
+  await plane.create(podOf('evicted', term, { nodeName }, kept));
+  await agent.apply('static.yaml', JSON.stringify(podOf('static', loop)));
+  const mirror = `static-${nodeName}`;
+  const before = await shows('all run', ...ready('reader', 'crashing', 'ends', 'evicted', mirror));
+  const firstToken = await until(
+    'the token was read',
+    () => existsSync(token) && readFileSync(token, 'utf8'),
+  );
+  const firstRenewal = (await lease()).spec.renewTime;
+
+  way.cut();
+  writeFileSync(clock, `+${tokenSeconds + 60}s`);
+  writeFileSync(go, '');
+  await agent.podUntil('crashing', 'was restarted', (pod) => mainOf(pod)?.restartCount === 1 && isReady(pod));
+  await agent.podUntil('ends', 'has ended', ({ status }) => status?.phase === 'Succeeded');
+  await until(
+    'the cluster gives the node up',
+    async () => readyOf(await node())?.status === 'Unknown',
+    patienceMs,
+  );
+  await shows(
+    'what may be evicted is',
+    is('evicted', 'deleted', ({ metadata }) => metadata?.deletionTimestamp !== undefined),
+  );
+  await plane.create(podOf('meanwhile', loop, tolerating));
+  await until('the agent is at a loss', () => /cannot be asked/.test(agent.log), patienceMs);
+  const lost = await podsOf(plane);
+  for (const name of ['reader', 'crashing', 'ends', mirror])
+    expect(lost.get(name)?.metadata?.deletionTimestamp, name).toBeUndefined();
+  expect(isReady((await agent.pod('evicted'))!)).toBe(true);
+  expect(readFileSync(token, 'utf8')).toBe(firstToken);
+
+  way.mend();
+  const mendedAt = performance.now();
+  const after = (what: string) => console.log(`${what} ${Math.round(performance.now() - mendedAt)} ms after`);
+  await until('the node is ready again', async () => isReady(await node()), patienceMs);
+  after('ready');
+  const back = await shows(
+    'all is as the cluster wants it',
+    ...ready('reader', 'crashing', 'meanwhile', mirror),
+    is('ends', 'Succeeded', ({ status }) => status?.phase === 'Succeeded'),
+    is('evicted', 'ended', ({ status }) => /Succeeded|Failed/.test(status?.phase ?? '')),
+  );
+  after('all as wanted');
+  expect(readFileSync(file('evicted'), 'utf8')).toBe('term\n');
+  const { status } = back.get('evicted')!;
+  expect(status?.conditions).toContainEqual(
+    expect.objectContaining({ type: 'DisruptionTarget', reason: 'DeletionByTaintManager' }),
+  );
+  expect(mainOf(back.get('evicted'))).toMatchObject({
+    restartCount: 0,
+    state: { terminated: { exitCode: 0 } },
+  });
+  await plane.kubectl('patch', 'pod', 'evicted', '-p', '{"metadata":{"finalizers":null}}');
+  for (const name of ['reader', mirror]) {
+    expect(back.get(name)?.metadata?.uid).toBe(before.get(name)?.metadata?.uid);
+    expect(mainOf(back.get(name))).toMatchObject({
+      restartCount: 0,
+      containerID: mainOf(before.get(name))?.containerID,
+    });
+  }
+  expect(mainOf(back.get('crashing'))?.restartCount).toBe(1);
+  expect((await node()).spec?.taints ?? []).toEqual([]);
+  await until('the lease is renewed', async () => (await lease()).spec.renewTime !== firstRenewal);
+  const nextToken = await until(
+    'there is another token',
+    () => {
+      const now = readFileSync(token, 'utf8');
+      return now !== firstToken && now;
+    },
+    patienceMs,
+  );
+  after('another token');
+  const review = await plane.create<{ status: { authenticated?: boolean } }>({
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenReview',
+    spec: { token: nextToken },
+  });
+  expect(review.status.authenticated).toBe(true);
+}, 600_000);
