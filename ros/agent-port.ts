@@ -1,6 +1,6 @@
 /** What the bridge needs of the agent: actual state to show, and the requests that others make over ROS. */
 import type { Event, Node, Pod } from '../src/api/core.gen.ts';
-import type { LifecycleLabel, UserTransition } from './bridge/lifecycle.ts';
+import type { LifecycleState, LifecycleTransition } from '../src/pods/lifecycle-machine.ts';
 
 export interface BridgedPod {
   /** With its status. */
@@ -16,7 +16,7 @@ export interface BridgedPod {
 }
 
 export interface PodState {
-  state: LifecycleLabel;
+  state: LifecycleState;
   /** It ended with an error, and nobody had asked for its end. */
   hasFailed: boolean;
   /** Nothing of it is to run, because somebody wants it so. */
@@ -88,7 +88,7 @@ export interface BridgeAgent {
   events(): Event[];
   onEvent(listener: (event: Event) => void): () => void;
   /** Resolves when the pod is there, or will not get there. */
-  changeLifecycle(pod: Pod, transition: UserTransition): Promise<Answer>;
+  changeLifecycle(pod: Pod, transition: LifecycleTransition): Promise<Answer>;
   apply(manifest: string, isDryRun: boolean): Promise<Answer & { objects: AppliedObject[] }>;
   /** `graceSeconds` undefined: the pod's own. */
   remove(namespace: string, name: string, graceSeconds: number | undefined): Promise<Answer>;

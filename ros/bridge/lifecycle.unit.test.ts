@@ -1,18 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  allStates,
-  allTransitions,
-  type LifecycleLabel,
-  requested,
-  stepsBetween,
-  transitionsFrom,
-} from './lifecycle.ts';
+import type { LifecycleState } from '../../src/pods/lifecycle-machine.ts';
+import { allStates, allTransitions, requested, stepsBetween, transitionsFrom } from './lifecycle.ts';
 
 const labels = allStates()
   .map(({ label }) => label)
-  .filter((label) => label !== 'unknown') as LifecycleLabel[];
-const steps = (from: LifecycleLabel, to: LifecycleLabel, hasFailed = false) =>
+  .filter((label) => label !== 'unknown') as LifecycleState[];
+const steps = (from: LifecycleState, to: LifecycleState, hasFailed = false) =>
   stepsBetween(from, to, hasFailed).map(
     ({ goal_state, transition }) => `${transition.id} ${goal_state.label}`,
   );
@@ -35,7 +29,7 @@ describe('the state machine is that of rcl_lifecycle', () => {
   });
 
   it('in its transitions', () => {
-    expect(allTransitions()).toHaveLength(25);
+    expect(new Set(allTransitions().map(({ transition }) => transition.id)).size).toBe(25);
     expect(transitionsFrom('inactive').map(({ transition }) => transition)).toEqual([
       { id: 2, label: 'cleanup' },
       { id: 3, label: 'activate' },
@@ -53,7 +47,7 @@ describe('the state machine is that of rcl_lifecycle', () => {
 });
 
 describe('what a request means', () => {
-  it.each<[LifecycleLabel, number, string, string | undefined]>([
+  it.each<[LifecycleState, number, string, string | undefined]>([
     ['unconfigured', 1, '', 'configure'],
     ['inactive', 3, '', 'activate'],
     ['inactive', 6, '', 'shutdown'],
@@ -75,7 +69,7 @@ describe('what a request means', () => {
 });
 
 describe('steps between two states', () => {
-  it.each<[LifecycleLabel, LifecycleLabel, boolean, string[]]>([
+  it.each<[LifecycleState, LifecycleState, boolean, string[]]>([
     ['inactive', 'inactive', false, []],
     ['unconfigured', 'configuring', false, ['1 configuring']],
     ['configuring', 'inactive', false, ['10 inactive']],

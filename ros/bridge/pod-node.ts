@@ -1,5 +1,6 @@
 /** The managed node of one pod: the services of rcl_lifecycle, its transition events, and the pod's status. */
 
+import type { LifecycleState, LifecycleTransition } from '../../src/pods/lifecycle-machine.ts';
 import type { Answer } from '../agent-port.ts';
 import {
   ChangeState,
@@ -13,12 +14,10 @@ import type { Publisher, RosNode, RosTransport } from '../transport.ts';
 import {
   allStates,
   allTransitions,
-  type LifecycleLabel,
   requested,
   stateMessage,
   stepsBetween,
   transitionsFrom,
-  type UserTransition,
 } from './lifecycle.ts';
 import { fullName, type PodNodeName } from './names.ts';
 import { serveParameters } from './parameters.ts';
@@ -28,7 +27,7 @@ export class PodNode {
   readonly #node: RosNode;
   readonly #status: Publisher<PodStatus>;
   readonly #events: Publisher<TransitionEvent>;
-  #state: LifecycleLabel;
+  #state: LifecycleState;
   /** Fully qualified. */
   readonly name: string;
 
@@ -36,8 +35,8 @@ export class PodNode {
   constructor(
     transport: RosTransport,
     { name, namespace }: PodNodeName,
-    state: LifecycleLabel,
-    change: (transition: UserTransition) => Promise<Answer>,
+    state: LifecycleState,
+    change: (transition: LifecycleTransition) => Promise<Answer>,
   ) {
     this.#state = state;
     this.name = fullName({ name, namespace });
@@ -69,7 +68,7 @@ export class PodNode {
   }
 
   /** Tells every step on the way to the state. */
-  show(state: LifecycleLabel, hasFailed: boolean, nowMs: number): void {
+  show(state: LifecycleState, hasFailed: boolean, nowMs: number): void {
     for (const { goal_state, start_state, transition } of stepsBetween(this.#state, state, hasFailed)) {
       this.#events.publish({
         timestamp: BigInt(Math.round(nowMs)) * 1_000_000n,

@@ -1,5 +1,5 @@
 /** `roslet lifecycle`: the state of a pod as a managed node of ROS, and changes of it, also where ROS is not installed. */
-import type { LifecycleTransition } from '../pods/lifecycle.ts';
+import type { LifecycleTransition } from '../pods/lifecycle-machine.ts';
 import type { TransitionResult } from '../pods/transitions.ts';
 import type { PodLifecycleView } from '../server/agent-view.ts';
 import type { Client } from './client.ts';

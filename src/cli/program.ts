@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { agentPaths, defaultRootDir } from '../paths.ts';
-import { type LifecycleTransition, lifecycleTransitions } from '../pods/lifecycle.ts';
+import { type LifecycleTransition, lifecycleTransitions } from '../pods/lifecycle-machine.ts';
 import { type Client, createClient } from './client.ts';
 import { complete, completion, type Shell, shells } from './completion.ts';
 import type { DoctorAccess } from './doctor.ts';

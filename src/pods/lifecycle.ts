@@ -4,6 +4,7 @@
  */
 import type { PodStatus } from '../api/core.gen.ts';
 import type { Plan, Waiting } from './actions.ts';
+import type { LifecycleState, LifecycleTransition } from './lifecycle-machine.ts';
 
 /**
  * `unconfigured`: known, nothing of it on the machine. `inactive`: admitted, images pulled, volumes mounted, sandbox
@@ -80,28 +81,11 @@ export function reachedLevel({
 const isReady = (status: PodStatus): boolean =>
   status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
-/** What a lifecycle manager may ask for. */
-export const lifecycleTransitions = ['configure', 'cleanup', 'activate', 'deactivate', 'shutdown'] as const;
-export type LifecycleTransition = (typeof lifecycleTransitions)[number];
-
 /** A change that was asked for and has not ended. `isFailing`: it did not work, and what it did is being undone. */
 export interface LifecycleRequest {
   transition: LifecycleTransition;
   isFailing: boolean;
 }
-
-/** The primary and transition states of rcl_lifecycle. */
-export type LifecycleState =
-  | 'unconfigured'
-  | 'inactive'
-  | 'active'
-  | 'finalized'
-  | 'configuring'
-  | 'cleaningup'
-  | 'shuttingdown'
-  | 'activating'
-  | 'deactivating'
-  | 'errorprocessing';
 
 /**
  * The state that is shown, a function of what is and what is wanted alone. A transition state means that work is going
@@ -123,11 +107,3 @@ export function lifecycleState(pod: PodLifecycle, request: LifecycleRequest | un
       return goal === 'active' ? 'active' : 'deactivating';
   }
 }
-
-/** What may be asked for in a state. */
-export const possibleTransitions: Readonly<Partial<Record<LifecycleState, readonly LifecycleTransition[]>>> =
-  {
-    unconfigured: ['configure', 'shutdown'],
-    inactive: ['cleanup', 'activate', 'shutdown'],
-    active: ['deactivate', 'shutdown'],
-  };

@@ -12,13 +12,11 @@ import { podUid } from './identity.ts';
 import {
   type LifecycleLevel,
   type LifecycleRequest,
-  type LifecycleState,
-  type LifecycleTransition,
   lifecycleState,
   type PodLifecycle,
-  possibleTransitions,
   waitingMessage,
 } from './lifecycle.ts';
+import { type LifecycleState, type LifecycleTransition, possibleTransitions } from './lifecycle-machine.ts';
 
 export interface TransitionsOptions {
   /** Undefined when the pod is gone, or not seen yet. */
@@ -74,7 +72,7 @@ export class Transitions {
   async change(pod: Pod, transition: LifecycleTransition, signal: AbortSignal): Promise<TransitionResult> {
     const uid = podUid(pod);
     const state = this.state(uid);
-    const possible = state === undefined ? [] : (possibleTransitions[state] ?? []);
+    const possible = state === undefined ? [] : possibleTransitions(state);
     if (!possible.includes(transition)) {
       return failed(`${transition} is not possible: the pod is ${state ?? 'not known yet'}`);
     }

@@ -5,7 +5,7 @@
 import type { ContainerStats, FilesystemUsage, Runtime } from '../../runtime/runtime.ts';
 import type { Event, Node, Pod } from '../api/core.gen.ts';
 import type { Waiting } from '../pods/actions.ts';
-import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle.ts';
+import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle-machine.ts';
 import type { TransitionResult } from '../pods/transitions.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
 import type { InterfaceUsage } from './stats/network-usage.ts';

@@ -1,5 +1,5 @@
 /** Ours: the lifecycle states of the pods and changes of them, as ROS sees them, for the command line. */
-import { lifecycleTransitions } from '../pods/lifecycle.ts';
+import { lifecycleTransitions } from '../pods/lifecycle-machine.ts';
 import type { AgentView } from './agent-view.ts';
 import { badRequest } from './errors.ts';
 import { type Route, sendJson } from './http.ts';
