@@ -19,7 +19,7 @@ import { labelSelector } from './apiserver/selectors.ts';
 import { resourceOfKind } from './cli/manifests.ts';
 import type { EventLog } from './events/recorder.ts';
 import type { Logger } from './log.ts';
-import { followPodLogs } from './logs/pod-logs.ts';
+import { podLogs } from './logs/pod-logs.ts';
 import { readLog } from './logs/read.ts';
 import { podUid } from './pods/identity.ts';
 import type { Transitions } from './pods/transitions.ts';
@@ -61,6 +61,14 @@ const maxLogBytes = 1024 * 1024;
 export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
   const machineRates = cpuRates();
   const usages = new Map<string, PodUsage & { atMs: number; cpuNanoSeconds: bigint }>();
+  const written = podLogs({
+    workers: () => o.agent.workers(),
+    worker: (uid) => o.agent.worker(uid),
+    onPodChange: (listen) => o.agent.onPodChange(({ pod }) => listen(podUid(pod))),
+    isWanted: ({ pod }) => pod.metadata?.annotations?.[rosoutAnnotation] === 'true',
+    log: o.log,
+    signal: o.signal,
+  });
 
   const bridged = (pod: Pod, probes: readonly ProbeSummary[]): BridgedPod => {
     const uid = podUid(pod);
@@ -220,16 +228,9 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
     configuration: () => o.configuration,
     onLog: (listener) => o.onLogLine((json) => listener(logLine(json))),
     onPodLog: (listener) =>
-      followPodLogs({
-        workers: () => o.agent.workers(),
-        worker: (uid) => o.agent.worker(uid),
-        onPodChange: (listen) => o.agent.onPodChange(({ pod }) => listen(podUid(pod))),
-        isWanted: ({ pod }) => pod.metadata?.annotations?.[rosoutAnnotation] === 'true',
-        sinceMs: Date.now(),
-        onLine: (uid, container, { stampMs, stream, text }) =>
-          listener({ uid, container, stream, stampMs, text }),
-        log: o.log,
-      }),
+      written.listen((uid, container, { stampMs, stream, text }) =>
+        listener({ uid, container, stream, stampMs, text }),
+      ),
   };
 }
 

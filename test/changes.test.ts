@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { latched } from '../ros/contract/types.ts';
+import { cycloneTransport } from '../ros/cyclone/index.ts';
+import { Log } from '../ros/messages/gen/rcl_interfaces.ts';
 import type { Node, Pod } from '../src/api/core.gen.ts';
+import { silentLogger } from '../src/log.ts';
 import { isReady, TestAgent, until } from './agent.ts';
 import { startContainerd } from './peers/containerd.ts';
 
@@ -86,10 +90,11 @@ describe('a clock that is set', () => {
   const deadline = { spec: '  activeDeadlineSeconds: 1200' };
   const stubborn = { command: 'trap "" TERM; while sleep 0.1; do :; done' };
 
-  async function startWithClock(): Promise<{ a: TestAgent; set(step: string): void }> {
+  async function startWithClock(ros?: string): Promise<{ a: TestAgent; set(step: string): void }> {
     expect(preload, 'libfaketime is part of the test set-up').toBeDefined();
     writeFileSync(clock, '+0s');
     const a = await start({
+      ...(ros === undefined ? {} : { ros }),
       config: 'syncFrequency: 1s\n',
       env: {
         LD_PRELOAD: preload!,
@@ -134,6 +139,43 @@ describe('a clock that is set', () => {
     expect((await a.pod('timed'))?.status?.containerStatuses?.[0]?.state?.running).toBeDefined();
     await a.stop('SIGKILL');
     await a.killPods();
+  });
+
+  it('back silences no pod on /rosout, and one that was adopted goes on there', async () => {
+    const domainId = 91;
+    const { a, set } = await startWithClock(`{domainId: ${domainId}, discoveryRange: localhost}`);
+    const transport = cycloneTransport({
+      addonPath: join(import.meta.dirname, '..', 'dist', 'roslet-dds.node'),
+      discovery: { domainId, range: 'localhost', staticPeers: [] },
+      log: silentLogger(),
+    });
+    try {
+      const lines: Log[] = [];
+      const heard = ({ name }: Log) => name === 'robot.pods.default.loud_robot';
+      transport
+        .createNode('peer', '/')
+        .createSubscription(
+          '/rosout',
+          Log,
+          { ...latched, depth: 1000 },
+          (line) => heard(line) && lines.push(line),
+        );
+      const command = 'i=0; while sleep 0.2; do i=$((i+1)); echo line $i; done';
+      const annotated = 'metadata: {annotations: {roslet.dev/rosout: "true"}, ';
+      await a.apply('a.yaml', pod('loud', { command }).replace('metadata: {', annotated));
+      const since = (count: number) => until('it goes on', async () => lines.length > count + 3);
+      await since(0);
+      set('-3600s');
+      await since(lines.length);
+      await a.stop('SIGKILL');
+      const told = lines.length;
+      await a.start();
+      await since(told);
+      const numbers = lines.map(({ msg }) => Number(msg.replace('line ', '')));
+      expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
+    } finally {
+      await transport.close();
+    }
   });
 });
 

@@ -1,7 +1,8 @@
 /**
  * Follows what the containers of some pods write, every instance of each container from its first line to its last, over
- * rotated files and restarts.
+ * rotated files and restarts, and while nobody listens: by its place in the file, never by the time, which may be set.
  */
+import { once } from 'node:events';
 import type { Logger } from '../log.ts';
 import { hasRun, isAlive } from '../pods/actual.ts';
 import type { PodWorker } from '../pods/worker.ts';
@@ -9,60 +10,101 @@ import { readLogAs } from './read.ts';
 import { type WholeLine, wholeLines } from './whole-lines.ts';
 
 export interface PodLogsOptions {
-  workers(): Iterable<PodWorker>;
-  worker(uid: string): PodWorker | undefined;
+  workers(): Iterable<FollowedWorker>;
+  worker(uid: string): FollowedWorker | undefined;
   onPodChange(listener: (uid: string) => void): () => void;
-  isWanted(worker: PodWorker): boolean;
-  /** Epoch. What was written before is left out: whoever follows told it before, or was not there. */
-  sinceMs: number;
-  onLine(uid: string, container: string, line: WholeLine): void;
+  isWanted(worker: FollowedWorker): boolean;
   log: Logger;
+  /** Ends it all. */
+  signal: AbortSignal;
 }
 
-/** Returns the function that ends it. */
-export function followPodLogs(o: PodLogsOptions): () => void {
-  const ending = new AbortController();
-  /** By uid and container id; aborted when the instance has ended. They stay until the runtime has forgotten it. */
-  const followed = new Map<string, Map<string, AbortController>>();
+export type FollowedWorker = Pick<PodWorker, 'uid' | 'pod' | 'actual' | 'adopted'>;
 
-  async function follow(uid: string, container: string, path: string, ended: AbortSignal): Promise<void> {
+export type OnPodLine = (uid: string, container: string, line: WholeLine) => void;
+
+export interface PodLogs {
+  /**
+   * Begins to follow when it is first called; of instances that an earlier life of the agent started only what they write
+   * from then on. Returns the function that ends the listening: what is written then waits in the files for the next
+   * listener, as long as the runtime knows the instance.
+   */
+  listen(onLine: OnPodLine): () => void;
+}
+
+interface Followed {
+  /** The instance has ended. */
+  ended: AbortController;
+  /** The runtime has forgotten it. */
+  forgotten: AbortController;
+}
+
+export function podLogs(o: PodLogsOptions): PodLogs {
+  /** By uid and container id. */
+  const followed = new Map<string, Map<string, Followed>>();
+  let isFollowing = false;
+  let listener: OnPodLine | undefined;
+  const arrivals = new EventTarget();
+
+  /** Undefined: there will be none for an instance that is forgotten meanwhile. */
+  async function nextListener(forgotten: AbortSignal): Promise<OnPodLine | undefined> {
+    const giveUp = AbortSignal.any([forgotten, o.signal]);
+    while (listener === undefined && !giveUp.aborted) {
+      await once(arrivals, 'listener', { signal: giveUp }).catch(() => undefined);
+    }
+    return listener;
+  }
+
+  async function follow(uid: string, container: string, path: string, isAdopted: boolean, f: Followed) {
+    const from = isAdopted ? { tailLines: 0 } : {};
     try {
-      const lines = readLogAs(
-        wholeLines(o.sinceMs),
-        path,
-        { sinceMs: o.sinceMs, followUntil: ended },
-        ending.signal,
-      );
-      for await (const some of lines) for (const line of some) o.onLine(uid, container, line);
+      const lines = readLogAs(wholeLines(), path, { ...from, followUntil: f.ended.signal }, o.signal);
+      for await (const some of lines) {
+        for (const line of some) {
+          const onLine = listener ?? (await nextListener(f.forgotten.signal));
+          if (onLine === undefined) return;
+          onLine(uid, container, line);
+        }
+      }
     } catch (err) {
-      if (!ending.signal.aborted) o.log.warn({ err, podUid: uid, container }, 'cannot follow the log');
+      if (!o.signal.aborted) o.log.warn({ err, podUid: uid, container }, 'cannot follow the log');
     }
   }
 
   function look(uid: string): void {
     const worker = o.worker(uid);
-    const known = followed.get(uid) ?? new Map<string, AbortController>();
+    const known = followed.get(uid) ?? new Map<string, Followed>();
     const isWanted = worker !== undefined && o.isWanted(worker);
     const instances = isWanted ? worker.actual.containers.filter((c) => hasRun(c) && c.logPath !== '') : [];
     for (const { id, logPath, metadata } of instances) {
       if (known.has(id)) continue;
-      const ended = new AbortController();
-      known.set(id, ended);
-      void follow(uid, metadata.name, logPath, ended.signal);
+      const instance = { ended: new AbortController(), forgotten: new AbortController() };
+      known.set(id, instance);
+      void follow(uid, metadata.name, logPath, worker?.adopted.has(id) ?? false, instance);
     }
-    for (const [id, ended] of known) {
+    for (const [id, { ended, forgotten }] of known) {
       const instance = instances.find((each) => each.id === id);
       if (instance === undefined || !isAlive(instance)) ended.abort();
-      if (instance === undefined) known.delete(id);
+      if (instance !== undefined) continue;
+      forgotten.abort();
+      known.delete(id);
     }
     if (known.size === 0) followed.delete(uid);
     else followed.set(uid, known);
   }
 
-  const unsubscribe = o.onPodChange(look);
-  for (const { uid } of o.workers()) look(uid);
-  return () => {
-    unsubscribe();
-    ending.abort();
+  return {
+    listen(onLine) {
+      listener = onLine;
+      arrivals.dispatchEvent(new Event('listener'));
+      if (!isFollowing) {
+        isFollowing = true;
+        o.signal.addEventListener('abort', o.onPodChange(look), { once: true });
+        for (const { uid } of o.workers()) look(uid);
+      }
+      return () => {
+        if (listener === onLine) listener = undefined;
+      };
+    },
   };
 }

@@ -12,8 +12,8 @@ export interface WholeLine {
 /** What is longer is cut: nobody reads it, and it would be held in memory. */
 const maxLineBytes = 16 * 1024;
 
-/** @param sinceMs epoch; lines before it are left out, and lines without a time */
-export function wholeLines(sinceMs: number): Printer<WholeLine[]> {
+/** Lines without a time are left out. */
+export function wholeLines(): Printer<WholeLine[]> {
   const pieces: Record<LogRecord['stream'], Buffer[]> = { stdout: [], stderr: [] };
 
   function add({ content, partial, stream, timestamp }: LogRecord): WholeLine[] {
@@ -23,14 +23,14 @@ export function wholeLines(sinceMs: number): Printer<WholeLine[]> {
     if (partial) return [];
     const text = Buffer.concat(open.splice(0)).toString('utf8');
     const stampMs = Date.parse(timestamp);
-    return stampMs >= sinceMs ? [{ stream, stampMs, text }] : [];
+    return Number.isNaN(stampMs) ? [] : [{ stream, stampMs, text }];
   }
 
   return {
     print: (lines) => lines.flatMap((line) => add(parseCriLine(line))),
     // An open line is told when it ends.
     pause: () => [],
-    // Only the last lines of a log are asked for that way.
+    // Of a compressed file, of which nobody asks for a part this way.
     skip: () => undefined,
   };
 }

@@ -139,9 +139,10 @@ export async function runAgent(
     onResult: (uid) => agent.worker(uid)?.wake(false),
   });
 
-  // Asked for when all of it is there.
-  const rosAgent = (): BridgeAgent =>
-    bridgeAgent({
+  // Asked for when all of it is there; the same one by each session of the bridge, as it knows what was told.
+  let knownToRos: BridgeAgent | undefined;
+  const rosAgent = (): BridgeAgent => {
+    knownToRos ??= bridgeAgent({
       agent,
       view,
       objects,
@@ -164,6 +165,8 @@ export async function runAgent(
       log,
       signal,
     });
+    return knownToRos;
+  };
   const address = () => machineAddresses(outwardInterfaces()).find((each) => each !== '127.0.0.1');
   const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, address, log });
   const rosDomainId = rosDomain(config.ros);

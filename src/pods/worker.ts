@@ -10,7 +10,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { Plan } from './actions.ts';
-import { type ActualPod, nothingActual } from './actual.ts';
+import { type ActualPod, hasRun, nothingActual } from './actual.ts';
 import { type CarryOutContext, carryOut } from './carry-out.ts';
 import { Failures } from './failures.ts';
 import { podGraceSeconds } from './grace.ts';
@@ -45,6 +45,7 @@ export class PodWorker {
   /** Containers whose image was made sure of. */
   readonly #pulled = new Set<string>();
   #actual: ActualPod;
+  #adopted: ReadonlySet<string> | undefined;
   #stale = true;
   /** With the goal `unconfigured`: all of the pod was taken off the machine. */
   #isCleared = false;
@@ -107,6 +108,11 @@ export class PodWorker {
   /** What the runtime held at the last look. */
   get actual(): ActualPod {
     return this.#actual;
+  }
+
+  /** Ids of the instances that had run before this life of the agent took the pod over. */
+  get adopted(): ReadonlySet<string> {
+    return this.#adopted ?? new Set();
   }
 
   /** As of the last sync; undefined before the first of this life of the agent. */
@@ -226,6 +232,7 @@ export class PodWorker {
     if (this.#stale) {
       this.#stale = false;
       this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record);
+      this.#adopted ??= new Set(this.#actual.containers.filter(hasRun).map(({ id }) => id));
       await observe(this.#context(), signal);
     }
     const refreshAtMs = record.stop
