@@ -21,7 +21,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', '
 afterEach(() => void vi.useRealTimers());
 
 /** One participant that is a node, serves its state and holds a bond. */
-function contextOf(sockets: Promise<UdpSockets>) {
+function contextOf(sockets: Promise<UdpSockets>, answer: () => Promise<unknown> = () => new Promise(none)) {
   let beat: () => void = () => undefined;
   const graph = {
     participant: () => info,
@@ -31,7 +31,7 @@ function contextOf(sockets: Promise<UdpSockets>) {
   const node = {
     createClient: () => ({
       servers: [writer],
-      call: () => new Promise(() => undefined),
+      call: answer,
       close: () => undefined,
     }),
     createSubscription: (
@@ -82,8 +82,13 @@ describe.each<[string, (context: WatchContext) => KindWatch]>([
     expect(watch.check()).toMatchObject({ state: 'unknown', isPassing: true });
     resolve(new Map());
     vi.useRealTimers();
-    await vi.waitFor(() => expect(watch.check().state).toBe('missed'));
-    expect(watch.check().message).toContain('not of this pod');
+    // Both: by the real clock the time for it may be over.
+    await vi.waitFor(() => {
+      expect(watch.check()).toMatchObject({
+        state: 'missed',
+        message: expect.stringContaining('not of this pod'),
+      });
+    });
     watch.close();
   });
 
@@ -92,6 +97,40 @@ describe.each<[string, (context: WatchContext) => KindWatch]>([
     vi.advanceTimersByTime(1999);
     expect(watch.check().state).toBe('unknown');
     vi.advanceTimersByTime(1);
+    expect(watch.check().state).toBe('missed');
+    watch.close();
+  });
+});
+
+describe('a lifecycle probe whose node is of the pod', () => {
+  const ofPod = { ...target, addresses: ['127.0.0.1'] };
+  /** Asked for at once, when it is known whose it is. */
+  async function begun(answer: Promise<unknown>) {
+    const { context } = contextOf(Promise.resolve(new Map()), () => answer);
+    const watch = watchLifecycle(context, lifecycle, ofPod, none);
+    await vi.advanceTimersByTimeAsync(2000);
+    return watch;
+  }
+
+  test('misses nobody while it is being asked for its state', async () => {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const watch = await begun(promise);
+    expect(watch.check()).toMatchObject({ state: 'unknown', isPassing: true });
+    expect(watch.check().message).toContain('is being asked');
+    resolve({ current_state: { label: 'inactive' } });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(watch.check()).toMatchObject({
+      state: 'missed',
+      message: 'the node /driver is inactive, not active',
+    });
+    watch.close();
+  });
+
+  test('does not wait without end for the answer', async () => {
+    const watch = await begun(new Promise(none));
+    await vi.advanceTimersByTimeAsync(1999);
+    expect(watch.check().state).toBe('unknown');
+    await vi.advanceTimersByTimeAsync(1);
     expect(watch.check().state).toBe('missed');
     watch.close();
   });

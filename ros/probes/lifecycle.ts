@@ -39,10 +39,17 @@ export function watchLifecycle(
 
   function look(): void {
     const servers = ownServers();
-    judging.note(client.servers.some((server) => owners.counts(participantOf(server)) === undefined));
     for (const server of states.keys()) if (!servers.includes(server)) states.delete(server);
     for (const server of servers) if (!states.has(server)) void ask(server);
     tell();
+  }
+
+  /** Until whoever may be of the pod has told. */
+  function note(): void {
+    const counts = client.servers.map((server) => owners.counts(participantOf(server)));
+    const isWaiting = ownServers().some((server) => !states.has(server));
+    if (counts.includes(undefined)) judging.note(true);
+    else judging.note(isWaiting, 'a node of the pod is being asked');
   }
 
   async function ask(server: EndpointGid): Promise<void> {
@@ -67,6 +74,7 @@ export function watchLifecycle(
   }
 
   function tell(): void {
+    note();
     const next = [...states.values()].at(-1);
     if (next === state) return;
     state = next;

@@ -96,20 +96,22 @@ export function judgeOwners(
   };
 }
 
-/** For how long somebody was there of whom it is not known yet whose it is. */
+/** For how long something was being found out without which nobody can tell who is missed. */
 export class Judging {
   #sinceMs: number | undefined;
+  #what = '';
 
-  note(isUnjudged: boolean): void {
-    this.#sinceMs = isUnjudged ? (this.#sinceMs ?? performance.now()) : undefined;
+  /** @param isOpen somebody was there of whom it is not known yet whose it is, or what else `what` says */
+  note(isOpen: boolean, what = 'whose somebody is that came is being found out'): void {
+    this.#sinceMs = isOpen ? (this.#sinceMs ?? performance.now()) : undefined;
+    this.#what = what;
   }
 
-  /** The finding of who is not alive: while it is being found out whose somebody is, that is no miss yet. */
+  /** The finding of who is not alive: while that is being found out, it is no miss yet. */
   missed(finding: Omit<RosFinding, 'state'>): RosFinding {
     if (this.#sinceMs === undefined || performance.now() - this.#sinceMs >= longestJudgingMs)
       return { ...finding, state: 'missed' };
-    const message = `${finding.message}; whose somebody is that came is being found out`;
-    return { ...finding, state: 'unknown', isPassing: true, message };
+    return { ...finding, state: 'unknown', isPassing: true, message: `${finding.message}; ${this.#what}` };
   }
 }
 
