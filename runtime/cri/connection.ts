@@ -1,11 +1,12 @@
 /**
- * One gRPC channel to a runtime's unix socket. Calls fail at once with `Unavailable` while nobody listens there, and
- * work again within a second after somebody does; nothing has to be reopened. Every call can be cancelled.
+ * Calls to a runtime over its unix socket. They fail at once with `Unavailable` while nobody listens there, and work again
+ * as soon as somebody does; nothing has to be reopened. Every call can be cancelled.
  */
-import type { Client, ServiceError } from '@grpc/grpc-js';
+import { connect as connectSocket } from 'node:net';
 import { RuntimeError } from '../runtime.ts';
 import { callName, cancelled, runtimeError } from './errors.ts';
-import type { Method } from './methods.ts';
+import { type GrpcCall, GrpcError, type Method, streamCall, unaryCall } from './grpc/call.ts';
+import { type Http2Client, http2Client } from './grpc/http2.ts';
 
 export interface CallOptions {
   /** Undefined: as long as it takes. */
@@ -27,86 +28,49 @@ export interface Connection {
     signal: AbortSignal,
     onMessage: (message: Response) => void,
   ): Promise<void>;
+  /** What is under way is not taken back. */
   close(): void;
 }
 
-/** Two streams of 16 MiB and what surrounds them: the largest ExecSync answer. */
-const maxMessageBytes = 48 * 1024 * 1024;
-
-/** grpc-js is imported here, on first need: it costs about 12 MB, which an agent without a CRI runtime saves. */
-export async function connect(endpoint: string): Promise<Connection> {
+export function connect(endpoint: string): Connection {
   const path = socketPath(endpoint);
-  const { Client: GrpcClient, credentials, Metadata } = await import('@grpc/grpc-js');
-  const client: Client = new GrpcClient(`unix://${path}`, credentials.createInsecure(), {
-    'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 400,
-    'grpc.max_receive_message_length': maxMessageBytes,
-    'grpc.max_send_message_length': maxMessageBytes,
-    'grpc.enable_channelz': 0,
-    'grpc.enable_http_proxy': 0,
-    'grpc.service_config_disable_resolution': 1,
-  });
+  let current: Http2Client | undefined;
+  let isClosed = false;
+
+  const client = () => {
+    if (!current?.takesRequests) current = http2Client(connectSocket(path));
+    return current;
+  };
+
+  async function untilAborted<Answer>(
+    method: { readonly path: string },
+    signal: AbortSignal | undefined,
+    start: (client: Http2Client) => GrpcCall<Answer>,
+  ): Promise<Answer> {
+    const name = callName(method.path);
+    if (signal?.aborted || isClosed) throw cancelled(name, signal?.reason);
+    const call = start(client());
+    signal?.addEventListener('abort', call.cancel, { once: true });
+    try {
+      return await call.answer;
+    } catch (error) {
+      if (signal?.aborted) throw cancelled(name, signal.reason);
+      throw error instanceof GrpcError ? runtimeError(error, name, endpoint) : error;
+    } finally {
+      signal?.removeEventListener('abort', call.cancel);
+    }
+  }
 
   return {
     endpoint,
-
     call: (method, request, { timeoutMs, signal }) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) {
-          reject(cancelled(callName(method.path), signal.reason));
-          return;
-        }
-        const onAbort = () => call.cancel();
-        const deadlineMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutMs;
-        const call = client.makeUnaryRequest(
-          method.path,
-          method.encode,
-          method.decode,
-          request,
-          new Metadata(),
-          { deadline: deadlineMs },
-          (error, response) => {
-            signal?.removeEventListener('abort', onAbort);
-            if (signal?.aborted) reject(cancelled(callName(method.path), signal.reason));
-            else if (error)
-              reject(runtimeError(atDeadline(error, deadlineMs), callName(method.path), endpoint));
-            else if (response === undefined)
-              reject(new RuntimeError('Unknown', `${callName(method.path)}: no answer`));
-            else resolve(response);
-          },
-        );
-        signal?.addEventListener('abort', onAbort, { once: true });
-      }),
-
+      untilAborted(method, signal, (over) => unaryCall(over, method, request, timeoutMs)),
     stream: (method, request, signal, onMessage) =>
-      new Promise((resolve, reject) => {
-        if (signal.aborted) {
-          reject(cancelled(callName(method.path), signal.reason));
-          return;
-        }
-        const call = client.makeServerStreamRequest(
-          method.path,
-          method.encode,
-          method.decode,
-          request,
-          new Metadata(),
-          {},
-        );
-        const onAbort = () => call.cancel();
-        signal.addEventListener('abort', onAbort, { once: true });
-        call.on('data', onMessage);
-        call.once('end', () => {
-          signal.removeEventListener('abort', onAbort);
-          resolve();
-        });
-        call.once('error', (error: ServiceError) => {
-          signal.removeEventListener('abort', onAbort);
-          if (signal.aborted) reject(cancelled(callName(method.path), signal.reason));
-          else reject(runtimeError(error, callName(method.path), endpoint));
-        });
-      }),
-
-    close: () => client.close(),
+      untilAborted(method, signal, (over) => streamCall(over, method, request, undefined, onMessage)),
+    close() {
+      isClosed = true;
+      current?.close();
+    },
   };
 }
 
@@ -120,13 +84,4 @@ export function socketPath(endpoint: string): string {
     );
   }
   return path;
-}
-
-/** The server knows the deadline too, and may drop the call a moment before our own timer ends it. */
-function atDeadline(error: ServiceError, deadlineMs: number): Pick<ServiceError, 'code' | 'details'> {
-  const cancelledCode = 1;
-  const deadlineExceededCode = 4;
-  const slackMs = 20;
-  if (error.code !== cancelledCode || Date.now() < deadlineMs - slackMs) return error;
-  return { code: deadlineExceededCode, details: 'Deadline exceeded after the time given' };
 }

@@ -1,6 +1,6 @@
 /** What a gRPC status means to a caller of the runtime port. */
-import type { ServiceError } from '@grpc/grpc-js';
 import { RuntimeError, type RuntimeErrorCode } from '../runtime.ts';
+import { type GrpcStatus, lateDetails } from './grpc/call.ts';
 
 /** gRPC status codes are numbers on the wire; those without a meaning to our callers are `Unknown`. */
 const codes: Readonly<Record<number, RuntimeErrorCode>> = {
@@ -15,22 +15,16 @@ const codes: Readonly<Record<number, RuntimeErrorCode>> = {
   14: 'Unavailable',
 };
 
-export function runtimeError(
-  error: Pick<ServiceError, 'code' | 'details'>,
-  call: string,
-  endpoint: string,
-): RuntimeError {
+export function runtimeError(error: GrpcStatus, call: string, endpoint: string): RuntimeError {
   const code = codes[error.code] ?? 'Unknown';
   if (code === 'Unavailable') {
     return new RuntimeError(
       code,
-      `The container runtime at ${endpoint} does not answer ${call}: ${connectionFailure(error.details)}`,
-      {
-        cause: error,
-      },
+      `The container runtime at ${endpoint} does not answer ${call}: ${error.details}`,
+      { cause: error },
     );
   }
-  if (code === 'DeadlineExceeded' && error.details.startsWith('Deadline exceeded after')) {
+  if (code === 'DeadlineExceeded' && error.details === lateDetails) {
     return new RuntimeError(code, `The container runtime at ${endpoint} did not answer ${call} in time`, {
       cause: error,
     });
@@ -50,13 +44,6 @@ export const hasCode = (error: unknown, code: RuntimeErrorCode): boolean =>
 /** containerd's words for what another call is doing or has done, perhaps one of an earlier life of the agent. */
 const isUnderWay = (message: string): boolean =>
   /is reserved for |is already in starting state|is in CONTAINER_RUNNING state/.test(message);
-
-/** grpc-js wraps the reason in sentences about itself. */
-function connectionFailure(details: string): string {
-  return details
-    .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/\.? Resolution note: $/, '');
-}
 
 /** Go wraps a status of its own in the text of the next; only the innermost text says something. */
 function withoutGrpcPrefix(details: string): string {

@@ -47,7 +47,7 @@ export interface CriOptions {
 
 export async function criRuntime(options: CriOptions): Promise<Runtime> {
   const { endpoint, log, relayPath, requestTimeoutMs = 120_000 } = options;
-  const connection = await connect(endpoint);
+  const connection = connect(endpoint);
   const starts = outlivingCalls({
     relayPath,
     connection,

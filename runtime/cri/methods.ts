@@ -1,12 +1,7 @@
 /** Every remote call that this runtime makes, as data: its gRPC path and how its messages are written and read. */
 import * as events from './gen/containerd-events.ts';
 import * as cri from './gen/runtime.ts';
-
-export interface Method<Request, Response> {
-  readonly path: string;
-  readonly encode: (request: Request) => Buffer;
-  readonly decode: (bytes: Buffer) => Response;
-}
+import { callFields, type Method } from './grpc/call.ts';
 
 const runtime = 'runtime.v1.RuntimeService';
 const image = 'runtime.v1.ImageService';
@@ -132,10 +127,8 @@ function method<Request, Response>(
 ): Method<Request, Response> {
   return {
     path,
-    encode: (message) => {
-      const bytes = request.encode(message).finish();
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    },
+    fields: callFields(path),
+    encode: (message) => request.encode(message).finish(),
     decode: (bytes) => response.decode(bytes),
   };
 }
