@@ -141,12 +141,13 @@ test.each([
     'CONTAINER_EXITED',
   ],
 ])('a container whose start failed with %j is %s', (message, state) => {
-  const status = cri.ContainerStatus.fromPartial({
+  const status = {
+    ...cri.ContainerStatus.decode(Buffer.alloc(0)),
     state: cri.ContainerState.CONTAINER_EXITED,
     reason: 'StartError',
     exitCode: 128,
     finishedAt: 1_790_000_000_000_000_000n,
     message,
-  });
+  };
   expect(decodeContainerStatus(status, 'sandbox').state).toBe(state);
 });

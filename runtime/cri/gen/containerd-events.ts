@@ -93,15 +93,6 @@ export const SubscribeRequest: MessageFns<SubscribeRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<SubscribeRequest>): SubscribeRequest {
-    return SubscribeRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<SubscribeRequest>): SubscribeRequest {
-    const message = createBaseSubscribeRequest();
-    message.filters = object.filters?.map((e) => e) || [];
-    return message;
-  },
 };
 
 function createBaseAny(): Any {
@@ -158,16 +149,6 @@ export const Any: MessageFns<Any> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<Any>): Any {
-    return Any.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Any>): Any {
-    const message = createBaseAny();
-    message.typeUrl = object.typeUrl ?? "";
-    message.value = object.value ?? Buffer.alloc(0);
-    return message;
   },
 };
 
@@ -237,17 +218,6 @@ export const Envelope: MessageFns<Envelope> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Envelope>): Envelope {
-    return Envelope.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Envelope>): Envelope {
-    const message = createBaseEnvelope();
-    message.namespace = object.namespace ?? "";
-    message.topic = object.topic ?? "";
-    message.event = (object.event !== undefined && object.event !== null) ? Any.fromPartial(object.event) : undefined;
-    return message;
-  },
 };
 
 function createBaseTaskStart(): TaskStart {
@@ -293,15 +263,6 @@ export const TaskStart: MessageFns<TaskStart> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<TaskStart>): TaskStart {
-    return TaskStart.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<TaskStart>): TaskStart {
-    const message = createBaseTaskStart();
-    message.containerId = object.containerId ?? "";
-    return message;
   },
 };
 
@@ -371,17 +332,6 @@ export const TaskExit: MessageFns<TaskExit> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<TaskExit>): TaskExit {
-    return TaskExit.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<TaskExit>): TaskExit {
-    const message = createBaseTaskExit();
-    message.containerId = object.containerId ?? "";
-    message.id = object.id ?? "";
-    message.exitStatus = object.exitStatus ?? 0;
-    return message;
-  },
 };
 
 function createBaseTaskOOM(): TaskOOM {
@@ -427,15 +377,6 @@ export const TaskOOM: MessageFns<TaskOOM> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<TaskOOM>): TaskOOM {
-    return TaskOOM.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<TaskOOM>): TaskOOM {
-    const message = createBaseTaskOOM();
-    message.containerId = object.containerId ?? "";
-    return message;
   },
 };
 
@@ -483,15 +424,6 @@ export const ContainerCreate: MessageFns<ContainerCreate> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerCreate>): ContainerCreate {
-    return ContainerCreate.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerCreate>): ContainerCreate {
-    const message = createBaseContainerCreate();
-    message.id = object.id ?? "";
-    return message;
-  },
 };
 
 function createBaseContainerDelete(): ContainerDelete {
@@ -538,28 +470,9 @@ export const ContainerDelete: MessageFns<ContainerDelete> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerDelete>): ContainerDelete {
-    return ContainerDelete.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerDelete>): ContainerDelete {
-    const message = createBaseContainerDelete();
-    message.id = object.id ?? "";
-    return message;
-  },
 };
-
-type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
-
-type DeepPartial<T> = T extends bigint ? string | number | bigint
-  : T extends Builtin ? T : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
-  : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
-  : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
-  : Partial<T>;
 
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create(base?: DeepPartial<T>): T;
-  fromPartial(object: DeepPartial<T>): T;
 }

@@ -1045,15 +1045,6 @@ export const Int64Value: MessageFns<Int64Value> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Int64Value>): Int64Value {
-    return Int64Value.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Int64Value>): Int64Value {
-    const message = createBaseInt64Value();
-    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
-    return message;
-  },
 };
 
 function createBaseUInt64Value(): UInt64Value {
@@ -1103,15 +1094,6 @@ export const UInt64Value: MessageFns<UInt64Value> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<UInt64Value>): UInt64Value {
-    return UInt64Value.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<UInt64Value>): UInt64Value {
-    const message = createBaseUInt64Value();
-    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
-    return message;
-  },
 };
 
 function createBaseVersionRequest(): VersionRequest {
@@ -1157,15 +1139,6 @@ export const VersionRequest: MessageFns<VersionRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<VersionRequest>): VersionRequest {
-    return VersionRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<VersionRequest>): VersionRequest {
-    const message = createBaseVersionRequest();
-    message.version = object.version ?? "";
-    return message;
   },
 };
 
@@ -1246,18 +1219,6 @@ export const VersionResponse: MessageFns<VersionResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<VersionResponse>): VersionResponse {
-    return VersionResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<VersionResponse>): VersionResponse {
-    const message = createBaseVersionResponse();
-    message.version = object.version ?? "";
-    message.runtimeName = object.runtimeName ?? "";
-    message.runtimeVersion = object.runtimeVersion ?? "";
-    message.runtimeApiVersion = object.runtimeApiVersion ?? "";
-    return message;
-  },
 };
 
 function createBaseStatusRequest(): StatusRequest {
@@ -1303,15 +1264,6 @@ export const StatusRequest: MessageFns<StatusRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<StatusRequest>): StatusRequest {
-    return StatusRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StatusRequest>): StatusRequest {
-    const message = createBaseStatusRequest();
-    message.verbose = object.verbose ?? false;
-    return message;
   },
 };
 
@@ -1395,30 +1347,6 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<StatusResponse>): StatusResponse {
-    return StatusResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StatusResponse>): StatusResponse {
-    const message = createBaseStatusResponse();
-    message.status = (object.status !== undefined && object.status !== null)
-      ? RuntimeStatus.fromPartial(object.status)
-      : undefined;
-    message.info = (globalThis.Object.entries(object.info ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.runtimeHandlers = object.runtimeHandlers?.map((e) => RuntimeHandler.fromPartial(e)) || [];
-    message.features = (object.features !== undefined && object.features !== null)
-      ? RuntimeFeatures.fromPartial(object.features)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseStatusResponse_InfoEntry(): StatusResponse_InfoEntry {
@@ -1476,16 +1404,6 @@ export const StatusResponse_InfoEntry: MessageFns<StatusResponse_InfoEntry> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<StatusResponse_InfoEntry>): StatusResponse_InfoEntry {
-    return StatusResponse_InfoEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StatusResponse_InfoEntry>): StatusResponse_InfoEntry {
-    const message = createBaseStatusResponse_InfoEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseRuntimeStatus(): RuntimeStatus {
@@ -1531,15 +1449,6 @@ export const RuntimeStatus: MessageFns<RuntimeStatus> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<RuntimeStatus>): RuntimeStatus {
-    return RuntimeStatus.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuntimeStatus>): RuntimeStatus {
-    const message = createBaseRuntimeStatus();
-    message.conditions = object.conditions?.map((e) => RuntimeCondition.fromPartial(e)) || [];
-    return message;
   },
 };
 
@@ -1620,18 +1529,6 @@ export const RuntimeCondition: MessageFns<RuntimeCondition> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RuntimeCondition>): RuntimeCondition {
-    return RuntimeCondition.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuntimeCondition>): RuntimeCondition {
-    const message = createBaseRuntimeCondition();
-    message.type = object.type ?? "";
-    message.status = object.status ?? false;
-    message.reason = object.reason ?? "";
-    message.message = object.message ?? "";
-    return message;
-  },
 };
 
 function createBaseRuntimeHandler(): RuntimeHandler {
@@ -1688,18 +1585,6 @@ export const RuntimeHandler: MessageFns<RuntimeHandler> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<RuntimeHandler>): RuntimeHandler {
-    return RuntimeHandler.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuntimeHandler>): RuntimeHandler {
-    const message = createBaseRuntimeHandler();
-    message.name = object.name ?? "";
-    message.features = (object.features !== undefined && object.features !== null)
-      ? RuntimeHandlerFeatures.fromPartial(object.features)
-      : undefined;
-    return message;
   },
 };
 
@@ -1758,16 +1643,6 @@ export const RuntimeHandlerFeatures: MessageFns<RuntimeHandlerFeatures> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RuntimeHandlerFeatures>): RuntimeHandlerFeatures {
-    return RuntimeHandlerFeatures.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuntimeHandlerFeatures>): RuntimeHandlerFeatures {
-    const message = createBaseRuntimeHandlerFeatures();
-    message.recursiveReadOnlyMounts = object.recursiveReadOnlyMounts ?? false;
-    message.userNamespaces = object.userNamespaces ?? false;
-    return message;
-  },
 };
 
 function createBaseRuntimeFeatures(): RuntimeFeatures {
@@ -1814,15 +1689,6 @@ export const RuntimeFeatures: MessageFns<RuntimeFeatures> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RuntimeFeatures>): RuntimeFeatures {
-    return RuntimeFeatures.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuntimeFeatures>): RuntimeFeatures {
-    const message = createBaseRuntimeFeatures();
-    message.supplementalGroupsPolicy = object.supplementalGroupsPolicy ?? false;
-    return message;
-  },
 };
 
 function createBaseRuntimeConfigRequest(): RuntimeConfigRequest {
@@ -1857,14 +1723,6 @@ export const RuntimeConfigRequest: MessageFns<RuntimeConfigRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<RuntimeConfigRequest>): RuntimeConfigRequest {
-    return RuntimeConfigRequest.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<RuntimeConfigRequest>): RuntimeConfigRequest {
-    const message = createBaseRuntimeConfigRequest();
-    return message;
   },
 };
 
@@ -1912,17 +1770,6 @@ export const RuntimeConfigResponse: MessageFns<RuntimeConfigResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RuntimeConfigResponse>): RuntimeConfigResponse {
-    return RuntimeConfigResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RuntimeConfigResponse>): RuntimeConfigResponse {
-    const message = createBaseRuntimeConfigResponse();
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxRuntimeConfiguration.fromPartial(object.linux)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseLinuxRuntimeConfiguration(): LinuxRuntimeConfiguration {
@@ -1968,15 +1815,6 @@ export const LinuxRuntimeConfiguration: MessageFns<LinuxRuntimeConfiguration> = 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<LinuxRuntimeConfiguration>): LinuxRuntimeConfiguration {
-    return LinuxRuntimeConfiguration.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxRuntimeConfiguration>): LinuxRuntimeConfiguration {
-    const message = createBaseLinuxRuntimeConfiguration();
-    message.cgroupDriver = object.cgroupDriver ?? 0;
-    return message;
   },
 };
 
@@ -2057,18 +1895,6 @@ export const NamespaceOption: MessageFns<NamespaceOption> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<NamespaceOption>): NamespaceOption {
-    return NamespaceOption.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<NamespaceOption>): NamespaceOption {
-    const message = createBaseNamespaceOption();
-    message.network = object.network ?? 0;
-    message.pid = object.pid ?? 0;
-    message.ipc = object.ipc ?? 0;
-    message.targetId = object.targetId ?? "";
-    return message;
-  },
 };
 
 function createBaseSecurityProfile(): SecurityProfile {
@@ -2125,16 +1951,6 @@ export const SecurityProfile: MessageFns<SecurityProfile> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<SecurityProfile>): SecurityProfile {
-    return SecurityProfile.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<SecurityProfile>): SecurityProfile {
-    const message = createBaseSecurityProfile();
-    message.profileType = object.profileType ?? 0;
-    message.localhostRef = object.localhostRef ?? "";
-    return message;
   },
 };
 
@@ -2215,18 +2031,6 @@ export const SELinuxOption: MessageFns<SELinuxOption> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<SELinuxOption>): SELinuxOption {
-    return SELinuxOption.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<SELinuxOption>): SELinuxOption {
-    const message = createBaseSELinuxOption();
-    message.user = object.user ?? "";
-    message.role = object.role ?? "";
-    message.type = object.type ?? "";
-    message.level = object.level ?? "";
-    return message;
-  },
 };
 
 function createBaseDNSConfig(): DNSConfig {
@@ -2294,17 +2098,6 @@ export const DNSConfig: MessageFns<DNSConfig> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<DNSConfig>): DNSConfig {
-    return DNSConfig.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<DNSConfig>): DNSConfig {
-    const message = createBaseDNSConfig();
-    message.servers = object.servers?.map((e) => e) || [];
-    message.searches = object.searches?.map((e) => e) || [];
-    message.options = object.options?.map((e) => e) || [];
-    return message;
   },
 };
 
@@ -2384,18 +2177,6 @@ export const PortMapping: MessageFns<PortMapping> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PortMapping>): PortMapping {
-    return PortMapping.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PortMapping>): PortMapping {
-    const message = createBasePortMapping();
-    message.protocol = object.protocol ?? 0;
-    message.containerPort = object.containerPort ?? 0;
-    message.hostPort = object.hostPort ?? 0;
-    message.hostIp = object.hostIp ?? "";
-    return message;
   },
 };
 
@@ -2570,36 +2351,6 @@ export const LinuxSandboxSecurityContext: MessageFns<LinuxSandboxSecurityContext
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxSandboxSecurityContext>): LinuxSandboxSecurityContext {
-    return LinuxSandboxSecurityContext.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxSandboxSecurityContext>): LinuxSandboxSecurityContext {
-    const message = createBaseLinuxSandboxSecurityContext();
-    message.namespaceOptions = (object.namespaceOptions !== undefined && object.namespaceOptions !== null)
-      ? NamespaceOption.fromPartial(object.namespaceOptions)
-      : undefined;
-    message.selinuxOptions = (object.selinuxOptions !== undefined && object.selinuxOptions !== null)
-      ? SELinuxOption.fromPartial(object.selinuxOptions)
-      : undefined;
-    message.runAsUser = (object.runAsUser !== undefined && object.runAsUser !== null)
-      ? Int64Value.fromPartial(object.runAsUser)
-      : undefined;
-    message.runAsGroup = (object.runAsGroup !== undefined && object.runAsGroup !== null)
-      ? Int64Value.fromPartial(object.runAsGroup)
-      : undefined;
-    message.readonlyRootfs = object.readonlyRootfs ?? false;
-    message.supplementalGroups = object.supplementalGroups?.map((e) => BigInt(e)) || [];
-    message.supplementalGroupsPolicy = object.supplementalGroupsPolicy ?? 0;
-    message.privileged = object.privileged ?? false;
-    message.seccomp = (object.seccomp !== undefined && object.seccomp !== null)
-      ? SecurityProfile.fromPartial(object.seccomp)
-      : undefined;
-    message.apparmor = (object.apparmor !== undefined && object.apparmor !== null)
-      ? SecurityProfile.fromPartial(object.apparmor)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseLinuxPodSandboxConfig(): LinuxPodSandboxConfig {
@@ -2693,33 +2444,6 @@ export const LinuxPodSandboxConfig: MessageFns<LinuxPodSandboxConfig> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxPodSandboxConfig>): LinuxPodSandboxConfig {
-    return LinuxPodSandboxConfig.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxPodSandboxConfig>): LinuxPodSandboxConfig {
-    const message = createBaseLinuxPodSandboxConfig();
-    message.cgroupParent = object.cgroupParent ?? "";
-    message.securityContext = (object.securityContext !== undefined && object.securityContext !== null)
-      ? LinuxSandboxSecurityContext.fromPartial(object.securityContext)
-      : undefined;
-    message.sysctls = (globalThis.Object.entries(object.sysctls ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.overhead = (object.overhead !== undefined && object.overhead !== null)
-      ? LinuxContainerResources.fromPartial(object.overhead)
-      : undefined;
-    message.resources = (object.resources !== undefined && object.resources !== null)
-      ? LinuxContainerResources.fromPartial(object.resources)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseLinuxPodSandboxConfig_SysctlsEntry(): LinuxPodSandboxConfig_SysctlsEntry {
@@ -2776,16 +2500,6 @@ export const LinuxPodSandboxConfig_SysctlsEntry: MessageFns<LinuxPodSandboxConfi
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<LinuxPodSandboxConfig_SysctlsEntry>): LinuxPodSandboxConfig_SysctlsEntry {
-    return LinuxPodSandboxConfig_SysctlsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxPodSandboxConfig_SysctlsEntry>): LinuxPodSandboxConfig_SysctlsEntry {
-    const message = createBaseLinuxPodSandboxConfig_SysctlsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -2865,18 +2579,6 @@ export const PodSandboxMetadata: MessageFns<PodSandboxMetadata> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PodSandboxMetadata>): PodSandboxMetadata {
-    return PodSandboxMetadata.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxMetadata>): PodSandboxMetadata {
-    const message = createBasePodSandboxMetadata();
-    message.name = object.name ?? "";
-    message.uid = object.uid ?? "";
-    message.namespace = object.namespace ?? "";
-    message.attempt = object.attempt ?? 0;
-    return message;
   },
 };
 
@@ -3016,44 +2718,6 @@ export const PodSandboxConfig: MessageFns<PodSandboxConfig> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxConfig>): PodSandboxConfig {
-    return PodSandboxConfig.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxConfig>): PodSandboxConfig {
-    const message = createBasePodSandboxConfig();
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? PodSandboxMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.hostname = object.hostname ?? "";
-    message.logDirectory = object.logDirectory ?? "";
-    message.dnsConfig = (object.dnsConfig !== undefined && object.dnsConfig !== null)
-      ? DNSConfig.fromPartial(object.dnsConfig)
-      : undefined;
-    message.portMappings = object.portMappings?.map((e) => PortMapping.fromPartial(e)) || [];
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxPodSandboxConfig.fromPartial(object.linux)
-      : undefined;
-    return message;
-  },
 };
 
 function createBasePodSandboxConfig_LabelsEntry(): PodSandboxConfig_LabelsEntry {
@@ -3110,16 +2774,6 @@ export const PodSandboxConfig_LabelsEntry: MessageFns<PodSandboxConfig_LabelsEnt
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PodSandboxConfig_LabelsEntry>): PodSandboxConfig_LabelsEntry {
-    return PodSandboxConfig_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxConfig_LabelsEntry>): PodSandboxConfig_LabelsEntry {
-    const message = createBasePodSandboxConfig_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -3178,16 +2832,6 @@ export const PodSandboxConfig_AnnotationsEntry: MessageFns<PodSandboxConfig_Anno
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxConfig_AnnotationsEntry>): PodSandboxConfig_AnnotationsEntry {
-    return PodSandboxConfig_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxConfig_AnnotationsEntry>): PodSandboxConfig_AnnotationsEntry {
-    const message = createBasePodSandboxConfig_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseRunPodSandboxRequest(): RunPodSandboxRequest {
@@ -3245,18 +2889,6 @@ export const RunPodSandboxRequest: MessageFns<RunPodSandboxRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RunPodSandboxRequest>): RunPodSandboxRequest {
-    return RunPodSandboxRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RunPodSandboxRequest>): RunPodSandboxRequest {
-    const message = createBaseRunPodSandboxRequest();
-    message.config = (object.config !== undefined && object.config !== null)
-      ? PodSandboxConfig.fromPartial(object.config)
-      : undefined;
-    message.runtimeHandler = object.runtimeHandler ?? "";
-    return message;
-  },
 };
 
 function createBaseRunPodSandboxResponse(): RunPodSandboxResponse {
@@ -3302,15 +2934,6 @@ export const RunPodSandboxResponse: MessageFns<RunPodSandboxResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<RunPodSandboxResponse>): RunPodSandboxResponse {
-    return RunPodSandboxResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RunPodSandboxResponse>): RunPodSandboxResponse {
-    const message = createBaseRunPodSandboxResponse();
-    message.podSandboxId = object.podSandboxId ?? "";
-    return message;
   },
 };
 
@@ -3358,15 +2981,6 @@ export const StopPodSandboxRequest: MessageFns<StopPodSandboxRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<StopPodSandboxRequest>): StopPodSandboxRequest {
-    return StopPodSandboxRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StopPodSandboxRequest>): StopPodSandboxRequest {
-    const message = createBaseStopPodSandboxRequest();
-    message.podSandboxId = object.podSandboxId ?? "";
-    return message;
-  },
 };
 
 function createBaseStopPodSandboxResponse(): StopPodSandboxResponse {
@@ -3401,14 +3015,6 @@ export const StopPodSandboxResponse: MessageFns<StopPodSandboxResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<StopPodSandboxResponse>): StopPodSandboxResponse {
-    return StopPodSandboxResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<StopPodSandboxResponse>): StopPodSandboxResponse {
-    const message = createBaseStopPodSandboxResponse();
-    return message;
   },
 };
 
@@ -3456,15 +3062,6 @@ export const RemovePodSandboxRequest: MessageFns<RemovePodSandboxRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RemovePodSandboxRequest>): RemovePodSandboxRequest {
-    return RemovePodSandboxRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RemovePodSandboxRequest>): RemovePodSandboxRequest {
-    const message = createBaseRemovePodSandboxRequest();
-    message.podSandboxId = object.podSandboxId ?? "";
-    return message;
-  },
 };
 
 function createBaseRemovePodSandboxResponse(): RemovePodSandboxResponse {
@@ -3499,14 +3096,6 @@ export const RemovePodSandboxResponse: MessageFns<RemovePodSandboxResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<RemovePodSandboxResponse>): RemovePodSandboxResponse {
-    return RemovePodSandboxResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<RemovePodSandboxResponse>): RemovePodSandboxResponse {
-    const message = createBaseRemovePodSandboxResponse();
-    return message;
   },
 };
 
@@ -3565,16 +3154,6 @@ export const PodSandboxStatusRequest: MessageFns<PodSandboxStatusRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxStatusRequest>): PodSandboxStatusRequest {
-    return PodSandboxStatusRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxStatusRequest>): PodSandboxStatusRequest {
-    const message = createBasePodSandboxStatusRequest();
-    message.podSandboxId = object.podSandboxId ?? "";
-    message.verbose = object.verbose ?? false;
-    return message;
-  },
 };
 
 function createBasePodSandboxStatusResponse(): PodSandboxStatusResponse {
@@ -3621,17 +3200,6 @@ export const PodSandboxStatusResponse: MessageFns<PodSandboxStatusResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxStatusResponse>): PodSandboxStatusResponse {
-    return PodSandboxStatusResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxStatusResponse>): PodSandboxStatusResponse {
-    const message = createBasePodSandboxStatusResponse();
-    message.status = (object.status !== undefined && object.status !== null)
-      ? PodSandboxStatus.fromPartial(object.status)
-      : undefined;
-    return message;
-  },
 };
 
 function createBasePodIP(): PodIP {
@@ -3677,15 +3245,6 @@ export const PodIP: MessageFns<PodIP> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PodIP>): PodIP {
-    return PodIP.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodIP>): PodIP {
-    const message = createBasePodIP();
-    message.ip = object.ip ?? "";
-    return message;
   },
 };
 
@@ -3744,16 +3303,6 @@ export const PodSandboxNetworkStatus: MessageFns<PodSandboxNetworkStatus> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxNetworkStatus>): PodSandboxNetworkStatus {
-    return PodSandboxNetworkStatus.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxNetworkStatus>): PodSandboxNetworkStatus {
-    const message = createBasePodSandboxNetworkStatus();
-    message.ip = object.ip ?? "";
-    message.additionalIps = object.additionalIps?.map((e) => PodIP.fromPartial(e)) || [];
-    return message;
-  },
 };
 
 function createBaseNamespace(): Namespace {
@@ -3800,17 +3349,6 @@ export const Namespace: MessageFns<Namespace> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Namespace>): Namespace {
-    return Namespace.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Namespace>): Namespace {
-    const message = createBaseNamespace();
-    message.options = (object.options !== undefined && object.options !== null)
-      ? NamespaceOption.fromPartial(object.options)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseLinuxPodSandboxStatus(): LinuxPodSandboxStatus {
@@ -3856,17 +3394,6 @@ export const LinuxPodSandboxStatus: MessageFns<LinuxPodSandboxStatus> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<LinuxPodSandboxStatus>): LinuxPodSandboxStatus {
-    return LinuxPodSandboxStatus.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxPodSandboxStatus>): LinuxPodSandboxStatus {
-    const message = createBaseLinuxPodSandboxStatus();
-    message.namespaces = (object.namespaces !== undefined && object.namespaces !== null)
-      ? Namespace.fromPartial(object.namespaces)
-      : undefined;
-    return message;
   },
 };
 
@@ -4021,45 +3548,6 @@ export const PodSandboxStatus: MessageFns<PodSandboxStatus> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxStatus>): PodSandboxStatus {
-    return PodSandboxStatus.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxStatus>): PodSandboxStatus {
-    const message = createBasePodSandboxStatus();
-    message.id = object.id ?? "";
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? PodSandboxMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.state = object.state ?? 0;
-    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null) ? BigInt(object.createdAt) : 0n;
-    message.network = (object.network !== undefined && object.network !== null)
-      ? PodSandboxNetworkStatus.fromPartial(object.network)
-      : undefined;
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxPodSandboxStatus.fromPartial(object.linux)
-      : undefined;
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.runtimeHandler = object.runtimeHandler ?? "";
-    return message;
-  },
 };
 
 function createBasePodSandboxStatus_LabelsEntry(): PodSandboxStatus_LabelsEntry {
@@ -4116,16 +3604,6 @@ export const PodSandboxStatus_LabelsEntry: MessageFns<PodSandboxStatus_LabelsEnt
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PodSandboxStatus_LabelsEntry>): PodSandboxStatus_LabelsEntry {
-    return PodSandboxStatus_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxStatus_LabelsEntry>): PodSandboxStatus_LabelsEntry {
-    const message = createBasePodSandboxStatus_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -4184,16 +3662,6 @@ export const PodSandboxStatus_AnnotationsEntry: MessageFns<PodSandboxStatus_Anno
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxStatus_AnnotationsEntry>): PodSandboxStatus_AnnotationsEntry {
-    return PodSandboxStatus_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxStatus_AnnotationsEntry>): PodSandboxStatus_AnnotationsEntry {
-    const message = createBasePodSandboxStatus_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBasePodSandboxStateValue(): PodSandboxStateValue {
@@ -4239,15 +3707,6 @@ export const PodSandboxStateValue: MessageFns<PodSandboxStateValue> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PodSandboxStateValue>): PodSandboxStateValue {
-    return PodSandboxStateValue.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxStateValue>): PodSandboxStateValue {
-    const message = createBasePodSandboxStateValue();
-    message.state = object.state ?? 0;
-    return message;
   },
 };
 
@@ -4320,27 +3779,6 @@ export const PodSandboxFilter: MessageFns<PodSandboxFilter> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxFilter>): PodSandboxFilter {
-    return PodSandboxFilter.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxFilter>): PodSandboxFilter {
-    const message = createBasePodSandboxFilter();
-    message.id = object.id ?? "";
-    message.state = (object.state !== undefined && object.state !== null)
-      ? PodSandboxStateValue.fromPartial(object.state)
-      : undefined;
-    message.labelSelector = (globalThis.Object.entries(object.labelSelector ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
 };
 
 function createBasePodSandboxFilter_LabelSelectorEntry(): PodSandboxFilter_LabelSelectorEntry {
@@ -4398,16 +3836,6 @@ export const PodSandboxFilter_LabelSelectorEntry: MessageFns<PodSandboxFilter_La
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandboxFilter_LabelSelectorEntry>): PodSandboxFilter_LabelSelectorEntry {
-    return PodSandboxFilter_LabelSelectorEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandboxFilter_LabelSelectorEntry>): PodSandboxFilter_LabelSelectorEntry {
-    const message = createBasePodSandboxFilter_LabelSelectorEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseListPodSandboxRequest(): ListPodSandboxRequest {
@@ -4453,17 +3881,6 @@ export const ListPodSandboxRequest: MessageFns<ListPodSandboxRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListPodSandboxRequest>): ListPodSandboxRequest {
-    return ListPodSandboxRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListPodSandboxRequest>): ListPodSandboxRequest {
-    const message = createBaseListPodSandboxRequest();
-    message.filter = (object.filter !== undefined && object.filter !== null)
-      ? PodSandboxFilter.fromPartial(object.filter)
-      : undefined;
-    return message;
   },
 };
 
@@ -4586,39 +4003,6 @@ export const PodSandbox: MessageFns<PodSandbox> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandbox>): PodSandbox {
-    return PodSandbox.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandbox>): PodSandbox {
-    const message = createBasePodSandbox();
-    message.id = object.id ?? "";
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? PodSandboxMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.state = object.state ?? 0;
-    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null) ? BigInt(object.createdAt) : 0n;
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.runtimeHandler = object.runtimeHandler ?? "";
-    return message;
-  },
 };
 
 function createBasePodSandbox_LabelsEntry(): PodSandbox_LabelsEntry {
@@ -4675,16 +4059,6 @@ export const PodSandbox_LabelsEntry: MessageFns<PodSandbox_LabelsEntry> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PodSandbox_LabelsEntry>): PodSandbox_LabelsEntry {
-    return PodSandbox_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandbox_LabelsEntry>): PodSandbox_LabelsEntry {
-    const message = createBasePodSandbox_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -4743,16 +4117,6 @@ export const PodSandbox_AnnotationsEntry: MessageFns<PodSandbox_AnnotationsEntry
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PodSandbox_AnnotationsEntry>): PodSandbox_AnnotationsEntry {
-    return PodSandbox_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PodSandbox_AnnotationsEntry>): PodSandbox_AnnotationsEntry {
-    const message = createBasePodSandbox_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseListPodSandboxResponse(): ListPodSandboxResponse {
@@ -4798,15 +4162,6 @@ export const ListPodSandboxResponse: MessageFns<ListPodSandboxResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListPodSandboxResponse>): ListPodSandboxResponse {
-    return ListPodSandboxResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListPodSandboxResponse>): ListPodSandboxResponse {
-    const message = createBaseListPodSandboxResponse();
-    message.items = object.items?.map((e) => PodSandbox.fromPartial(e)) || [];
-    return message;
   },
 };
 
@@ -4890,26 +4245,6 @@ export const ImageSpec: MessageFns<ImageSpec> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ImageSpec>): ImageSpec {
-    return ImageSpec.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ImageSpec>): ImageSpec {
-    const message = createBaseImageSpec();
-    message.image = object.image ?? "";
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.userSpecifiedImage = object.userSpecifiedImage ?? "";
-    message.runtimeHandler = object.runtimeHandler ?? "";
-    return message;
-  },
 };
 
 function createBaseImageSpec_AnnotationsEntry(): ImageSpec_AnnotationsEntry {
@@ -4967,16 +4302,6 @@ export const ImageSpec_AnnotationsEntry: MessageFns<ImageSpec_AnnotationsEntry> 
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ImageSpec_AnnotationsEntry>): ImageSpec_AnnotationsEntry {
-    return ImageSpec_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ImageSpec_AnnotationsEntry>): ImageSpec_AnnotationsEntry {
-    const message = createBaseImageSpec_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseKeyValue(): KeyValue {
@@ -5033,16 +4358,6 @@ export const KeyValue: MessageFns<KeyValue> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<KeyValue>): KeyValue {
-    return KeyValue.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<KeyValue>): KeyValue {
-    const message = createBaseKeyValue();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -5176,24 +4491,6 @@ export const Mount: MessageFns<Mount> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Mount>): Mount {
-    return Mount.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Mount>): Mount {
-    const message = createBaseMount();
-    message.containerPath = object.containerPath ?? "";
-    message.hostPath = object.hostPath ?? "";
-    message.readonly = object.readonly ?? false;
-    message.selinuxRelabel = object.selinuxRelabel ?? false;
-    message.propagation = object.propagation ?? 0;
-    message.recursiveReadOnly = object.recursiveReadOnly ?? false;
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    message.imageSubPath = object.imageSubPath ?? "";
-    return message;
-  },
 };
 
 function createBaseDevice(): Device {
@@ -5262,17 +4559,6 @@ export const Device: MessageFns<Device> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Device>): Device {
-    return Device.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Device>): Device {
-    const message = createBaseDevice();
-    message.containerPath = object.containerPath ?? "";
-    message.hostPath = object.hostPath ?? "";
-    message.permissions = object.permissions ?? "";
-    return message;
-  },
 };
 
 function createBaseHugepageLimit(): HugepageLimit {
@@ -5332,16 +4618,6 @@ export const HugepageLimit: MessageFns<HugepageLimit> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<HugepageLimit>): HugepageLimit {
-    return HugepageLimit.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<HugepageLimit>): HugepageLimit {
-    const message = createBaseHugepageLimit();
-    message.pageSize = object.pageSize ?? "";
-    message.limit = (object.limit !== undefined && object.limit !== null) ? BigInt(object.limit) : 0n;
-    return message;
   },
 };
 
@@ -5520,39 +4796,6 @@ export const LinuxContainerResources: MessageFns<LinuxContainerResources> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxContainerResources>): LinuxContainerResources {
-    return LinuxContainerResources.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxContainerResources>): LinuxContainerResources {
-    const message = createBaseLinuxContainerResources();
-    message.cpuPeriod = (object.cpuPeriod !== undefined && object.cpuPeriod !== null) ? BigInt(object.cpuPeriod) : 0n;
-    message.cpuQuota = (object.cpuQuota !== undefined && object.cpuQuota !== null) ? BigInt(object.cpuQuota) : 0n;
-    message.cpuShares = (object.cpuShares !== undefined && object.cpuShares !== null) ? BigInt(object.cpuShares) : 0n;
-    message.memoryLimitInBytes = (object.memoryLimitInBytes !== undefined && object.memoryLimitInBytes !== null)
-      ? BigInt(object.memoryLimitInBytes)
-      : 0n;
-    message.oomScoreAdj = (object.oomScoreAdj !== undefined && object.oomScoreAdj !== null)
-      ? BigInt(object.oomScoreAdj)
-      : 0n;
-    message.cpusetCpus = object.cpusetCpus ?? "";
-    message.cpusetMems = object.cpusetMems ?? "";
-    message.hugepageLimits = object.hugepageLimits?.map((e) => HugepageLimit.fromPartial(e)) || [];
-    message.unified = (globalThis.Object.entries(object.unified ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.memorySwapLimitInBytes =
-      (object.memorySwapLimitInBytes !== undefined && object.memorySwapLimitInBytes !== null)
-        ? BigInt(object.memorySwapLimitInBytes)
-        : 0n;
-    return message;
-  },
 };
 
 function createBaseLinuxContainerResources_UnifiedEntry(): LinuxContainerResources_UnifiedEntry {
@@ -5610,16 +4853,6 @@ export const LinuxContainerResources_UnifiedEntry: MessageFns<LinuxContainerReso
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxContainerResources_UnifiedEntry>): LinuxContainerResources_UnifiedEntry {
-    return LinuxContainerResources_UnifiedEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxContainerResources_UnifiedEntry>): LinuxContainerResources_UnifiedEntry {
-    const message = createBaseLinuxContainerResources_UnifiedEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseCapability(): Capability {
@@ -5676,16 +4909,6 @@ export const Capability: MessageFns<Capability> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<Capability>): Capability {
-    return Capability.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Capability>): Capability {
-    const message = createBaseCapability();
-    message.addCapabilities = object.addCapabilities?.map((e) => e) || [];
-    message.dropCapabilities = object.dropCapabilities?.map((e) => e) || [];
-    return message;
   },
 };
 
@@ -5920,43 +5143,6 @@ export const LinuxContainerSecurityContext: MessageFns<LinuxContainerSecurityCon
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxContainerSecurityContext>): LinuxContainerSecurityContext {
-    return LinuxContainerSecurityContext.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxContainerSecurityContext>): LinuxContainerSecurityContext {
-    const message = createBaseLinuxContainerSecurityContext();
-    message.capabilities = (object.capabilities !== undefined && object.capabilities !== null)
-      ? Capability.fromPartial(object.capabilities)
-      : undefined;
-    message.privileged = object.privileged ?? false;
-    message.namespaceOptions = (object.namespaceOptions !== undefined && object.namespaceOptions !== null)
-      ? NamespaceOption.fromPartial(object.namespaceOptions)
-      : undefined;
-    message.selinuxOptions = (object.selinuxOptions !== undefined && object.selinuxOptions !== null)
-      ? SELinuxOption.fromPartial(object.selinuxOptions)
-      : undefined;
-    message.runAsUser = (object.runAsUser !== undefined && object.runAsUser !== null)
-      ? Int64Value.fromPartial(object.runAsUser)
-      : undefined;
-    message.runAsGroup = (object.runAsGroup !== undefined && object.runAsGroup !== null)
-      ? Int64Value.fromPartial(object.runAsGroup)
-      : undefined;
-    message.runAsUsername = object.runAsUsername ?? "";
-    message.readonlyRootfs = object.readonlyRootfs ?? false;
-    message.supplementalGroups = object.supplementalGroups?.map((e) => BigInt(e)) || [];
-    message.supplementalGroupsPolicy = object.supplementalGroupsPolicy ?? 0;
-    message.noNewPrivs = object.noNewPrivs ?? false;
-    message.maskedPaths = object.maskedPaths?.map((e) => e) || [];
-    message.readonlyPaths = object.readonlyPaths?.map((e) => e) || [];
-    message.seccomp = (object.seccomp !== undefined && object.seccomp !== null)
-      ? SecurityProfile.fromPartial(object.seccomp)
-      : undefined;
-    message.apparmor = (object.apparmor !== undefined && object.apparmor !== null)
-      ? SecurityProfile.fromPartial(object.apparmor)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseLinuxContainerConfig(): LinuxContainerConfig {
@@ -6014,20 +5200,6 @@ export const LinuxContainerConfig: MessageFns<LinuxContainerConfig> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxContainerConfig>): LinuxContainerConfig {
-    return LinuxContainerConfig.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxContainerConfig>): LinuxContainerConfig {
-    const message = createBaseLinuxContainerConfig();
-    message.resources = (object.resources !== undefined && object.resources !== null)
-      ? LinuxContainerResources.fromPartial(object.resources)
-      : undefined;
-    message.securityContext = (object.securityContext !== undefined && object.securityContext !== null)
-      ? LinuxContainerSecurityContext.fromPartial(object.securityContext)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseContainerMetadata(): ContainerMetadata {
@@ -6084,16 +5256,6 @@ export const ContainerMetadata: MessageFns<ContainerMetadata> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerMetadata>): ContainerMetadata {
-    return ContainerMetadata.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerMetadata>): ContainerMetadata {
-    const message = createBaseContainerMetadata();
-    message.name = object.name ?? "";
-    message.attempt = object.attempt ?? 0;
-    return message;
   },
 };
 
@@ -6329,52 +5491,6 @@ export const ContainerConfig: MessageFns<ContainerConfig> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerConfig>): ContainerConfig {
-    return ContainerConfig.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerConfig>): ContainerConfig {
-    const message = createBaseContainerConfig();
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? ContainerMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    message.command = object.command?.map((e) => e) || [];
-    message.args = object.args?.map((e) => e) || [];
-    message.workingDir = object.workingDir ?? "";
-    message.envs = object.envs?.map((e) => KeyValue.fromPartial(e)) || [];
-    message.mounts = object.mounts?.map((e) => Mount.fromPartial(e)) || [];
-    message.devices = object.devices?.map((e) => Device.fromPartial(e)) || [];
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.logPath = object.logPath ?? "";
-    message.stdin = object.stdin ?? false;
-    message.stdinOnce = object.stdinOnce ?? false;
-    message.tty = object.tty ?? false;
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxContainerConfig.fromPartial(object.linux)
-      : undefined;
-    message.stopSignal = object.stopSignal ?? 0;
-    return message;
-  },
 };
 
 function createBaseContainerConfig_LabelsEntry(): ContainerConfig_LabelsEntry {
@@ -6432,16 +5548,6 @@ export const ContainerConfig_LabelsEntry: MessageFns<ContainerConfig_LabelsEntry
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerConfig_LabelsEntry>): ContainerConfig_LabelsEntry {
-    return ContainerConfig_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerConfig_LabelsEntry>): ContainerConfig_LabelsEntry {
-    const message = createBaseContainerConfig_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseContainerConfig_AnnotationsEntry(): ContainerConfig_AnnotationsEntry {
@@ -6498,16 +5604,6 @@ export const ContainerConfig_AnnotationsEntry: MessageFns<ContainerConfig_Annota
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerConfig_AnnotationsEntry>): ContainerConfig_AnnotationsEntry {
-    return ContainerConfig_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerConfig_AnnotationsEntry>): ContainerConfig_AnnotationsEntry {
-    const message = createBaseContainerConfig_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -6577,21 +5673,6 @@ export const CreateContainerRequest: MessageFns<CreateContainerRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<CreateContainerRequest>): CreateContainerRequest {
-    return CreateContainerRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CreateContainerRequest>): CreateContainerRequest {
-    const message = createBaseCreateContainerRequest();
-    message.podSandboxId = object.podSandboxId ?? "";
-    message.config = (object.config !== undefined && object.config !== null)
-      ? ContainerConfig.fromPartial(object.config)
-      : undefined;
-    message.sandboxConfig = (object.sandboxConfig !== undefined && object.sandboxConfig !== null)
-      ? PodSandboxConfig.fromPartial(object.sandboxConfig)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseCreateContainerResponse(): CreateContainerResponse {
@@ -6637,15 +5718,6 @@ export const CreateContainerResponse: MessageFns<CreateContainerResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<CreateContainerResponse>): CreateContainerResponse {
-    return CreateContainerResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CreateContainerResponse>): CreateContainerResponse {
-    const message = createBaseCreateContainerResponse();
-    message.containerId = object.containerId ?? "";
-    return message;
   },
 };
 
@@ -6693,15 +5765,6 @@ export const StartContainerRequest: MessageFns<StartContainerRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<StartContainerRequest>): StartContainerRequest {
-    return StartContainerRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StartContainerRequest>): StartContainerRequest {
-    const message = createBaseStartContainerRequest();
-    message.containerId = object.containerId ?? "";
-    return message;
-  },
 };
 
 function createBaseStartContainerResponse(): StartContainerResponse {
@@ -6736,14 +5799,6 @@ export const StartContainerResponse: MessageFns<StartContainerResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<StartContainerResponse>): StartContainerResponse {
-    return StartContainerResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<StartContainerResponse>): StartContainerResponse {
-    const message = createBaseStartContainerResponse();
-    return message;
   },
 };
 
@@ -6805,16 +5860,6 @@ export const StopContainerRequest: MessageFns<StopContainerRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<StopContainerRequest>): StopContainerRequest {
-    return StopContainerRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StopContainerRequest>): StopContainerRequest {
-    const message = createBaseStopContainerRequest();
-    message.containerId = object.containerId ?? "";
-    message.timeout = (object.timeout !== undefined && object.timeout !== null) ? BigInt(object.timeout) : 0n;
-    return message;
-  },
 };
 
 function createBaseStopContainerResponse(): StopContainerResponse {
@@ -6849,14 +5894,6 @@ export const StopContainerResponse: MessageFns<StopContainerResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<StopContainerResponse>): StopContainerResponse {
-    return StopContainerResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<StopContainerResponse>): StopContainerResponse {
-    const message = createBaseStopContainerResponse();
-    return message;
   },
 };
 
@@ -6904,15 +5941,6 @@ export const RemoveContainerRequest: MessageFns<RemoveContainerRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RemoveContainerRequest>): RemoveContainerRequest {
-    return RemoveContainerRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RemoveContainerRequest>): RemoveContainerRequest {
-    const message = createBaseRemoveContainerRequest();
-    message.containerId = object.containerId ?? "";
-    return message;
-  },
 };
 
 function createBaseRemoveContainerResponse(): RemoveContainerResponse {
@@ -6947,14 +5975,6 @@ export const RemoveContainerResponse: MessageFns<RemoveContainerResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<RemoveContainerResponse>): RemoveContainerResponse {
-    return RemoveContainerResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<RemoveContainerResponse>): RemoveContainerResponse {
-    const message = createBaseRemoveContainerResponse();
-    return message;
   },
 };
 
@@ -7001,15 +6021,6 @@ export const ContainerStateValue: MessageFns<ContainerStateValue> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerStateValue>): ContainerStateValue {
-    return ContainerStateValue.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStateValue>): ContainerStateValue {
-    const message = createBaseContainerStateValue();
-    message.state = object.state ?? 0;
-    return message;
   },
 };
 
@@ -7093,28 +6104,6 @@ export const ContainerFilter: MessageFns<ContainerFilter> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerFilter>): ContainerFilter {
-    return ContainerFilter.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerFilter>): ContainerFilter {
-    const message = createBaseContainerFilter();
-    message.id = object.id ?? "";
-    message.state = (object.state !== undefined && object.state !== null)
-      ? ContainerStateValue.fromPartial(object.state)
-      : undefined;
-    message.podSandboxId = object.podSandboxId ?? "";
-    message.labelSelector = (globalThis.Object.entries(object.labelSelector ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
 };
 
 function createBaseContainerFilter_LabelSelectorEntry(): ContainerFilter_LabelSelectorEntry {
@@ -7172,16 +6161,6 @@ export const ContainerFilter_LabelSelectorEntry: MessageFns<ContainerFilter_Labe
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerFilter_LabelSelectorEntry>): ContainerFilter_LabelSelectorEntry {
-    return ContainerFilter_LabelSelectorEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerFilter_LabelSelectorEntry>): ContainerFilter_LabelSelectorEntry {
-    const message = createBaseContainerFilter_LabelSelectorEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseListContainersRequest(): ListContainersRequest {
@@ -7227,17 +6206,6 @@ export const ListContainersRequest: MessageFns<ListContainersRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListContainersRequest>): ListContainersRequest {
-    return ListContainersRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListContainersRequest>): ListContainersRequest {
-    const message = createBaseListContainersRequest();
-    message.filter = (object.filter !== undefined && object.filter !== null)
-      ? ContainerFilter.fromPartial(object.filter)
-      : undefined;
-    return message;
   },
 };
 
@@ -7404,44 +6372,6 @@ export const Container: MessageFns<Container> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Container>): Container {
-    return Container.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Container>): Container {
-    const message = createBaseContainer();
-    message.id = object.id ?? "";
-    message.podSandboxId = object.podSandboxId ?? "";
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? ContainerMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    message.imageRef = object.imageRef ?? "";
-    message.state = object.state ?? 0;
-    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null) ? BigInt(object.createdAt) : 0n;
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.imageId = object.imageId ?? "";
-    return message;
-  },
 };
 
 function createBaseContainer_LabelsEntry(): Container_LabelsEntry {
@@ -7498,16 +6428,6 @@ export const Container_LabelsEntry: MessageFns<Container_LabelsEntry> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<Container_LabelsEntry>): Container_LabelsEntry {
-    return Container_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Container_LabelsEntry>): Container_LabelsEntry {
-    const message = createBaseContainer_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -7566,16 +6486,6 @@ export const Container_AnnotationsEntry: MessageFns<Container_AnnotationsEntry> 
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Container_AnnotationsEntry>): Container_AnnotationsEntry {
-    return Container_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Container_AnnotationsEntry>): Container_AnnotationsEntry {
-    const message = createBaseContainer_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseListContainersResponse(): ListContainersResponse {
@@ -7621,15 +6531,6 @@ export const ListContainersResponse: MessageFns<ListContainersResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListContainersResponse>): ListContainersResponse {
-    return ListContainersResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListContainersResponse>): ListContainersResponse {
-    const message = createBaseListContainersResponse();
-    message.containers = object.containers?.map((e) => Container.fromPartial(e)) || [];
-    return message;
   },
 };
 
@@ -7687,16 +6588,6 @@ export const ContainerStatusRequest: MessageFns<ContainerStatusRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerStatusRequest>): ContainerStatusRequest {
-    return ContainerStatusRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatusRequest>): ContainerStatusRequest {
-    const message = createBaseContainerStatusRequest();
-    message.containerId = object.containerId ?? "";
-    message.verbose = object.verbose ?? false;
-    return message;
   },
 };
 
@@ -7758,26 +6649,6 @@ export const ContainerStatusResponse: MessageFns<ContainerStatusResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStatusResponse>): ContainerStatusResponse {
-    return ContainerStatusResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatusResponse>): ContainerStatusResponse {
-    const message = createBaseContainerStatusResponse();
-    message.status = (object.status !== undefined && object.status !== null)
-      ? ContainerStatus.fromPartial(object.status)
-      : undefined;
-    message.info = (globalThis.Object.entries(object.info ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
 };
 
 function createBaseContainerStatusResponse_InfoEntry(): ContainerStatusResponse_InfoEntry {
@@ -7834,16 +6705,6 @@ export const ContainerStatusResponse_InfoEntry: MessageFns<ContainerStatusRespon
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerStatusResponse_InfoEntry>): ContainerStatusResponse_InfoEntry {
-    return ContainerStatusResponse_InfoEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatusResponse_InfoEntry>): ContainerStatusResponse_InfoEntry {
-    const message = createBaseContainerStatusResponse_InfoEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -8124,59 +6985,6 @@ export const ContainerStatus: MessageFns<ContainerStatus> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStatus>): ContainerStatus {
-    return ContainerStatus.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatus>): ContainerStatus {
-    const message = createBaseContainerStatus();
-    message.id = object.id ?? "";
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? ContainerMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.state = object.state ?? 0;
-    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null) ? BigInt(object.createdAt) : 0n;
-    message.startedAt = (object.startedAt !== undefined && object.startedAt !== null) ? BigInt(object.startedAt) : 0n;
-    message.finishedAt = (object.finishedAt !== undefined && object.finishedAt !== null)
-      ? BigInt(object.finishedAt)
-      : 0n;
-    message.exitCode = object.exitCode ?? 0;
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    message.imageRef = object.imageRef ?? "";
-    message.reason = object.reason ?? "";
-    message.message = object.message ?? "";
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.annotations = (globalThis.Object.entries(object.annotations ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    message.mounts = object.mounts?.map((e) => Mount.fromPartial(e)) || [];
-    message.logPath = object.logPath ?? "";
-    message.resources = (object.resources !== undefined && object.resources !== null)
-      ? ContainerResources.fromPartial(object.resources)
-      : undefined;
-    message.imageId = object.imageId ?? "";
-    message.user = (object.user !== undefined && object.user !== null)
-      ? ContainerUser.fromPartial(object.user)
-      : undefined;
-    message.stopSignal = object.stopSignal ?? 0;
-    return message;
-  },
 };
 
 function createBaseContainerStatus_LabelsEntry(): ContainerStatus_LabelsEntry {
@@ -8233,16 +7041,6 @@ export const ContainerStatus_LabelsEntry: MessageFns<ContainerStatus_LabelsEntry
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerStatus_LabelsEntry>): ContainerStatus_LabelsEntry {
-    return ContainerStatus_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatus_LabelsEntry>): ContainerStatus_LabelsEntry {
-    const message = createBaseContainerStatus_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -8301,16 +7099,6 @@ export const ContainerStatus_AnnotationsEntry: MessageFns<ContainerStatus_Annota
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStatus_AnnotationsEntry>): ContainerStatus_AnnotationsEntry {
-    return ContainerStatus_AnnotationsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatus_AnnotationsEntry>): ContainerStatus_AnnotationsEntry {
-    const message = createBaseContainerStatus_AnnotationsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseContainerResources(): ContainerResources {
@@ -8357,17 +7145,6 @@ export const ContainerResources: MessageFns<ContainerResources> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerResources>): ContainerResources {
-    return ContainerResources.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerResources>): ContainerResources {
-    const message = createBaseContainerResources();
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxContainerResources.fromPartial(object.linux)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseContainerUser(): ContainerUser {
@@ -8413,17 +7190,6 @@ export const ContainerUser: MessageFns<ContainerUser> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerUser>): ContainerUser {
-    return ContainerUser.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerUser>): ContainerUser {
-    const message = createBaseContainerUser();
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxContainerUser.fromPartial(object.linux)
-      : undefined;
-    return message;
   },
 };
 
@@ -8516,17 +7282,6 @@ export const LinuxContainerUser: MessageFns<LinuxContainerUser> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<LinuxContainerUser>): LinuxContainerUser {
-    return LinuxContainerUser.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<LinuxContainerUser>): LinuxContainerUser {
-    const message = createBaseLinuxContainerUser();
-    message.uid = (object.uid !== undefined && object.uid !== null) ? BigInt(object.uid) : 0n;
-    message.gid = (object.gid !== undefined && object.gid !== null) ? BigInt(object.gid) : 0n;
-    message.supplementalGroups = object.supplementalGroups?.map((e) => BigInt(e)) || [];
-    return message;
-  },
 };
 
 function createBaseUpdateContainerResourcesRequest(): UpdateContainerResourcesRequest {
@@ -8584,18 +7339,6 @@ export const UpdateContainerResourcesRequest: MessageFns<UpdateContainerResource
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<UpdateContainerResourcesRequest>): UpdateContainerResourcesRequest {
-    return UpdateContainerResourcesRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<UpdateContainerResourcesRequest>): UpdateContainerResourcesRequest {
-    const message = createBaseUpdateContainerResourcesRequest();
-    message.containerId = object.containerId ?? "";
-    message.linux = (object.linux !== undefined && object.linux !== null)
-      ? LinuxContainerResources.fromPartial(object.linux)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseUpdateContainerResourcesResponse(): UpdateContainerResourcesResponse {
@@ -8630,14 +7373,6 @@ export const UpdateContainerResourcesResponse: MessageFns<UpdateContainerResourc
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<UpdateContainerResourcesResponse>): UpdateContainerResourcesResponse {
-    return UpdateContainerResourcesResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<UpdateContainerResourcesResponse>): UpdateContainerResourcesResponse {
-    const message = createBaseUpdateContainerResourcesResponse();
-    return message;
   },
 };
 
@@ -8685,15 +7420,6 @@ export const ReopenContainerLogRequest: MessageFns<ReopenContainerLogRequest> = 
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ReopenContainerLogRequest>): ReopenContainerLogRequest {
-    return ReopenContainerLogRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ReopenContainerLogRequest>): ReopenContainerLogRequest {
-    const message = createBaseReopenContainerLogRequest();
-    message.containerId = object.containerId ?? "";
-    return message;
-  },
 };
 
 function createBaseReopenContainerLogResponse(): ReopenContainerLogResponse {
@@ -8728,14 +7454,6 @@ export const ReopenContainerLogResponse: MessageFns<ReopenContainerLogResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ReopenContainerLogResponse>): ReopenContainerLogResponse {
-    return ReopenContainerLogResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<ReopenContainerLogResponse>): ReopenContainerLogResponse {
-    const message = createBaseReopenContainerLogResponse();
-    return message;
   },
 };
 
@@ -8808,17 +7526,6 @@ export const CheckpointContainerRequest: MessageFns<CheckpointContainerRequest> 
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<CheckpointContainerRequest>): CheckpointContainerRequest {
-    return CheckpointContainerRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CheckpointContainerRequest>): CheckpointContainerRequest {
-    const message = createBaseCheckpointContainerRequest();
-    message.containerId = object.containerId ?? "";
-    message.location = object.location ?? "";
-    message.timeout = (object.timeout !== undefined && object.timeout !== null) ? BigInt(object.timeout) : 0n;
-    return message;
-  },
 };
 
 function createBaseCheckpointContainerResponse(): CheckpointContainerResponse {
@@ -8853,14 +7560,6 @@ export const CheckpointContainerResponse: MessageFns<CheckpointContainerResponse
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<CheckpointContainerResponse>): CheckpointContainerResponse {
-    return CheckpointContainerResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<CheckpointContainerResponse>): CheckpointContainerResponse {
-    const message = createBaseCheckpointContainerResponse();
-    return message;
   },
 };
 
@@ -8933,17 +7632,6 @@ export const ExecSyncRequest: MessageFns<ExecSyncRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ExecSyncRequest>): ExecSyncRequest {
-    return ExecSyncRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ExecSyncRequest>): ExecSyncRequest {
-    const message = createBaseExecSyncRequest();
-    message.containerId = object.containerId ?? "";
-    message.cmd = object.cmd?.map((e) => e) || [];
-    message.timeout = (object.timeout !== undefined && object.timeout !== null) ? BigInt(object.timeout) : 0n;
-    return message;
-  },
 };
 
 function createBaseExecSyncResponse(): ExecSyncResponse {
@@ -9011,17 +7699,6 @@ export const ExecSyncResponse: MessageFns<ExecSyncResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ExecSyncResponse>): ExecSyncResponse {
-    return ExecSyncResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ExecSyncResponse>): ExecSyncResponse {
-    const message = createBaseExecSyncResponse();
-    message.stdout = object.stdout ?? Buffer.alloc(0);
-    message.stderr = object.stderr ?? Buffer.alloc(0);
-    message.exitCode = object.exitCode ?? 0;
-    return message;
   },
 };
 
@@ -9124,20 +7801,6 @@ export const ExecRequest: MessageFns<ExecRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ExecRequest>): ExecRequest {
-    return ExecRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ExecRequest>): ExecRequest {
-    const message = createBaseExecRequest();
-    message.containerId = object.containerId ?? "";
-    message.cmd = object.cmd?.map((e) => e) || [];
-    message.tty = object.tty ?? false;
-    message.stdin = object.stdin ?? false;
-    message.stdout = object.stdout ?? false;
-    message.stderr = object.stderr ?? false;
-    return message;
-  },
 };
 
 function createBaseExecResponse(): ExecResponse {
@@ -9183,15 +7846,6 @@ export const ExecResponse: MessageFns<ExecResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ExecResponse>): ExecResponse {
-    return ExecResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ExecResponse>): ExecResponse {
-    const message = createBaseExecResponse();
-    message.url = object.url ?? "";
-    return message;
   },
 };
 
@@ -9283,19 +7937,6 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<AttachRequest>): AttachRequest {
-    return AttachRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<AttachRequest>): AttachRequest {
-    const message = createBaseAttachRequest();
-    message.containerId = object.containerId ?? "";
-    message.stdin = object.stdin ?? false;
-    message.tty = object.tty ?? false;
-    message.stdout = object.stdout ?? false;
-    message.stderr = object.stderr ?? false;
-    return message;
-  },
 };
 
 function createBaseAttachResponse(): AttachResponse {
@@ -9341,15 +7982,6 @@ export const AttachResponse: MessageFns<AttachResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<AttachResponse>): AttachResponse {
-    return AttachResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<AttachResponse>): AttachResponse {
-    const message = createBaseAttachResponse();
-    message.url = object.url ?? "";
-    return message;
   },
 };
 
@@ -9422,16 +8054,6 @@ export const PortForwardRequest: MessageFns<PortForwardRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PortForwardRequest>): PortForwardRequest {
-    return PortForwardRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PortForwardRequest>): PortForwardRequest {
-    const message = createBasePortForwardRequest();
-    message.podSandboxId = object.podSandboxId ?? "";
-    message.port = object.port?.map((e) => e) || [];
-    return message;
-  },
 };
 
 function createBasePortForwardResponse(): PortForwardResponse {
@@ -9477,15 +8099,6 @@ export const PortForwardResponse: MessageFns<PortForwardResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PortForwardResponse>): PortForwardResponse {
-    return PortForwardResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PortForwardResponse>): PortForwardResponse {
-    const message = createBasePortForwardResponse();
-    message.url = object.url ?? "";
-    return message;
   },
 };
 
@@ -9622,22 +8235,6 @@ export const Image: MessageFns<Image> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<Image>): Image {
-    return Image.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Image>): Image {
-    const message = createBaseImage();
-    message.id = object.id ?? "";
-    message.repoTags = object.repoTags?.map((e) => e) || [];
-    message.repoDigests = object.repoDigests?.map((e) => e) || [];
-    message.size = (object.size !== undefined && object.size !== null) ? BigInt(object.size) : 0n;
-    message.uid = (object.uid !== undefined && object.uid !== null) ? Int64Value.fromPartial(object.uid) : undefined;
-    message.username = object.username ?? "";
-    message.spec = (object.spec !== undefined && object.spec !== null) ? ImageSpec.fromPartial(object.spec) : undefined;
-    message.pinned = object.pinned ?? false;
-    return message;
-  },
 };
 
 function createBaseListImagesRequest(): ListImagesRequest {
@@ -9672,14 +8269,6 @@ export const ListImagesRequest: MessageFns<ListImagesRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListImagesRequest>): ListImagesRequest {
-    return ListImagesRequest.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<ListImagesRequest>): ListImagesRequest {
-    const message = createBaseListImagesRequest();
-    return message;
   },
 };
 
@@ -9726,15 +8315,6 @@ export const ListImagesResponse: MessageFns<ListImagesResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListImagesResponse>): ListImagesResponse {
-    return ListImagesResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListImagesResponse>): ListImagesResponse {
-    const message = createBaseListImagesResponse();
-    message.images = object.images?.map((e) => Image.fromPartial(e)) || [];
-    return message;
   },
 };
 
@@ -9793,18 +8373,6 @@ export const ImageStatusRequest: MessageFns<ImageStatusRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ImageStatusRequest>): ImageStatusRequest {
-    return ImageStatusRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ImageStatusRequest>): ImageStatusRequest {
-    const message = createBaseImageStatusRequest();
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    message.verbose = object.verbose ?? false;
-    return message;
-  },
 };
 
 function createBaseImageStatusResponse(): ImageStatusResponse {
@@ -9850,15 +8418,6 @@ export const ImageStatusResponse: MessageFns<ImageStatusResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ImageStatusResponse>): ImageStatusResponse {
-    return ImageStatusResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ImageStatusResponse>): ImageStatusResponse {
-    const message = createBaseImageStatusResponse();
-    message.image = (object.image !== undefined && object.image !== null) ? Image.fromPartial(object.image) : undefined;
-    return message;
   },
 };
 
@@ -9961,20 +8520,6 @@ export const AuthConfig: MessageFns<AuthConfig> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<AuthConfig>): AuthConfig {
-    return AuthConfig.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<AuthConfig>): AuthConfig {
-    const message = createBaseAuthConfig();
-    message.username = object.username ?? "";
-    message.password = object.password ?? "";
-    message.auth = object.auth ?? "";
-    message.serverAddress = object.serverAddress ?? "";
-    message.identityToken = object.identityToken ?? "";
-    message.registryToken = object.registryToken ?? "";
-    return message;
-  },
 };
 
 function createBasePullImageRequest(): PullImageRequest {
@@ -10043,23 +8588,6 @@ export const PullImageRequest: MessageFns<PullImageRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<PullImageRequest>): PullImageRequest {
-    return PullImageRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PullImageRequest>): PullImageRequest {
-    const message = createBasePullImageRequest();
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    message.auth = (object.auth !== undefined && object.auth !== null)
-      ? AuthConfig.fromPartial(object.auth)
-      : undefined;
-    message.sandboxConfig = (object.sandboxConfig !== undefined && object.sandboxConfig !== null)
-      ? PodSandboxConfig.fromPartial(object.sandboxConfig)
-      : undefined;
-    return message;
-  },
 };
 
 function createBasePullImageResponse(): PullImageResponse {
@@ -10105,15 +8633,6 @@ export const PullImageResponse: MessageFns<PullImageResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<PullImageResponse>): PullImageResponse {
-    return PullImageResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PullImageResponse>): PullImageResponse {
-    const message = createBasePullImageResponse();
-    message.imageRef = object.imageRef ?? "";
-    return message;
   },
 };
 
@@ -10161,17 +8680,6 @@ export const RemoveImageRequest: MessageFns<RemoveImageRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RemoveImageRequest>): RemoveImageRequest {
-    return RemoveImageRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<RemoveImageRequest>): RemoveImageRequest {
-    const message = createBaseRemoveImageRequest();
-    message.image = (object.image !== undefined && object.image !== null)
-      ? ImageSpec.fromPartial(object.image)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseRemoveImageResponse(): RemoveImageResponse {
@@ -10207,14 +8715,6 @@ export const RemoveImageResponse: MessageFns<RemoveImageResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<RemoveImageResponse>): RemoveImageResponse {
-    return RemoveImageResponse.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<RemoveImageResponse>): RemoveImageResponse {
-    const message = createBaseRemoveImageResponse();
-    return message;
-  },
 };
 
 function createBaseImageFsInfoRequest(): ImageFsInfoRequest {
@@ -10249,14 +8749,6 @@ export const ImageFsInfoRequest: MessageFns<ImageFsInfoRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ImageFsInfoRequest>): ImageFsInfoRequest {
-    return ImageFsInfoRequest.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<ImageFsInfoRequest>): ImageFsInfoRequest {
-    const message = createBaseImageFsInfoRequest();
-    return message;
   },
 };
 
@@ -10304,15 +8796,6 @@ export const ImageFsInfoResponse: MessageFns<ImageFsInfoResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ImageFsInfoResponse>): ImageFsInfoResponse {
-    return ImageFsInfoResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ImageFsInfoResponse>): ImageFsInfoResponse {
-    const message = createBaseImageFsInfoResponse();
-    message.imageFilesystems = object.imageFilesystems?.map((e) => FilesystemUsage.fromPartial(e)) || [];
-    return message;
-  },
 };
 
 function createBaseFilesystemIdentifier(): FilesystemIdentifier {
@@ -10358,15 +8841,6 @@ export const FilesystemIdentifier: MessageFns<FilesystemIdentifier> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<FilesystemIdentifier>): FilesystemIdentifier {
-    return FilesystemIdentifier.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<FilesystemIdentifier>): FilesystemIdentifier {
-    const message = createBaseFilesystemIdentifier();
-    message.mountpoint = object.mountpoint ?? "";
-    return message;
   },
 };
 
@@ -10450,24 +8924,6 @@ export const FilesystemUsage: MessageFns<FilesystemUsage> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<FilesystemUsage>): FilesystemUsage {
-    return FilesystemUsage.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<FilesystemUsage>): FilesystemUsage {
-    const message = createBaseFilesystemUsage();
-    message.timestamp = (object.timestamp !== undefined && object.timestamp !== null) ? BigInt(object.timestamp) : 0n;
-    message.fsId = (object.fsId !== undefined && object.fsId !== null)
-      ? FilesystemIdentifier.fromPartial(object.fsId)
-      : undefined;
-    message.usedBytes = (object.usedBytes !== undefined && object.usedBytes !== null)
-      ? UInt64Value.fromPartial(object.usedBytes)
-      : undefined;
-    message.inodesUsed = (object.inodesUsed !== undefined && object.inodesUsed !== null)
-      ? UInt64Value.fromPartial(object.inodesUsed)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseContainerStatsRequest(): ContainerStatsRequest {
@@ -10514,15 +8970,6 @@ export const ContainerStatsRequest: MessageFns<ContainerStatsRequest> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStatsRequest>): ContainerStatsRequest {
-    return ContainerStatsRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatsRequest>): ContainerStatsRequest {
-    const message = createBaseContainerStatsRequest();
-    message.containerId = object.containerId ?? "";
-    return message;
-  },
 };
 
 function createBaseContainerStatsResponse(): ContainerStatsResponse {
@@ -10568,17 +9015,6 @@ export const ContainerStatsResponse: MessageFns<ContainerStatsResponse> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerStatsResponse>): ContainerStatsResponse {
-    return ContainerStatsResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatsResponse>): ContainerStatsResponse {
-    const message = createBaseContainerStatsResponse();
-    message.stats = (object.stats !== undefined && object.stats !== null)
-      ? ContainerStats.fromPartial(object.stats)
-      : undefined;
-    return message;
   },
 };
 
@@ -10651,25 +9087,6 @@ export const ContainerStatsFilter: MessageFns<ContainerStatsFilter> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStatsFilter>): ContainerStatsFilter {
-    return ContainerStatsFilter.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatsFilter>): ContainerStatsFilter {
-    const message = createBaseContainerStatsFilter();
-    message.id = object.id ?? "";
-    message.podSandboxId = object.podSandboxId ?? "";
-    message.labelSelector = (globalThis.Object.entries(object.labelSelector ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
 };
 
 function createBaseContainerStatsFilter_LabelSelectorEntry(): ContainerStatsFilter_LabelSelectorEntry {
@@ -10727,16 +9144,6 @@ export const ContainerStatsFilter_LabelSelectorEntry: MessageFns<ContainerStatsF
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStatsFilter_LabelSelectorEntry>): ContainerStatsFilter_LabelSelectorEntry {
-    return ContainerStatsFilter_LabelSelectorEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStatsFilter_LabelSelectorEntry>): ContainerStatsFilter_LabelSelectorEntry {
-    const message = createBaseContainerStatsFilter_LabelSelectorEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
-  },
 };
 
 function createBaseListContainerStatsRequest(): ListContainerStatsRequest {
@@ -10783,17 +9190,6 @@ export const ListContainerStatsRequest: MessageFns<ListContainerStatsRequest> = 
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ListContainerStatsRequest>): ListContainerStatsRequest {
-    return ListContainerStatsRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListContainerStatsRequest>): ListContainerStatsRequest {
-    const message = createBaseListContainerStatsRequest();
-    message.filter = (object.filter !== undefined && object.filter !== null)
-      ? ContainerStatsFilter.fromPartial(object.filter)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseListContainerStatsResponse(): ListContainerStatsResponse {
@@ -10839,15 +9235,6 @@ export const ListContainerStatsResponse: MessageFns<ListContainerStatsResponse> 
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ListContainerStatsResponse>): ListContainerStatsResponse {
-    return ListContainerStatsResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ListContainerStatsResponse>): ListContainerStatsResponse {
-    const message = createBaseListContainerStatsResponse();
-    message.stats = object.stats?.map((e) => ContainerStats.fromPartial(e)) || [];
-    return message;
   },
 };
 
@@ -10920,27 +9307,6 @@ export const ContainerAttributes: MessageFns<ContainerAttributes> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerAttributes>): ContainerAttributes {
-    return ContainerAttributes.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerAttributes>): ContainerAttributes {
-    const message = createBaseContainerAttributes();
-    message.id = object.id ?? "";
-    message.metadata = (object.metadata !== undefined && object.metadata !== null)
-      ? ContainerMetadata.fromPartial(object.metadata)
-      : undefined;
-    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
 };
 
 function createBaseContainerAttributes_LabelsEntry(): ContainerAttributes_LabelsEntry {
@@ -10997,16 +9363,6 @@ export const ContainerAttributes_LabelsEntry: MessageFns<ContainerAttributes_Lab
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<ContainerAttributes_LabelsEntry>): ContainerAttributes_LabelsEntry {
-    return ContainerAttributes_LabelsEntry.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerAttributes_LabelsEntry>): ContainerAttributes_LabelsEntry {
-    const message = createBaseContainerAttributes_LabelsEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
-    return message;
   },
 };
 
@@ -11087,24 +9443,6 @@ export const ContainerStats: MessageFns<ContainerStats> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerStats>): ContainerStats {
-    return ContainerStats.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerStats>): ContainerStats {
-    const message = createBaseContainerStats();
-    message.attributes = (object.attributes !== undefined && object.attributes !== null)
-      ? ContainerAttributes.fromPartial(object.attributes)
-      : undefined;
-    message.cpu = (object.cpu !== undefined && object.cpu !== null) ? CpuUsage.fromPartial(object.cpu) : undefined;
-    message.memory = (object.memory !== undefined && object.memory !== null)
-      ? MemoryUsage.fromPartial(object.memory)
-      : undefined;
-    message.writableLayer = (object.writableLayer !== undefined && object.writableLayer !== null)
-      ? FilesystemUsage.fromPartial(object.writableLayer)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseCpuUsage(): CpuUsage {
@@ -11175,21 +9513,6 @@ export const CpuUsage: MessageFns<CpuUsage> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<CpuUsage>): CpuUsage {
-    return CpuUsage.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<CpuUsage>): CpuUsage {
-    const message = createBaseCpuUsage();
-    message.timestamp = (object.timestamp !== undefined && object.timestamp !== null) ? BigInt(object.timestamp) : 0n;
-    message.usageCoreNanoSeconds = (object.usageCoreNanoSeconds !== undefined && object.usageCoreNanoSeconds !== null)
-      ? UInt64Value.fromPartial(object.usageCoreNanoSeconds)
-      : undefined;
-    message.usageNanoCores = (object.usageNanoCores !== undefined && object.usageNanoCores !== null)
-      ? UInt64Value.fromPartial(object.usageNanoCores)
-      : undefined;
-    return message;
   },
 };
 
@@ -11314,33 +9637,6 @@ export const MemoryUsage: MessageFns<MemoryUsage> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<MemoryUsage>): MemoryUsage {
-    return MemoryUsage.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<MemoryUsage>): MemoryUsage {
-    const message = createBaseMemoryUsage();
-    message.timestamp = (object.timestamp !== undefined && object.timestamp !== null) ? BigInt(object.timestamp) : 0n;
-    message.workingSetBytes = (object.workingSetBytes !== undefined && object.workingSetBytes !== null)
-      ? UInt64Value.fromPartial(object.workingSetBytes)
-      : undefined;
-    message.availableBytes = (object.availableBytes !== undefined && object.availableBytes !== null)
-      ? UInt64Value.fromPartial(object.availableBytes)
-      : undefined;
-    message.usageBytes = (object.usageBytes !== undefined && object.usageBytes !== null)
-      ? UInt64Value.fromPartial(object.usageBytes)
-      : undefined;
-    message.rssBytes = (object.rssBytes !== undefined && object.rssBytes !== null)
-      ? UInt64Value.fromPartial(object.rssBytes)
-      : undefined;
-    message.pageFaults = (object.pageFaults !== undefined && object.pageFaults !== null)
-      ? UInt64Value.fromPartial(object.pageFaults)
-      : undefined;
-    message.majorPageFaults = (object.majorPageFaults !== undefined && object.majorPageFaults !== null)
-      ? UInt64Value.fromPartial(object.majorPageFaults)
-      : undefined;
-    return message;
-  },
 };
 
 function createBaseGetEventsRequest(): GetEventsRequest {
@@ -11375,14 +9671,6 @@ export const GetEventsRequest: MessageFns<GetEventsRequest> = {
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
-  },
-
-  create(base?: DeepPartial<GetEventsRequest>): GetEventsRequest {
-    return GetEventsRequest.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<GetEventsRequest>): GetEventsRequest {
-    const message = createBaseGetEventsRequest();
-    return message;
   },
 };
 
@@ -11466,33 +9754,9 @@ export const ContainerEventResponse: MessageFns<ContainerEventResponse> = {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
     }
   },
-
-  create(base?: DeepPartial<ContainerEventResponse>): ContainerEventResponse {
-    return ContainerEventResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ContainerEventResponse>): ContainerEventResponse {
-    const message = createBaseContainerEventResponse();
-    message.containerId = object.containerId ?? "";
-    message.containerEventType = object.containerEventType ?? 0;
-    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null) ? BigInt(object.createdAt) : 0n;
-    message.podSandboxStatus = (object.podSandboxStatus !== undefined && object.podSandboxStatus !== null)
-      ? PodSandboxStatus.fromPartial(object.podSandboxStatus)
-      : undefined;
-    return message;
-  },
 };
-
-type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
-
-type DeepPartial<T> = T extends bigint ? string | number | bigint
-  : T extends Builtin ? T : T extends globalThis.Array<infer U> ? globalThis.Array<DeepPartial<U>>
-  : T extends ReadonlyArray<infer U> ? ReadonlyArray<DeepPartial<U>>
-  : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
-  : Partial<T>;
 
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create(base?: DeepPartial<T>): T;
-  fromPartial(object: DeepPartial<T>): T;
 }
