@@ -9,6 +9,7 @@ import { isReady, nodeName, TestAgent, until } from '../agent.ts';
 import { startContainerd, type TestContainerd } from '../peers/containerd.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
 import { type Expectation, podsOf, untilShown } from './account.ts';
+import { hostPod, loop, removePods } from './steps.ts';
 
 const steady = ['steady-0', 'steady-1', 'steady-2'];
 const rounds = 12;
@@ -32,29 +33,21 @@ beforeAll(async () => {
 }, 1_800_000);
 
 afterAll(async () => {
-  await plane?.kubectl('delete', 'pods', '--all', '--wait=false');
-  await until('no pod is left', async () => (await agent.pods()).length === 0, patienceMs);
+  await removePods({ plane, agent }, { timeoutMs: patienceMs });
   expect(await agent?.remove()).toEqual([]);
   await containerd?.stop();
   await plane?.stop();
 });
 
-const loop = 'while true; do sleep 0.1; done';
-const pod = (name: string, script: string, restartPolicy = 'Always', more: Partial<Container> = {}): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name },
-  spec: {
+const pod = (name: string, script: string, restartPolicy = 'Always', more: Partial<Container> = {}): Pod =>
+  hostPod(name, script, {
     nodeName,
-    hostNetwork: true,
     restartPolicy,
-    terminationGracePeriodSeconds: 1,
     tolerations: [{ operator: 'Exists' }],
     containers: [
       { name: 'main', image: 'docker.io/library/busybox:local', command: ['sh', '-c', script], ...more },
     ],
-  },
-});
+  });
 
 /** A runtime that does not answer must not look like a container that fails. */
 const probed: Partial<Container> = {

@@ -11,11 +11,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Node, Pod } from '../../src/api/core.gen.ts';
+import type { Pod } from '../../src/api/core.gen.ts';
 import { nodeName, TestAgent, until } from '../agent.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
 import { kubernetesBinaries } from '../peers/kubernetes-binaries.ts';
 import { freePort } from '../ports.ts';
+import { hostPod, nodeReady, podReady, removePods } from './steps.ts';
 
 let plane: ControlPlane;
 let agent: TestAgent;
@@ -42,19 +43,15 @@ rotateCertificates: true
     ],
   });
   await agent.start();
-  await until('the node is ready', async () => isReady(await plane.get<Node>('node', nodeName)));
+  await nodeReady(plane);
 }, 1_800_000);
 
 afterAll(async () => {
-  await plane?.kubectl('delete', 'pods', '--all', '--wait=false');
-  await until('no pod is left', async () => (await agent.pods()).length === 0);
+  await removePods({ plane, agent });
   expect(await agent?.remove()).toEqual([]);
   await plane?.stop();
   if (dir) await rm(dir, { recursive: true });
 });
-
-const isReady = ({ status }: Node | Pod): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
 
 const certificate = async (name: string) =>
   new X509Certificate(await readFile(join(dir, 'pki', `${name}-current.pem`)));
@@ -94,16 +91,10 @@ async function kubectl(args: string[], input?: string): Promise<Ended> {
   return { code, stdout, stderr };
 }
 
-const pod = (name: string, script: string): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name },
-  spec: {
-    hostNetwork: true,
-    terminationGracePeriodSeconds: 1,
+const pod = (name: string, script: string): Pod =>
+  hostPod(name, script, {
     containers: [{ name: 'main', image: 'none', stdin: true, command: ['sh', '-c', script] }],
-  },
-});
+  });
 
 describe('joining', () => {
   it('asks for a client certificate and writes the kubeconfig that names it', async () => {
@@ -149,7 +140,7 @@ describe('joining', () => {
 describe('kubectl', () => {
   beforeAll(async () => {
     await plane.create(pod('shell', 'echo first; echo second; while read line; do echo "got $line"; done'));
-    await until('the pod is ready', async () => isReady(await plane.get<Pod>('pod', 'shell')));
+    await podReady(plane, 'shell');
   });
 
   it('reads logs, and parts of them', async () => {
@@ -211,7 +202,7 @@ describe('kubectl', () => {
 
   it('forwards ports', async () => {
     await plane.create(pod('web', 'exec sleep 1000'));
-    await until('the pod is ready', async () => isReady(await plane.get<Pod>('pod', 'web')));
+    await podReady(plane, 'web');
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       text(socket).then(
         (said) => socket.end(`${said} from the pod`),

@@ -12,6 +12,7 @@ import { isReady, nodeName, TestAgent, until } from '../agent.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
 import { type LossyWay, lossyWay } from '../peers/lossy-way.ts';
 import { type Expectation, podsOf, untilShown } from './account.ts';
+import { hostPod, loop, nodeReady, removePods } from './steps.ts';
 
 const tokenSeconds = 600;
 const patienceMs = 90_000;
@@ -43,12 +44,11 @@ beforeAll(async () => {
   stack.defer(async () => {
     way.mend();
     await agent.unapply('static.yaml');
-    await plane.kubectl('delete', 'pods', '--all', '--wait=false');
-    await until('no pod is left', async () => (await agent.pods()).length === 0, patienceMs);
+    await removePods({ plane, agent }, { timeoutMs: patienceMs });
     expect(await agent.remove()).toEqual([]);
   });
   await agent.start();
-  await until('the node is ready', async () => isReady(await node()), patienceMs);
+  await nodeReady(plane, patienceMs);
 }, 1_800_000);
 
 afterAll(() => stack.disposeAsync(), 300_000);
@@ -103,19 +103,9 @@ const readyOf = ({ status }: Node) => status?.conditions?.find(({ type }) => typ
 const lease = () => plane.get<{ spec: { renewTime: string } }>('lease', nodeName, '-n', 'kube-node-lease');
 const mainOf = (pod?: Pod) => pod?.status?.containerStatuses?.[0];
 const file = (name: string) => join(agent.dir, name);
-const loop = 'while true; do sleep 0.1; done';
 
-const podOf = (name: string, script: string, spec: Partial<PodSpec> = {}, metadata: object = {}): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, ...metadata },
-  spec: {
-    hostNetwork: true,
-    terminationGracePeriodSeconds: 10,
-    containers: [{ name: 'main', image: 'none', command: ['sh', '-c', script] }],
-    ...spec,
-  },
-});
+const podOf = (name: string, script: string, spec: Partial<PodSpec> = {}, metadata: object = {}): Pod =>
+  hostPod(name, script, { terminationGracePeriodSeconds: 10, ...spec }, metadata);
 const tolerating = { nodeName, tolerations: [{ operator: 'Exists' }] };
 const kept = { finalizers: ['example.com/look'] };
 

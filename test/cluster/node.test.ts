@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event, Node, Pod, PodSpec } from '../../src/api/core.gen.ts';
 import { nodeName, TestAgent, until } from '../agent.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
+import { hostPod, loop, nodeReady, podReady, removePods } from './steps.ts';
 
 interface List<T> {
   items: T[];
@@ -21,13 +22,11 @@ beforeAll(async () => {
     args: ['--kubeconfig', await plane.nodeKubeconfig(nodeName), '--node-labels=fleet=test'],
   });
   await agent.start();
-  await until('the node is ready', async () => ready(await node()) === 'True');
+  await nodeReady(plane);
 }, 1_800_000);
 
 afterAll(async () => {
-  // What a test that failed left.
-  await plane?.kubectl('delete', 'pods', '--all', '--wait=false');
-  await until('no pod is left', async () => (await agent.pods()).length === 0);
+  await removePods({ plane, agent });
   expect(await agent?.remove()).toEqual([]);
   await plane?.stop();
 });
@@ -36,25 +35,7 @@ const node = () => plane.get<Node>('node', nodeName);
 const pod = (name: string) => plane.get<Pod>('pod', name);
 const ready = (object: Node | Pod) => object.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
 
-const loop = 'while true; do sleep 0.1; done';
-const podOf = (name: string, script: string, spec: Partial<PodSpec> = {}, metadata: object = {}): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, ...metadata },
-  spec: {
-    hostNetwork: true,
-    terminationGracePeriodSeconds: 2,
-    containers: [{ name: 'main', image: 'none', command: ['sh', '-c', script] }],
-    ...spec,
-  },
-});
-
-async function isReady(name: string): Promise<Pod> {
-  return until(`${name} is ready`, async () => {
-    const found = await pod(name);
-    return ready(found) === 'True' ? found : undefined;
-  });
-}
+const isReady = (name: string): Promise<Pod> => podReady(plane, name);
 
 const isGone = (name: string) =>
   until(
@@ -129,7 +110,7 @@ describe('the node', () => {
 
 describe('a pod of the cluster', () => {
   it('runs where the scheduler put it, tells how it is and is gone when it is deleted', async () => {
-    await plane.create(podOf('talker', `echo hello; trap 'exit 0' TERM; ${loop}`));
+    await plane.create(hostPod('talker', `echo hello; trap 'exit 0' TERM; ${loop}`));
     const found = await isReady('talker');
     expect(found.status).toMatchObject({ phase: 'Running', qosClass: 'BestEffort', observedGeneration: 1 });
     expect(found.status?.conditions?.map(({ type }) => type).sort()).toEqual([
@@ -151,13 +132,13 @@ describe('a pod of the cluster', () => {
 
   it('is Failed or Succeeded as it ended, and is not run again by an agent that lost its memory', async () => {
     const file = join(agent.dir, 'runs');
-    await plane.create(podOf('once', `echo x >>${file}; exit 3`, { restartPolicy: 'Never' }));
+    await plane.create(hostPod('once', `echo x >>${file}; exit 3`, { restartPolicy: 'Never' }));
     await until('it failed', async () => (await pod('once')).status?.phase === 'Failed');
     expect(mainOf(await pod('once'))?.state?.terminated).toMatchObject({ exitCode: 3, reason: 'Error' });
     await agent.stop();
     await rm(join(agent.root, 'store'), { recursive: true });
     await agent.start();
-    await plane.create(podOf('after', loop));
+    await plane.create(hostPod('after', loop));
     await isReady('after');
     expect(readFileSync(file, 'utf8')).toBe('x\n');
     expect((await pod('once')).status?.phase).toBe('Failed');
@@ -166,7 +147,7 @@ describe('a pod of the cluster', () => {
   });
 
   it('is refused with the reason when the node cannot do what it asks for', async () => {
-    const asked = podOf('nfs', loop, { volumes: [{ name: 'v', nfs: { server: 'nowhere', path: '/' } }] });
+    const asked = hostPod('nfs', loop, { volumes: [{ name: 'v', nfs: { server: 'nowhere', path: '/' } }] });
     await plane.create(asked);
     await until('it failed', async () => (await pod('nfs')).status?.phase === 'Failed');
     const { reason, message } = (await pod('nfs')).status ?? {};
@@ -184,7 +165,7 @@ describe('a pod of the cluster', () => {
       );
       return ours.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
     };
-    const quiet = podOf('quiet', loop);
+    const quiet = hostPod('quiet', loop);
     const [main] = quiet.spec!.containers;
     main!.resources = { requests: { cpu: '0.01', memory: '16384Ki' }, limits: { memory: '0.5Gi' } };
     main!.volumeMounts = [{ name: 'v', mountPath: '/v', readOnly: true }];
@@ -214,14 +195,14 @@ describe('a pod of the cluster', () => {
       ],
       ...(name === 'critical' && { priorityClassName: 'system-node-critical' }),
     });
-    await plane.create(podOf('small', loop, asking('100m', 'small')));
+    await plane.create(hostPod('small', loop, asking('100m', 'small')));
     // It takes its grace until it is told otherwise.
     const lets = join(agent.dir, 'let-large-end');
     const slow = `trap 'until [ -e ${lets} ]; do sleep 0.1; done; exit 0' TERM; ${loop}`;
-    await plane.create(podOf('large', slow, asking(`${cpus * 1000 - 200}m`, 'large', slow)));
+    await plane.create(hostPod('large', slow, asking(`${cpus * 1000 - 200}m`, 'large', slow)));
     await isReady('small');
     await isReady('large');
-    await plane.create(podOf('critical', loop, asking('500m', 'critical')));
+    await plane.create(hostPod('critical', loop, asking('500m', 'critical')));
     const waiting = await until('it shows what it waits for', async () => {
       const { status } = await pod('critical');
       return status?.reason === undefined ? undefined : status;
@@ -259,7 +240,7 @@ describe('a pod of the cluster', () => {
 
   it('waits for its readiness gate, which another opens', async () => {
     await plane.create(
-      podOf('gated', loop, { readinessGates: [{ conditionType: 'example.com/calibrated' }] }),
+      hostPod('gated', loop, { readinessGates: [{ conditionType: 'example.com/calibrated' }] }),
     );
     await until('it runs', async () => mainOf(await pod('gated'))?.ready);
     expect(ready(await pod('gated'))).toBe('False');
@@ -271,16 +252,16 @@ describe('a pod of the cluster', () => {
   });
 
   it('makes way for another of its name when it was deleted by force', async () => {
-    await plane.create(podOf('again', loop));
+    await plane.create(hostPod('again', loop));
     const before = (await isReady('again')).metadata?.uid;
     await plane.kubectl('delete', 'pod', 'again', '--force', '--grace-period=0');
-    await plane.create(podOf('again', loop));
+    await plane.create(hostPod('again', loop));
     expect((await isReady('again')).metadata?.uid).not.toBe(before);
     await remove('again');
   });
 
   it('stays as an object for its finalizers when nothing of it is left', async () => {
-    await plane.create(podOf('kept', loop, {}, { finalizers: ['example.com/keep'] }));
+    await plane.create(hostPod('kept', loop, {}, { finalizers: ['example.com/keep'] }));
     await isReady('kept');
     await plane.kubectl('delete', 'pod', 'kept', '--wait=false');
     await until('it is released', async () => (await pod('kept')).metadata?.deletionGracePeriodSeconds === 0);
@@ -299,7 +280,7 @@ describe('a pod that is deleted before anything of it ran', () => {
   const kept = { finalizers: ['example.com/count'] };
 
   it('has failed when it waited for something', async () => {
-    const waits = podOf('waits', loop, {}, kept);
+    const waits = hostPod('waits', loop, {}, kept);
     waits.spec!.containers[0]!.envFrom = [{ configMapRef: { name: 'is-not-there' } }];
     await plane.create(waits);
     await until('it waits', async () => mainOf(await pod('waits'))?.state?.waiting?.reason !== undefined);
@@ -309,7 +290,7 @@ describe('a pod that is deleted before anything of it ran', () => {
 
   it('has failed when the agent was not there', async () => {
     await agent.stop();
-    await plane.create(podOf('unseen', loop, { nodeName }, kept));
+    await plane.create(hostPod('unseen', loop, { nodeName }, kept));
     await plane.kubectl('delete', 'pod', 'unseen', '--wait=false');
     await agent.start();
     await failed('unseen');
@@ -327,7 +308,7 @@ describe('what a cluster gives a pod', () => {
     const script = `echo "$KEY $KUBERNETES_SERVICE_HOST" >${out}; cat ${token} >${out}.token
 while true; do cat /etc/settings/rate >${out}.rate; sleep 0.1; done`;
     await plane.create(
-      podOf('user', '', {
+      hostPod('user', '', {
         containers: [
           {
             name: 'main',
@@ -384,7 +365,7 @@ while true; do cat /etc/settings/rate >${out}.rate; sleep 0.1; done`;
       spec: { ...spec, volumeName: 'map', resources: { requests: sizes } },
     });
     await plane.create(
-      podOf('mapper', '', {
+      hostPod('mapper', '', {
         containers: [
           {
             name: 'main',
@@ -405,7 +386,7 @@ while true; do cat /etc/settings/rate >${out}.rate; sleep 0.1; done`;
 
   it('makes a pod wait that came before it', async () => {
     await plane.create(
-      podOf('early', '', {
+      hostPod('early', '', {
         containers: [
           {
             name: 'main',
@@ -429,7 +410,7 @@ while true; do cat /etc/settings/rate >${out}.rate; sleep 0.1; done`;
 describe('a static pod', () => {
   it('is shown by a mirror that comes again and goes with it', async () => {
     const name = `camera-${nodeName}`;
-    await agent.apply('camera.yaml', JSON.stringify(podOf('camera', loop)));
+    await agent.apply('camera.yaml', JSON.stringify(hostPod('camera', loop)));
     const before = (await isReady(name)).metadata?.uid;
     await plane.kubectl('delete', 'pod', name, '--wait=false');
     await until('there is another mirror', async () => {
@@ -445,9 +426,9 @@ describe('a static pod', () => {
 describe('without the API server', () => {
   it('pods go on, and what happened is told when it is back', async () => {
     const file = join(agent.dir, 'go');
-    await plane.create(podOf('steady', loop));
+    await plane.create(hostPod('steady', loop));
     await plane.create(
-      podOf('worker', `until [ -e ${file} ]; do sleep 0.1; done`, { restartPolicy: 'Never' }),
+      hostPod('worker', `until [ -e ${file} ]; do sleep 0.1; done`, { restartPolicy: 'Never' }),
     );
     const before = mainOf(await isReady('steady'))?.containerID;
     await isReady('worker');
@@ -467,7 +448,7 @@ describe('without the API server', () => {
   });
 
   it('a server that hangs is found out, and pods deleted meanwhile go', async () => {
-    await plane.create(podOf('steady', loop));
+    await plane.create(hostPod('steady', loop));
     await isReady('steady');
     const before = agent.log.length;
     plane.signal('kube-apiserver', 'SIGSTOP');
@@ -486,7 +467,7 @@ describe('without the API server', () => {
     await plane.kubectl('create', 'configmap', 'offline', '--from-literal=rate=30');
     const token = '/var/run/secrets/kubernetes.io/serviceaccount/token';
     await plane.create(
-      podOf('robot', '', {
+      hostPod('robot', '', {
         containers: [
           {
             name: 'main',
@@ -506,7 +487,7 @@ describe('without the API server', () => {
     await plane.kubectl('label', 'node', nodeName, 'place=dock');
     const byHand = { annotations: { 'roslet.dev/autostart': 'false' } };
     const spec = { nodeSelector: { place: 'dock' }, automountServiceAccountToken: false };
-    await plane.create(podOf('parked', loop, spec, byHand));
+    await plane.create(hostPod('parked', loop, spec, byHand));
     await until('it is there', async () => (await agent.pods()).some((p) => p.metadata?.name === 'parked'));
     await plane.stopPart('kube-apiserver');
     await agent.stop();

@@ -4,8 +4,9 @@ import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Node, Pod, PodSpec } from '../../src/api/core.gen.ts';
-import { isReady, nodeName, TestAgent, until } from '../agent.ts';
+import { nodeName, TestAgent, until } from '../agent.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
+import { hostPod, loop, nodeReady, podReady, removePods } from './steps.ts';
 
 let plane: ControlPlane;
 let agent: TestAgent;
@@ -14,42 +15,22 @@ beforeAll(async () => {
   plane = await ControlPlane.start();
   agent = await TestAgent.create({ args: ['--kubeconfig', await plane.nodeKubeconfig(nodeName)] });
   await agent.start();
-  await until('the node is ready', async () => {
-    const { status } = await node();
-    return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True');
-  });
+  await nodeReady(plane);
 }, 1_800_000);
-afterEach(async () => {
-  await plane.kubectl('delete', 'pods', '--all', '--force', '--grace-period=0');
-  await until('no pod is left', async () => (await agent.pods()).length === 0);
-});
+afterEach(() => removePods({ plane, agent }, { how: ['--force', '--grace-period=0'] }));
 afterAll(async () => {
   expect(await agent?.remove()).toEqual([]);
   await plane?.stop();
 });
 
 const node = () => plane.get<Node>('node', nodeName);
-const loop = 'while true; do sleep 0.1; done';
 
 async function create(name: string, spec: Partial<PodSpec>, script = loop): Promise<void> {
   const [main = { name: 'main' }] = spec.containers ?? [];
-  await plane.create({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name },
-    spec: {
-      hostNetwork: true,
-      terminationGracePeriodSeconds: 1,
-      ...spec,
-      containers: [{ image: 'none', command: ['sh', '-c', script], ...main }],
-    },
-  });
+  const containers = [{ image: 'none', command: ['sh', '-c', script], ...main }];
+  await plane.create(hostPod(name, script, { ...spec, containers }));
 }
-const ready = (name: string) =>
-  until(`${name} is ready`, async () => {
-    const pod = await plane.get<Pod>('pod', name);
-    return isReady(pod) ? pod : undefined;
-  });
+const ready = (name: string) => podReady(plane, name);
 
 async function claim(name: string, source: object): Promise<void> {
   const spec = { accessModes: ['ReadWriteMany'], storageClassName: '' };

@@ -8,6 +8,7 @@ import type { Container, Event, Node, Pod, PodSpec, ResourceRequirements } from 
 import { cgroupsBelow, isReady, nodeName, TestAgent, until } from '../agent.ts';
 import { startContainerd, type TestContainerd } from '../peers/containerd.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
+import { hostPod, loop, nodeReady, removePods } from './steps.ts';
 
 let plane: ControlPlane;
 beforeAll(async () => {
@@ -38,10 +39,7 @@ describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
       ...(criEndpoint === undefined ? {} : { criEndpoint }),
     });
     await agent.start();
-    await until('the node is ready', async () => {
-      const { status } = await plane.get<Node>('node', nodeName);
-      return status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
-    });
+    await nodeReady(plane);
     shared = join(agent.dir, 'shared');
     await mkdir(shared);
   }, 120_000);
@@ -51,12 +49,8 @@ describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
     await containerd?.stop();
   });
 
-  afterEach(async () => {
-    await plane.kubectl('delete', 'pods', '--all', '--force', '--grace-period=0');
-    await until('no pod is left', async () => (await agent.pods()).length === 0);
-  });
+  afterEach(() => removePods({ plane, agent }, { how: ['--force', '--grace-period=0'] }));
 
-  const loop = 'while true; do sleep 0.1; done';
   const containerOf = (name: string, script: string, over: Partial<Container> = {}): Container => ({
     name,
     image: 'docker.io/library/busybox:local',
@@ -67,18 +61,8 @@ describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
     ...over,
   });
   const start = async (name: string, spec: Partial<PodSpec> = {}): Promise<Pod> => {
-    await plane.create({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name },
-      spec: {
-        hostNetwork: true,
-        terminationGracePeriodSeconds: 1,
-        volumes: [{ name: 'shared', hostPath: { path: shared } }],
-        containers: [containerOf('main', loop)],
-        ...spec,
-      },
-    });
+    const volumes = [{ name: 'shared', hostPath: { path: shared } }];
+    await plane.create(hostPod(name, loop, { volumes, containers: [containerOf('main', loop)], ...spec }));
     return podUntil(name, 'is ready', isReady);
   };
   const podUntil = (name: string, what: string, holds: (pod: Pod) => boolean): Promise<Pod> =>

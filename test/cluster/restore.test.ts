@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Node, Pod } from '../../src/api/core.gen.ts';
 import { isReady, nodeName, TestAgent, until } from '../agent.ts';
 import { ControlPlane } from '../peers/control-plane.ts';
+import { hostPod, loop, removePods } from './steps.ts';
 
 let plane: ControlPlane;
 let agent: TestAgent;
@@ -16,26 +17,13 @@ beforeAll(async () => {
 }, 1_800_000);
 
 afterAll(async () => {
-  await plane?.kubectl('delete', 'pods', '--all', '--wait=false');
-  await until('no pod is left', async () => (await agent.pods()).length === 0);
+  await removePods({ plane, agent });
   expect(await agent?.remove()).toEqual([]);
   await plane?.stop();
 });
 
-const loop = 'while true; do sleep 0.1; done';
-const pod = (name: string, script = loop): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name },
-  spec: {
-    nodeName,
-    hostNetwork: true,
-    restartPolicy: 'Never',
-    terminationGracePeriodSeconds: 1,
-    tolerations: [{ operator: 'Exists' }],
-    containers: [{ name: 'main', image: 'none', command: ['sh', '-c', script] }],
-  },
-});
+const pod = (name: string, script = loop): Pod =>
+  hostPod(name, script, { nodeName, restartPolicy: 'Never', tolerations: [{ operator: 'Exists' }] });
 
 const shown = async (name: string): Promise<Pod | undefined> => {
   const { items } = await plane.get<{ items: Pod[] }>('pods');

@@ -1,11 +1,7 @@
-/** A pod that is held to its heartbeat on the ROS graph, as its user sees it: the real agent, a real publisher in the pod. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Pod } from '../../src/api/core.gen.ts';
 import { isReady, TestAgent, until } from '../agent.ts';
-
-const roslet = join(import.meta.dirname, '..', '..', 'bin', 'roslet');
+import { driverPod, publishing, restarts } from './heartbeat-driver.ts';
 
 let agent: TestAgent | undefined;
 afterEach(async () => {
@@ -23,35 +19,25 @@ async function start(
   return agent;
 }
 
-const publish = (options: string) =>
-  `env ROS_DOMAIN_ID=97 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ${roslet} ros pub /driver/heartbeat --type std_msgs/msg/Empty --rate 20 ${options}`;
+const publish = (options: string) => publishing('/driver/heartbeat', 97, options);
 
-const driver = (command: string, deadline = '1s') => `apiVersion: v1
-kind: Pod
-metadata: {name: driver}
-spec:
-  runtimeClassName: host-process
-  hostNetwork: true
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: main
-    image: none
-    command: [sh, -c, ${JSON.stringify(command)}]
-    startupProbe:
-      exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
-      periodSeconds: 1
-      failureThreshold: 60
-    livenessProbe:
-      exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
-      periodSeconds: 1
-      failureThreshold: 1
-    readinessProbe:
-      exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
-      periodSeconds: 1
-      failureThreshold: 1
-`;
-
-const restarts = (pod: Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? -1;
+const driver = (command: string, deadline = '1s') => {
+  const probe = `  exec: {command: [ros2-probe, heartbeat, /driver/heartbeat, --deadline, ${deadline}]}
+  periodSeconds: 1`;
+  return driverPod(
+    command,
+    `startupProbe:
+${probe}
+  failureThreshold: 60
+livenessProbe:
+${probe}
+  failureThreshold: 1
+readinessProbe:
+${probe}
+  failureThreshold: 1
+`,
+  );
+};
 
 describe('a heartbeat on the ROS graph', () => {
   it('makes the pod ready, and when it stops the container is started anew with the reason', async () => {

@@ -6,10 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Pod } from '../../src/api/core.gen.ts';
 import { TestAgent, until } from '../agent.ts';
-
-const roslet = join(import.meta.dirname, '..', '..', 'bin', 'roslet');
+import { driverPod, publishing, restarts } from './heartbeat-driver.ts';
 
 let agent: TestAgent;
 const loops: ChildProcess[] = [];
@@ -29,33 +27,24 @@ function keepMachineBusy(): void {
   }
 }
 
-const publish = (options = '') =>
-  `env ROS_DOMAIN_ID=99 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ${roslet} ros pub /beat --type std_msgs/msg/Empty --rate 20 ${options}`;
+const publish = (options = '') => publishing('/beat', 99, options);
 
 const manifest = (
   command: string,
   { deadline = '500ms', failureThreshold = 1, limits = '{}' } = {},
-): string => `apiVersion: v1
-kind: Pod
-metadata: {name: driver}
-spec:
-  runtimeClassName: host-process
-  hostNetwork: true
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: main
-    image: none
-    command: [sh, -c, ${JSON.stringify(command)}]
-    resources: {limits: ${limits}}
-    livenessProbe:
-      exec: {command: [ros2-probe, heartbeat, /beat, --deadline, ${deadline}]}
-      failureThreshold: ${failureThreshold}
-      periodSeconds: 120
-    readinessProbe:
-      exec: {command: [ros2-probe, heartbeat, /beat, --deadline, 5s]}
-`;
+): string =>
+  driverPod(
+    command,
+    `resources: {limits: ${limits}}
+livenessProbe:
+  exec: {command: [ros2-probe, heartbeat, /beat, --deadline, ${deadline}]}
+  failureThreshold: ${failureThreshold}
+  periodSeconds: 120
+readinessProbe:
+  exec: {command: [ros2-probe, heartbeat, /beat, --deadline, 5s]}
+`,
+  );
 
-const restarts = (pod: Pod | undefined): number => pod?.status?.containerStatuses?.[0]?.restartCount ?? -1;
 const excuses = async (): Promise<string[]> =>
   (await agent.events())
     .filter(({ reason, message }) => reason === 'ProbeExcused' && message?.startsWith('Liveness'))

@@ -6,7 +6,6 @@ reads of those of others, as Humble and older do.
 """
 
 import functools
-import json
 import os
 import sys
 import threading
@@ -20,6 +19,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
+from json_lines import serve, tell
 from ros_types import known, message, service, to_message, to_plain
 
 REQUEST_HEADER = {'client_id': types.uint64, 'request_number': types.int64}
@@ -27,12 +27,6 @@ GID_BYTES = int(os.environ.get('GID_BYTES', '16'))
 known['rmw_dds_common/msg/Gid'] = make_idl_struct(
     'Gid_', 'rmw_dds_common.msg.dds_.Gid_', {'data': types.array[types.uint8, GID_BYTES]}
 )
-output_lock = threading.Lock()
-
-
-def tell(line):
-    with output_lock:
-        print(json.dumps(line), flush=True)
 
 
 def to_qos(options):
@@ -208,15 +202,7 @@ COMMANDS = ('subscribe', 'publish', 'pause', 'unpublish', 'serve', 'call', 'grap
 def main():
     peer = Peer(*sys.argv[1:])
     tell({'ready': 'cyclonedds'})
-    for line in sys.stdin:
-        command = json.loads(line)
-        request_id, op = command.pop('id'), command.pop('op')
-        try:
-            if op not in COMMANDS:
-                raise ValueError(f'{op} is none of {COMMANDS}')
-            tell({'id': request_id, 'result': getattr(peer, op)(**command)})
-        except Exception as error:  # The test is to see it, whatever it is.
-            tell({'id': request_id, 'error': f'{type(error).__name__}: {error}'})
+    serve(peer, COMMANDS)
 
 
 main()

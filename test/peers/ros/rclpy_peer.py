@@ -6,7 +6,6 @@ Each line is a command with an "id" and an "op" (see COMMANDS); each line of out
 
 import array
 import importlib
-import json
 import math
 import sys
 import threading
@@ -18,12 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 
-output_lock = threading.Lock()
-
-
-def tell(line):
-    with output_lock:
-        print(json.dumps(line), flush=True)
+from json_lines import serve, tell
 
 
 def import_type(name):
@@ -198,15 +192,7 @@ def main():
     spinning = threading.Thread(target=peer.executor.spin)
     spinning.start()
     tell({'ready': rclpy.get_rmw_implementation_identifier()})
-    for line in sys.stdin:
-        command = json.loads(line)
-        request_id, op = command.pop('id'), command.pop('op')
-        try:
-            if op not in COMMANDS:
-                raise ValueError(f'{op} is none of {COMMANDS}')
-            tell({'id': request_id, 'result': getattr(peer, op)(**command)})
-        except Exception as error:  # The test is to see it, whatever it is.
-            tell({'id': request_id, 'error': f'{type(error).__name__}: {error}'})
+    serve(peer, COMMANDS)
     peer.executor.shutdown()
     spinning.join()
     peer.node.destroy_node()
