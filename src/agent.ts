@@ -13,9 +13,10 @@ import { admit, isCriticalPod, type NodeAdmissionContext } from './pods/admissio
 import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podUid, withStatus } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
-import type { LifecycleLevel } from './pods/lifecycle.ts';
 import { MakingRoom, type WaitingPod } from './pods/making-room.ts';
-import type { PodRecord, Verdict } from './pods/pod-record.ts';
+import { Orphans, orphanRecord } from './pods/orphans.ts';
+import { occupiesNode, PodControl } from './pods/pod-control.ts';
+import type { PodRecord } from './pods/pod-record.ts';
 import { newRecord, type PodRecords } from './pods/pod-records.ts';
 import { type Refusal, Refusals, rejection } from './pods/refusals.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
@@ -60,21 +61,12 @@ export interface AgentOptions {
   ros: RosFacts;
 }
 
-type GoalAnswer = { accepted: true } | { accepted: false; message: string };
-
 export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
-
-/** What the containers of a pod get whose own wish is not known. */
-const orphanGraceMs = 30_000;
 
 /** What a pod gets that was deleted by force: a moment to end by itself. */
 const forcedGraceSeconds = 1;
 
 const workerRestartMs = 5000;
-
-const evictionPollMs = 100;
-/** What taking down a pod may take beside its grace. */
-const evictionSlackMs = 5000;
 
 export class Agent {
   readonly #o: AgentOptions;
@@ -86,13 +78,18 @@ export class Agent {
   /** Of static pods that were evicted. */
   readonly #comeBacks = new Map<string, ComeBack>();
   #lookAgain: { timer: NodeJS.Timeout; atMs: number } | undefined;
-  #suspects: ReadonlySet<string> = new Set();
+  readonly #orphans = new Orphans();
   #reconciled = false;
   #signal: AbortSignal = AbortSignal.abort();
+  readonly control: PodControl;
 
   constructor(options: AgentOptions) {
     this.#o = options;
     this.#refusals = new Refusals(options);
+    this.control = new PodControl({
+      worker: (uid) => this.#workers.get(uid),
+      whyNoRoom: (pod) => this.#whyNoRoom(pod),
+    });
     this.#room = new MakingRoom({ ...options, onWaiting: (pod) => this.#tell('changed', pod) });
   }
 
@@ -127,31 +124,17 @@ export class Agent {
   }
 
   /**
-   * What a runtime holds but no worker answers for is taken down, when it is found so twice: the first time its
-   * worker may just have ended.
+   * What a runtime holds but no worker answers for is taken down.
    * @param seen by the latest listing of all runtimes
    */
   claimOrphans(seen: Iterable<SeenPod>): void {
     if (!this.#reconciled) return;
-    const found = [...seen].filter((pod) => !this.owns(pod.uid));
-    for (const orphan of found) {
-      if (!this.#suspects.has(orphan.uid)) continue;
+    for (const orphan of this.#orphans.confirm([...seen].filter(({ uid }) => !this.owns(uid)))) {
       const pod = `${orphan.namespace}/${orphan.name}`;
       this.#o.log.warn({ pod, podUid: orphan.uid }, 'stopping the containers of a pod that nobody asked for');
       this.#o.metrics.count('kubelet_orphaned_runtime_pods_total', {});
-      const nowMs = this.#o.now();
-      const stop = { graceMs: orphanGraceMs, deadlineMs: nowMs + orphanGraceMs };
-      const runtime = orphan.runtime.images === null ? 'process' : 'cri';
-      this.#adopt({
-        pod: orphanPod(orphan),
-        firstSeenMs: nowMs,
-        stop,
-        ended: false,
-        removing: true,
-        runtime,
-      });
+      this.#adopt(orphanRecord(orphan, this.#o.now()));
     }
-    this.#suspects = new Set(found.map((pod) => pod.uid));
   }
 
   workers(): Iterable<PodWorker> {
@@ -184,58 +167,13 @@ export class Agent {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Ends a pod on this node for a reason of the node's, for good. Resolves when it is down, or its time is over. */
-  async evict(uid: string, verdict: Verdict, graceSeconds: number, signal: AbortSignal): Promise<void> {
-    const worker = this.#workers.get(uid);
-    if (worker === undefined) return;
-    worker.stop({ graceSeconds, remove: false, verdict });
-    const lastMs = performance.now() + graceSeconds * 1000 + evictionSlackMs;
-    while (!worker.record.ended && this.#workers.has(uid) && performance.now() < lastMs && !signal.aborted) {
-      await delay(evictionPollMs, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  /**
-   * How far a pod is to be brought up from now on. It belongs to the pod of this uid, whatever its manifest says later,
-   * and ends with it; that the pod is to go always comes first.
-   */
-  async setLifecycleGoal(uid: string, goal: LifecycleLevel): Promise<GoalAnswer> {
-    const worker = this.#workers.get(uid);
-    if (worker === undefined || worker.record.stop !== undefined) {
-      return { accepted: false, message: 'the pod is going down or gone' };
-    }
-    if (goal !== 'unconfigured' && !occupiesNode(worker)) {
-      if (!this.#o.canJudge(worker.pod, false)) {
-        return { accepted: false, message: 'it is not known yet what the node can run: try again' };
-      }
-      const admission = admit(worker.pod, this.#active(), this.#o.admissionContext());
-      if (!admission.admitted) {
-        this.#refusals.report(worker.pod, admission);
-        return { accepted: false, message: `${admission.reason}: ${admission.message}` };
-      }
-    }
-    await worker.setGoal(goal);
-    return { accepted: true };
-  }
-
-  /** Ends a pod for good while it stays desired: until its manifest changes, or is removed. */
-  finalizePod(uid: string): void {
-    const message = 'The pod was shut down over ROS; change its manifest to start it anew';
-    this.#workers
-      .get(uid)
-      ?.stop({ remove: false, verdict: { phase: 'Succeeded', reason: 'Shutdown', message } });
-  }
-
-  /** Starts containers of a pod anew: those that are named, or all but init containers. */
-  restart(uid: string, containers?: readonly string[]): { success: boolean; message: string } {
-    const worker = this.#workers.get(uid);
-    if (worker === undefined || worker.record.stop !== undefined) {
-      return { success: false, message: 'the pod is going down or gone' };
-    }
-    const { goal = 'active' } = worker.record;
-    if (goal !== 'active') return { success: false, message: `the pod is to be ${goal}: activate it first` };
-    worker.update(worker.pod, containers ?? worker.pod.spec?.containers.map((c) => c.name) ?? []);
-    return { success: true, message: '' };
+  /** For a pod that takes none so far. What is refused is told, too. */
+  #whyNoRoom(pod: Pod): string | undefined {
+    if (!this.#o.canJudge(pod, false)) return 'it is not known yet what the node can run: try again';
+    const admission = admit(pod, this.#active(), this.#o.admissionContext());
+    if (admission.admitted) return undefined;
+    this.#refusals.report(pod, admission);
+    return `${admission.reason}: ${admission.message}`;
   }
 
   #admitWaiting(): void {
@@ -507,10 +445,6 @@ export class Agent {
   }
 }
 
-/** Whether something of the pod is, or will be, on the machine. */
-const occupiesNode = ({ record }: PodWorker): boolean =>
-  (record.goal ?? 'active') !== 'unconfigured' || (record.reached ?? 'unconfigured') !== 'unconfigured';
-
 const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const isEvicted = ({ ended, removing, verdict }: Readonly<PodRecord>): boolean =>
@@ -520,14 +454,4 @@ const isEvicted = ({ ended, removing, verdict }: Readonly<PodRecord>): boolean =
 function bySeniority(a: Pod, b: Pod): number {
   const age = (pod: Pod) => pod.metadata?.creationTimestamp ?? '';
   return (b.spec?.priority ?? 0) - (a.spec?.priority ?? 0) || age(a).localeCompare(age(b));
-}
-
-/** As much of a pod as its labels tell: enough to take it down. */
-function orphanPod(orphan: SeenPod): Pod {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: orphan.name, namespace: orphan.namespace, uid: orphan.uid },
-    spec: { containers: [] },
-  };
 }

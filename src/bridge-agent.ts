@@ -220,7 +220,7 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
       try {
         const pod = findPod(o.view, namespace, name);
         if (container !== '') checkContainer(pod, container);
-        return o.agent.restart(podUid(pod), container === '' ? undefined : [container]);
+        return o.agent.control.restart(podUid(pod), container === '' ? undefined : [container]);
       } catch (err) {
         return { success: false, message: refusal(err) };
       }

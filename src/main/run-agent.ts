@@ -231,11 +231,11 @@ export async function runAgent(
   });
   const transitions = new Transitions({
     lifecycle: (uid) => agent.worker(uid)?.lifecycle,
-    setGoal: (uid, goal) => agent.setLifecycleGoal(uid, goal),
+    setGoal: (uid, goal) => agent.control.setLifecycleGoal(uid, goal),
     shutDown: async (pod) => {
       const [namespace, name, uid] = [podNamespace(pod), podName(pod), podUid(pod)];
       // Nobody but a person can take a manifest away: its pod ends, and stays desired.
-      if (isStaticPod(pod)) agent.finalizePod(uid);
+      if (isStaticPod(pod)) agent.control.finalize(uid);
       else if (isClusterPod(pod)) await cluster?.deletePod(pod, signal);
       else await objects.delete('pods', namespace, name, { preconditions: { uid } });
     },

@@ -94,7 +94,8 @@ async function evict(
         const disruption = shortOf === undefined ? {} : { disruption: message };
         const verdict = { phase: 'Failed' as const, reason: 'Evicted', message, ...disruption };
         metrics.count('kubelet_evictions', { eviction_signal: shortOf ?? limit });
-        await agent.evict(podUid(pod), verdict, gracePeriodSeconds, signal);
+        const eviction = { uid: podUid(pod), verdict, graceSeconds: gracePeriodSeconds };
+        await agent.control.evict(eviction, signal);
       },
       onPressures: node.setPressures,
       log,

@@ -47,6 +47,7 @@ export class PodWorker {
   #actual: ActualPod;
   #adopted: ReadonlySet<string> | undefined;
   #stale = true;
+  readonly #ended = Promise.withResolvers<void>();
   /** With the goal `unconfigured`: all of the pod was taken off the machine. */
   #isCleared = false;
 
@@ -56,6 +57,7 @@ export class PodWorker {
     this.key = podKey(record.pod);
     this.#log = deps.log.child({ pod: this.key, podUid: this.uid });
     this.#actual = nothingActual(this.uid);
+    if (record.ended) this.#ended.resolve();
     const monotonicMs = () => performance.now();
     this.#keeper = new RecordKeeper(record, { ...deps, monotonicMs, log: this.#log });
     this.#resizing = new Resizing({ ...deps, keeper: this.#keeper, monotonicMs });
@@ -113,6 +115,11 @@ export class PodWorker {
   /** Ids of the instances that had run before this life of the agent took the pod over. */
   get adopted(): ReadonlySet<string> {
     return this.#adopted ?? new Set();
+  }
+
+  /** Resolves when the pod is down and holds nothing of the node any more. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** As of the last sync; undefined before the first of this life of the agent. */
@@ -285,6 +292,7 @@ export class PodWorker {
       await this.#keeper.save();
       this.#publish(undefined);
       deps.onEnd('ended');
+      this.#ended.resolve();
     }
     if (!record.removing) return { wakeInMs: Number.POSITIVE_INFINITY };
     deps.onEnd('released');
