@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Agent, type AgentOptions } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
@@ -110,8 +111,8 @@ describe('a critical pod that needs the room of others', () => {
   const other = podOf('other', '6', 0);
   const critical = podOf('critical', '4', 2_000_000_000);
 
-  async function agentWithVictim() {
-    const machines = new Map([other, critical].map((pod) => [pod.metadata?.uid, new TestMachine()]));
+  async function agentWithVictim(victim = other) {
+    const machines = new Map([victim, critical].map((pod) => [pod.metadata?.uid, new TestMachine()]));
     const held = Promise.withResolvers<undefined>();
     const made = await agentOf({
       workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid)!.deps(), kind: 'process' }),
@@ -119,9 +120,9 @@ describe('a critical pod that needs the room of others', () => {
     machines.get('other')?.before.set('kill a0', () => held.promise);
     const stop = new AbortController();
     await made.agent.start(stop.signal);
-    made.agent.reconcile([other]);
+    made.agent.reconcile([victim]);
     await vi.waitFor(() => expect(made.agent.worker('other')?.status?.phase).toBe('Running'));
-    made.agent.reconcile([other, critical]);
+    made.agent.reconcile([victim, critical]);
     return { ...made, stop, held };
   }
   const shown = (agent: Agent, name: string) =>
@@ -152,6 +153,16 @@ describe('a critical pod that needs the room of others', () => {
     const { agent, stop } = await agentWithVictim();
     agent.reconcile([other]);
     expect(shown(agent, 'critical')).toBeUndefined();
+    stop.abort();
+  });
+
+  it('waits quietly also for one with a grace that is longer than any timer', async () => {
+    const spec = { ...other.spec!, terminationGracePeriodSeconds: 30 * 86_400 };
+    const { agent, stop } = await agentWithVictim({ ...other, spec });
+    const looks = vi.spyOn(agent, 'nodeChanged');
+    await delay(100);
+    expect(looks).not.toHaveBeenCalled();
+    expect(shown(agent, 'critical')?.reason).toBe('WaitingForPreemption');
     stop.abort();
   });
 

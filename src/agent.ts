@@ -26,6 +26,7 @@ import { type RosFacts, startConditions, unmetConditions } from './pods/start-or
 import { PodWorker } from './pods/worker.ts';
 import type { WorkerDeps } from './pods/worker-deps.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
+import { longestTimerMs } from './timers.ts';
 
 export interface AgentOptions {
   records: PodRecords;
@@ -283,7 +284,8 @@ export class Agent {
     }
   }
 
-  #lookAgainIn(ms: number): void {
+  #lookAgainIn(wantedMs: number): void {
+    const ms = Math.min(wantedMs, longestTimerMs);
     const atMs = performance.now() + ms;
     if (this.#lookAgain !== undefined && this.#lookAgain.atMs <= atMs) return;
     clearTimeout(this.#lookAgain?.timer);

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { longestTimerMs } from '../../src/timers.ts';
 import {
   type Container,
   type ContainerConfig,
@@ -123,7 +124,7 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
     if (state.name === 'CONTAINER_EXITED') return;
     if ('process' in state && timeoutSeconds > 0) {
       sendSignal(state.process, signalNumber(record.config.stopSignal));
-      const grace = AbortSignal.timeout(timeoutSeconds * 1000);
+      const grace = AbortSignal.timeout(Math.min(timeoutSeconds * 1000, longestTimerMs));
       try {
         await exited(record, signal ? AbortSignal.any([signal, grace]) : grace);
         return;

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { longestTimerMs } from '../../src/timers.ts';
 import { type ExecOptions, type ExecSession, type ExecSyncResult, RuntimeError } from '../runtime.ts';
 import type { Containers } from './containers.ts';
 import type { Context } from './context.ts';
@@ -65,7 +66,7 @@ export async function execSync(
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<ExecSyncResult> {
-  const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : undefined;
+  const timeout = timeoutMs > 0 ? AbortSignal.timeout(Math.min(timeoutMs, longestTimerMs)) : undefined;
   const stop = AbortSignal.any([signal, timeout].filter((one) => one !== undefined));
   const [stdout, stderr] = [boundedBuffer(), boundedBuffer()];
   try {

@@ -86,6 +86,13 @@ describe('a sleep hook', () => {
     );
   });
 
+  test('may be longer than any timer', async () => {
+    const stop = new AbortController();
+    const hook = run({ sleep: { seconds: 3e6 } }, { timeoutMs: 4e9, signal: stop.signal });
+    setTimeout(() => stop.abort(new Error('the agent stops')), 50);
+    await expect(hook).rejects.toThrow('the agent stops');
+  });
+
   test('ends with the reason of the abort', async () => {
     const signal = AbortSignal.abort(new Error('the agent stops'));
     await expect(run({ sleep: { seconds: 60 } }, { signal })).rejects.toThrow('the agent stops');

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LifecycleHandler, Pod } from '../api/core.gen.ts';
 import { combinedOutput, type ExecInContainer } from '../probes/exec.ts';
 import { httpGet } from '../probes/http.ts';
+import { longestTimerMs } from '../timers.ts';
 import { type AnyContainer, podName, podNamespace, podUid } from './identity.ts';
 
 export interface HookOptions {
@@ -59,7 +60,7 @@ async function runHandler({
   }
   if (handler.httpGet) {
     await httpGet(handler.httpGet, { container, podIp }, 'lifecycle', {
-      timeoutMs: timeoutMs || maxTimerMs,
+      timeoutMs: timeoutMs || longestTimerMs,
       signal,
     });
     return;
@@ -71,15 +72,12 @@ async function runHandler({
   throw new Error('tcpSocket is not supported in hooks; use exec, httpGet or sleep');
 }
 
-/** The longest time that a timer takes. */
-const maxTimerMs = 2 ** 31 - 1;
-
 async function sleepFor(durationMs: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
   if (timeoutMs === 0 || durationMs <= timeoutMs) {
-    await sleep(durationMs, undefined, { signal });
+    await sleep(Math.min(durationMs, longestTimerMs), undefined, { signal });
     return;
   }
-  await sleep(timeoutMs, undefined, { signal });
+  await sleep(Math.min(timeoutMs, longestTimerMs), undefined, { signal });
   throw new Error('container terminated before sleep hook finished');
 }
 

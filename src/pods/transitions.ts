@@ -8,6 +8,7 @@
 import type { Pod } from '../api/core.gen.ts';
 import { transitionTimeoutAnnotation } from '../api/validate/annotations.ts';
 import { parseDuration } from '../config/duration.ts';
+import { longestTimerMs } from '../timers.ts';
 import { podUid } from './identity.ts';
 import {
   type LifecycleLevel,
@@ -113,7 +114,9 @@ export class Transitions {
     const goal = goals[transition];
     const isUp = transition === 'configure' || transition === 'activate';
     // What goes down has its grace and is killed then: that always ends.
-    const ends = isUp ? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs(pod))]) : signal;
+    const ends = isUp
+      ? AbortSignal.any([signal, AbortSignal.timeout(Math.min(timeoutMs(pod), longestTimerMs))])
+      : signal;
     const result = await this.#until(ends, () => {
       const now = this.#o.lifecycle(uid);
       if (now === undefined || now.isEnded || now.isStopping) return failed('the pod ended');

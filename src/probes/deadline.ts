@@ -1,3 +1,5 @@
+import { longestTimerMs } from '../timers.ts';
+
 /**
  * The time that an attempt has. When this process itself was held up, and so could not see an answer that may have
  * been there all the time, the attempt gets that time again, once: a busy agent must not fail healthy containers.
@@ -7,7 +9,8 @@ export interface Deadline {
   clear(): void;
 }
 
-export function startDeadline(timeoutMs: number, onTimeout: () => void): Deadline {
+export function startDeadline(wantedMs: number, onTimeout: () => void): Deadline {
+  const timeoutMs = Math.min(wantedMs, longestTimerMs);
   const dueMs = performance.now() + timeoutMs;
   let timer = setTimeout(() => {
     const lateMs = performance.now() - dueMs;

@@ -247,6 +247,15 @@ describe('timing', () => {
     manager.untrack(containerId);
   });
 
+  test('waits for initialDelaySeconds also when no timer is as long', async () => {
+    const { manager, attempts } = setUp({
+      livenessProbe: probe('liveness', { initialDelaySeconds: 2_147_483_647 }),
+    });
+    await pass(60_000);
+    expect(attempts).toEqual([]);
+    manager.untrack(containerId);
+  });
+
   test('is not disturbed by a step of the wall clock', async () => {
     const { manager, attempts } = setUp({ livenessProbe: probe('liveness', { initialDelaySeconds: 5 }) });
     vi.setSystemTime(startMs - 3_600_000);

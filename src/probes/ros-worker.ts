@@ -10,6 +10,7 @@
  * - What cannot be told (no transport yet, a container on another ROS domain) changes nothing.
  */
 import type { RosFinding, RosProbeSpec, RosWatch } from '../../ros/prober.ts';
+import { afterMs } from '../timers.ts';
 import { type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
 import type { ProbeOutcome } from './handler.ts';
 import type { LatencySummary } from './latencies.ts';
@@ -31,7 +32,7 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
   const periodMs = (probe.periodSeconds ?? defaultPeriodSeconds) * 1000;
   const counter = outcomeCounter(options);
   const stopped = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
+  let endWait: (() => void) | undefined;
   let watch: RosWatch | undefined;
   let hasLived = false;
   /** The present miss was judged, whatever came of it: further judgements of it come at its pace, not with events. */
@@ -86,7 +87,7 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
       schedule(Math.max(periodMs, discoveryMs));
     } else if (isDue || (hasLived && !isMissKnown)) {
       await fail(finding);
-    } else if (timer === undefined) schedule(paceMs());
+    } else if (endWait === undefined) schedule(paceMs());
   }
 
   async function fail(finding: RosFinding): Promise<void> {
@@ -120,17 +121,17 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
   }
 
   function unschedule(): void {
-    clearTimeout(timer);
-    timer = undefined;
+    endWait?.();
+    endWait = undefined;
   }
 
   function schedule(delayMs: number): void {
     unschedule();
     if (stopped.signal.aborted) return;
-    timer = setTimeout(() => {
-      timer = undefined;
+    endWait = afterMs(delayMs, () => {
+      endWait = undefined;
       look(true);
-    }, delayMs);
+    });
   }
 
   return {
@@ -148,10 +149,10 @@ export function rosProbeWorker(options: RosProbeWorkerOptions): ProbeWorker {
       return { ...counter.tally(), ...(lastSuccessMs === undefined ? {} : { lastSuccessMs }) };
     },
     start(delayMs) {
-      timer = setTimeout(() => {
-        timer = undefined;
+      endWait = afterMs(delayMs, () => {
+        endWait = undefined;
         begin();
-      }, delayMs);
+      });
     },
     stop() {
       unschedule();

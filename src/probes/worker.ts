@@ -6,6 +6,7 @@
  * - All times are monotonic: a step of the wall clock moves nothing.
  */
 
+import { afterMs } from '../timers.ts';
 import {
   type AttemptCounts,
   type OutcomeCounterOptions,
@@ -45,7 +46,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
   const counter = outcomeCounter(options);
   const times = latencies();
   const stopped = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
+  let endWait: (() => void) | undefined;
 
   async function run(): Promise<void> {
     const startedMs = performance.now();
@@ -66,7 +67,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
   }
 
   function schedule(delayMs: number): void {
-    timer = setTimeout(() => void run(), Math.max(0, delayMs));
+    endWait = afterMs(delayMs, () => void run());
   }
 
   return {
@@ -81,7 +82,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
     tally: counter.tally,
     start: schedule,
     stop() {
-      clearTimeout(timer);
+      endWait?.();
       stopped.abort(new Error('the probe was stopped'));
     },
   };

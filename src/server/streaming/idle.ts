@@ -1,5 +1,7 @@
 /** Ends a streaming connection on which neither side has said anything for a while; pings do not count. */
 
+import { longestTimerMs } from '../../timers.ts';
+
 export interface IdleLimit {
   /** Something was said. */
   touch(): void;
@@ -15,6 +17,3 @@ export function idleLimit(ms: number, end: () => void): IdleLimit {
     stop: () => clearTimeout(timer),
   };
 }
-
-/** What a timer can be set to. */
-const longestTimerMs = 2 ** 31 - 1;
