@@ -16,6 +16,7 @@ import type { ProbeSummary } from './probes/manager.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
 import { networkOf } from './server/stats/network-usage.ts';
+import { volumeSpace } from './server/stats/volume-space.ts';
 import type { VolumeManager } from './volumes/manager.ts';
 import { isEphemeral } from './volumes/volume.ts';
 
@@ -138,6 +139,8 @@ export function agentView(options: ViewOptions): AgentView {
       if (agent.worker(podUid)?.pod.spec?.hostNetwork) return undefined;
       return networkOf(await options.cgroups.pids(podUid));
     },
+
+    volumeSpace: volumeSpace(),
 
     podVolumes(podUid) {
       const pod = agent.worker(podUid)?.pod;

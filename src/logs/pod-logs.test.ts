@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, readdir, readlink, rename, rm, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ContainerStatus } from '../../runtime/runtime.ts';
 import { silentLogger } from '../log.ts';
 import { testContainer, testPod } from '../pods/testing.ts';
@@ -96,6 +96,21 @@ it('tells the next listener what was written while nobody listened, each line on
   await appendFile(path, line('f'));
   await second.until('f');
   expect(second.heard.filter((text) => text !== 'e')).toEqual(['b', 'c', 'd', 'f']);
+});
+
+it('has any number of containers wait for a listener without a warning', async () => {
+  const warned = vi.fn();
+  process.on('warning', warned);
+  const paths = await Promise.all(Array.from({ length: 12 }, (_, i) => instance(i, `begins ${i}`)));
+  const first = listen();
+  for (const i of paths.keys()) await first.until(`begins ${i}`);
+  first.end();
+  for (const path of paths) await appendFile(path, line('waits'));
+  await sleep(100);
+  const second = listen();
+  await expect.poll(() => second.heard.length).toBe(12);
+  process.off('warning', warned);
+  expect(warned).not.toHaveBeenCalled();
 });
 
 it('lets go of an instance that is forgotten while nobody listens', async () => {

@@ -2,7 +2,7 @@
  * Follows what the containers of some pods write, every instance of each container from its first line to its last, over
  * rotated files and restarts, and while nobody listens: by its place in the file, never by the time, which may be set.
  */
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import type { Logger } from '../log.ts';
 import { hasRun, isAlive } from '../pods/actual.ts';
 import type { PodWorker } from '../pods/worker.ts';
@@ -45,6 +45,8 @@ export function podLogs(o: PodLogsOptions): PodLogs {
   let isFollowing = false;
   let listener: OnPodLine | undefined;
   const arrivals = new EventTarget();
+  // Each container that waits for one is on it.
+  setMaxListeners(0, arrivals);
 
   /** Undefined: there will be none for an instance that is forgotten meanwhile. */
   async function nextListener(forgotten: AbortSignal): Promise<OnPodLine | undefined> {

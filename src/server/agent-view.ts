@@ -9,6 +9,7 @@ import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle-mach
 import type { TransitionResult } from '../pods/transitions.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
 import type { InterfaceUsage } from './stats/network-usage.ts';
+import type { VolumeSpace } from './stats/volume-space.ts';
 
 export interface AgentView {
   readonly nodeName: string;
@@ -41,6 +42,8 @@ export interface AgentView {
   podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */
   podVolumes(podUid: string): PodVolume[];
+  /** The room on the file system of such a directory. @throws Error when it does not answer */
+  volumeSpace: VolumeSpace;
   /** What each probe that runs has found and how long it took. */
   probes(): ProbeSummary[];
   /** Of every pod that was looked at since the agent started. */

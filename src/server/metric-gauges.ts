@@ -6,7 +6,6 @@ import { podNamespace, podUid } from '../pods/identity.ts';
 import { isStaticPod } from '../sources/source.ts';
 import { kubernetesVersion } from '../version.ts';
 import type { AgentView } from './agent-view.ts';
-import { filesystemSpace } from './stats/node-usage.ts';
 
 export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView): void {
   addGauge(registry, 'kubelet_running_pods', 'Pods that have a running container.', [], (gauge) =>
@@ -150,7 +149,7 @@ function addVolumes(registry: Registry, agent: AgentView): void {
   for (const [name, help] of Object.entries(volumeGauges)) {
     addGauge(registry, `kubelet_volume_stats_${name}`, help, labels, async (gauge) => {
       for (const { namespace, claim, path } of claims(agent)) {
-        const space = await filesystemSpace(path).catch(() => undefined);
+        const space = await agent.volumeSpace(path).catch(() => undefined);
         if (space === undefined) continue;
         const values: Record<keyof typeof volumeGauges, number> = {
           capacity_bytes: space.capacityBytes,

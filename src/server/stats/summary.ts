@@ -120,7 +120,7 @@ export function summaryReader(
   async function wholeFilesystem(path: string): Promise<FsStats> {
     const at = { time: time(nowMs()) };
     try {
-      const space = await filesystemSpace(path);
+      const space = await agent.volumeSpace(path);
       return { ...at, ...space, ...taken(space) };
     } catch (err) {
       log.warn({ err, path }, 'cannot measure a volume for /stats/summary');
