@@ -134,6 +134,8 @@ export function agentView(options: ViewOptions): AgentView {
     },
 
     podUsage: (podUid) => options.cgroups.podStats(podUid),
+    podCgroups: (podUid) => options.cgroups.podCgroups(podUid),
+    podsCgroup: () => options.cgroups.nodeStats(),
 
     async podNetwork(podUid) {
       if (agent.worker(podUid)?.pod.spec?.hostNetwork) return undefined;

@@ -46,6 +46,12 @@ export function testAgent(over: Partial<AgentView> = {}): TestAgent {
     containerStats: async () => [],
     imageFsInfo: async () => [],
     podUsage: async () => undefined,
+    podCgroups: async () => [],
+    podsCgroup: async () => ({
+      path: '/kubepods',
+      stats: { timestampMs: 0 },
+      details: { blockDevices: [], pressure: {} },
+    }),
     podNetwork: async () => undefined,
     podVolumes: () => [],
     volumeSpace: volumeSpace(),

@@ -3,12 +3,14 @@
  * `<root>/kubepods[/burstable|/besteffort]/pod<uid>/<container>`. The last level belongs to the runtimes. Everything is
  * idempotent; what is on disk is the truth, so a restarted agent needs to remember nothing.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from './amounts.ts';
+import type { CgroupDetails } from './cgroup-details.ts';
 import { CgroupError, detectLayout, missingControllers } from './cgroup-layout.ts';
 import type { CgroupStats } from './cgroup-stats.ts';
 import { childCgroups, pidsBelow, removeCgroups } from './cgroup-tree.ts';
@@ -44,9 +46,18 @@ export interface CgroupManager {
   podUids(): Promise<string[]>;
   /** Undefined when the pod has no cgroup. */
   podStats(uid: string): Promise<CgroupStats | undefined>;
+  /** The pod's cgroup, then those of its containers by their names there; empty when the pod has none. */
+  podCgroups(uid: string): Promise<MeasuredCgroup[]>;
   /** All pods together. */
-  nodeStats(): Promise<CgroupStats>;
+  nodeStats(): Promise<MeasuredCgroup>;
   pids(uid: string): Promise<number[]>;
+}
+
+export interface MeasuredCgroup {
+  /** Relative to the root of each hierarchy. */
+  path: string;
+  stats: CgroupStats;
+  details: CgroupDetails;
 }
 
 export interface CgroupOptions {
@@ -71,6 +82,7 @@ export interface CgroupDriver {
   create(path: string): Promise<void>;
   apply(path: string, settings: CgroupSettings): Promise<void>;
   stats(path: string): CgroupStats;
+  details(path: string): CgroupDetails;
 }
 
 /** Of all pods, with cgroups per QoS class. */
@@ -105,6 +117,12 @@ function cgroupManager(
   const podPathsOf = (uid: string) => Object.values(parents).map((parent) => join(parent, podName(uid)));
   const podDirsOf = (uid: string) =>
     driver.roots.flatMap((root) => podPathsOf(uid).map((p) => join(root, p)));
+
+  const measured = (path: string): MeasuredCgroup => ({
+    path,
+    stats: driver.stats(path),
+    details: driver.details(path),
+  });
 
   const podUids = async () => {
     if (!cgroupsPerQos) return [];
@@ -166,7 +184,14 @@ function cgroupManager(
       return undefined;
     },
 
-    nodeStats: async () => driver.stats(base),
+    podCgroups: async (uid) => {
+      const path = podPathsOf(uid).find((each) => driver.roots.some((root) => existsSync(join(root, each))));
+      if (path === undefined) return [];
+      const names = new Set(driver.roots.flatMap((root) => childCgroups(join(root, path))));
+      return [path, ...[...names].map((name) => join(path, name))].map(measured);
+    },
+
+    nodeStats: async () => measured(base),
 
     pids: async (uid) => {
       const pids = new Set(podDirsOf(uid).flatMap((dir) => [...pidsBelow(dir)]));

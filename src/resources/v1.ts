@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Logger } from '../log.ts';
+import { detailsV1 } from './cgroup-details.ts';
 import { type CgroupLayout, type Hierarchy, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
 import {
@@ -45,6 +46,8 @@ export function cgroupV1(layout: CgroupLayout & { version: 1 }, log: Logger): Cg
       });
       await applyControls(writes, lost, log);
     },
+
+    details: (path) => detailsV1((controller, file) => read(controller, path, file)),
 
     stats: (path) => {
       const usageBytes = singleNumber(read('memory', path, 'memory.usage_in_bytes'));

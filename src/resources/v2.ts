@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Logger } from '../log.ts';
+import { detailsV2 } from './cgroup-details.ts';
 import { CgroupError, type CgroupLayout, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
 import {
@@ -49,6 +50,8 @@ export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): Cg
         log,
       );
     },
+
+    details: (path) => detailsV2((_, file) => readControl(join(root, path), file)),
 
     stats: (path) => {
       const cgroup = join(root, path);

@@ -8,6 +8,7 @@ import type { Waiting } from '../pods/actions.ts';
 import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle-machine.ts';
 import type { TransitionResult } from '../pods/transitions.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
+import type { MeasuredCgroup } from '../resources/cgroups.ts';
 import type { InterfaceUsage } from './stats/network-usage.ts';
 import type { VolumeSpace } from './stats/volume-space.ts';
 
@@ -38,6 +39,10 @@ export interface AgentView {
   imageFsInfo(signal?: AbortSignal): Promise<FilesystemUsage[]>;
   /** Usage of the pod's own cgroup; undefined when it has none. */
   podUsage(podUid: string): Promise<PodUsage | undefined>;
+  /** The pod's own cgroup, then those of its containers, whose ids are in the paths; empty when it has none. */
+  podCgroups(podUid: string): Promise<MeasuredCgroup[]>;
+  /** Of all pods together. */
+  podsCgroup(): Promise<MeasuredCgroup>;
   /** Of the pod's own network namespace; undefined when it has none. */
   podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */

@@ -1,50 +1,84 @@
 /**
  * `/metrics/cadvisor`: containers, pods and the machine under the names that cAdvisor gives them, which dashboards and
- * alerts are written for. What nobody measures (block devices, throttling) is not there.
+ * alerts are written for. What the kernel does not tell of a cgroup is not there.
  */
 import { cpus, totalmem } from 'node:os';
 import type { ContainerStats } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
+import type { CgroupDetails } from '../../resources/cgroup-details.ts';
+import type { MeasuredCgroup } from '../../resources/cgroups.ts';
 import type { AgentView, PodUsage } from '../agent-view.ts';
 import type { MetricFamily, MetricSample } from '../exposition.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
+import { machineDevices } from './block-devices.ts';
+import { type CgroupFamily, cgroupFamilies } from './cadvisor-families.ts';
 import type { InterfaceUsage } from './network-usage.ts';
+import { type NodeUsage, nodeUsage } from './node-usage.ts';
 
 export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Promise<MetricFamily[]> {
   const stats = await agent.containerStats(signal);
-  const measured: Measured[] = [];
+  const pods = await agent.podsCgroup();
+  const node = await nodeUsage(Date.now());
+  const none = { container: '', image: '', name: '', namespace: '', pod: '' };
+  const measured: Measured[] = [
+    {
+      labels: { ...none, id: '/' },
+      usage: machineUsage(node),
+      details: { blockDevices: await machineDevices(), pressure: node.pressure },
+    },
+    { labels: { ...none, id: pods.path }, usage: pods.stats, details: pods.details },
+  ];
   const interfaces: NetworkSample[] = [];
   for (const pod of agent.pods()) {
     const own = stats.filter((each) => each.labels[podUidLabel] === podUid(pod));
     if (own.length === 0) continue;
-    measured.push(...own.map((each) => ofContainer(pod, each)));
-    const usage = await agent.podUsage(podUid(pod));
-    const labels = labelsOf(pod, { id: `pod${podUid(pod)}` });
-    if (usage) measured.push({ labels, usage });
+    const [cgroup, ...inside] = await agent.podCgroups(podUid(pod));
+    measured.push(...own.map((each) => ofContainer(pod, each, inside)));
+    const labels = labelsOf(pod, { id: cgroup?.path ?? `pod${podUid(pod)}` });
+    if (cgroup !== undefined) measured.push({ labels, usage: cgroup.stats, details: cgroup.details });
     for (const each of (await agent.podNetwork(podUid(pod))) ?? []) {
       interfaces.push({ labels: { ...labels, interface: each.name }, usage: each });
     }
   }
   return [
     ...families.map((family) => collected(family, measured)),
+    ...cgroupFamilies.map((family) => detailed(family, measured)),
     ...networkFamilies.map((family) => networkFamily(family, interfaces)),
-    ...machine(),
+    ...machine(node.swap.capacityBytes),
   ];
 }
 
 interface Measured {
   labels: Readonly<Record<string, string>>;
   usage: Partial<ContainerStats> & PodUsage;
+  /** Where it has a cgroup. */
+  details?: CgroupDetails;
   startedAt?: string;
 }
 
-function ofContainer(pod: Pod, stats: ContainerStats): Measured {
+const machineUsage = ({ timestampMs, cpuUsageCoreNanoSeconds, memory, processes }: NodeUsage): PodUsage => ({
+  timestampMs,
+  cpuUsageCoreNanoSeconds,
+  memoryUsageBytes: memory.usageBytes,
+  memoryWorkingSetBytes: memory.workingSetBytes,
+  memoryRssBytes: memory.rssBytes,
+  processCount: processes.current,
+});
+
+function ofContainer(pod: Pod, stats: ContainerStats, cgroups: readonly MeasuredCgroup[]): Measured {
   const container = stats.labels[containerNameLabel] ?? stats.metadata.name;
+  const cgroup = cgroups.find(({ path }) => path.includes(stats.id));
   const status = containerStatusOf(pod, container);
   return {
-    labels: labelsOf(pod, { container, id: stats.id, image: status?.image ?? '', name: stats.id }),
-    usage: stats,
+    labels: labelsOf(pod, {
+      container,
+      id: cgroup?.path ?? stats.id,
+      image: status?.image ?? '',
+      name: stats.id,
+    }),
+    usage: { ...stats, processCount: cgroup?.stats.processCount },
+    details: cgroup?.details,
     startedAt: status?.state?.running?.startedAt,
   };
 }
@@ -120,6 +154,19 @@ function collected({ labels: more, value, ...family }: Family, measured: readonl
   return { ...family, samples };
 }
 
+const detailed = ({ samples, ...family }: CgroupFamily, measured: readonly Measured[]): MetricFamily => ({
+  ...family,
+  samples: measured.flatMap(({ details, labels, usage: { timestampMs } }) =>
+    details === undefined
+      ? []
+      : samples(details).map(({ labels: more, value }) => ({
+          labels: { ...labels, ...more },
+          value,
+          timestampMs,
+        })),
+  ),
+});
+
 interface NetworkSample {
   labels: Readonly<Record<string, string>>;
   usage: InterfaceUsage;
@@ -146,7 +193,13 @@ const networkFamily = (
   samples: interfaces.map(({ labels, usage }) => ({ labels, value: usage[counter] })),
 });
 
-const machine = (): MetricFamily[] => [
+const machine = (swapBytes: number): MetricFamily[] => [
+  {
+    name: 'machine_swap_bytes',
+    help: 'Swap of the machine.',
+    type: 'gauge',
+    samples: [{ value: swapBytes }],
+  },
   {
     name: 'machine_cpu_cores',
     help: 'Logical CPUs of the machine.',

@@ -1,6 +1,7 @@
 /** What the machine as a whole uses, from /proc and the file system of the agent's directory. */
 import { readFile, statfs } from 'node:fs/promises';
 import { meminfoBytes, observeMemory } from '../../node/machine-stats.ts';
+import { type Pressures, pressures } from '../../resources/cgroup-details.ts';
 
 export interface NodeUsage {
   timestampMs: number;
@@ -14,6 +15,8 @@ export interface NodeUsage {
     pageFaults: number;
     majorPageFaults: number;
   };
+  swap: { usageBytes: number; availableBytes: number; capacityBytes: number };
+  pressure: Pressures;
   processes: { max: number; current: number };
 }
 
@@ -38,6 +41,8 @@ export async function nodeUsage(nowMs: number): Promise<NodeUsage> {
     bootedAtMs: Number(/^btime (\d+)$/m.exec(stat!)?.[1]) * 1000,
     cpuUsageCoreNanoSeconds: busyTicks(stat!) * nanosecondsPerTick,
     memory: memoryUsage(meminfo!, vmstat!),
+    swap: swapUsage(meminfo!),
+    pressure: await machinePressure(),
     processes: { max: Number(pidMax), current: Number(/\/(\d+)/.exec(loadavg!)?.[1]) },
   };
 }
@@ -51,6 +56,22 @@ export async function filesystemSpace(path: string): Promise<FilesystemSpace> {
 function busyTicks(stat: string): bigint {
   const [user, nice, system, , , irq, softirq, steal] = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? '').split(' ');
   return [user, nice, system, irq, softirq, steal].reduce((sum, ticks) => sum + BigInt(ticks ?? 0), 0n);
+}
+
+async function machinePressure(): Promise<Pressures> {
+  const resources = ['cpu', 'memory', 'io'] as const;
+  // A kernel without it has no such files.
+  const texts = await Promise.all(
+    resources.map((resource) => readFile(`/proc/pressure/${resource}`, 'utf8').catch(() => undefined)),
+  );
+  return pressures((resource) => texts[resources.indexOf(resource)]);
+}
+
+function swapUsage(meminfo: string): NodeUsage['swap'] {
+  const bytes = meminfoBytes(meminfo);
+  const capacityBytes = bytes.get('SwapTotal') ?? 0;
+  const availableBytes = bytes.get('SwapFree') ?? 0;
+  return { usageBytes: capacityBytes - availableBytes, availableBytes, capacityBytes };
 }
 
 function memoryUsage(meminfo: string, vmstat: string): NodeUsage['memory'] {

@@ -4,12 +4,14 @@ import type { ContainerStats } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
 import type { Logger } from '../../log.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
+import type { CgroupDetails } from '../../resources/cgroup-details.ts';
 import { type DiskUsage, diskUsageReader } from '../../volumes/disk-usage-reader.ts';
 import type { AgentView, PodUsage } from '../agent-view.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
 import { defaultInterface, type InterfaceUsage, machineNetwork } from './network-usage.ts';
-import { type FilesystemSpace, filesystemSpace, nodeUsage } from './node-usage.ts';
+import { type FilesystemSpace, filesystemSpace, type NodeUsage, nodeUsage } from './node-usage.ts';
 import { cpuRates } from './rates.ts';
+import { type IoStats, io, type PsiStats, psi, type SwapStats, swap } from './summary-shapes.ts';
 
 export interface Summary {
   node: NodeStats;
@@ -22,10 +24,24 @@ export interface NodeStats {
   cpu: CpuStats;
   memory: MemoryStats;
   network?: NetworkStats;
+  io?: IoStats;
+  swap: SwapStats;
+  /** Of cgroups above those of pods. */
+  systemContainers: SystemContainer[];
   fs: FsStats;
   /** Images and the writable layers of containers are on one file system. */
   runtime?: { imageFs: FsStats; containerFs: FsStats };
   rlimit: { time: string; maxpid: number; curproc: number };
+}
+
+/** `pods`: all of them together. */
+export interface SystemContainer {
+  name: string;
+  startTime: string;
+  cpu?: CpuStats;
+  memory?: MemoryStats;
+  io?: IoStats;
+  swap?: SwapStats;
 }
 
 export interface PodStats {
@@ -34,6 +50,8 @@ export interface PodStats {
   containers: ContainerSummary[];
   cpu?: CpuStats;
   memory?: MemoryStats;
+  io?: IoStats;
+  swap?: SwapStats;
   network?: NetworkStats;
   volume: VolumeStats[];
   'ephemeral-storage': FsStats;
@@ -50,6 +68,8 @@ export interface ContainerSummary {
   startTime?: string;
   cpu?: CpuStats;
   memory?: MemoryStats;
+  io?: IoStats;
+  swap?: SwapStats;
   rootfs?: FsStats;
   logs?: FsStats;
 }
@@ -58,6 +78,7 @@ export interface CpuStats {
   time: string;
   usageNanoCores?: number;
   usageCoreNanoSeconds?: number;
+  psi?: PsiStats;
 }
 
 export interface MemoryStats {
@@ -68,6 +89,7 @@ export interface MemoryStats {
   rssBytes?: number;
   pageFaults?: number;
   majorPageFaults?: number;
+  psi?: PsiStats;
 }
 
 /** Of the interface that leads outside, and of all. */
@@ -84,11 +106,13 @@ export interface FsStats extends Partial<FilesystemSpace> {
   inodesUsed?: number;
 }
 
-interface Filesystems {
+/** Of the machine, shared by all. */
+interface Room {
   /** Of the agent's directory. */
   space: FilesystemSpace;
   /** Of the container runtime, where it has one. */
   imageFs: FsStats | undefined;
+  freeSwapBytes: number;
 }
 
 export interface SummaryReader {
@@ -132,6 +156,7 @@ export function summaryReader(
     key: string,
     timestampMs: number,
     usage: bigint | undefined,
+    details?: CgroupDetails,
     nanoCores?: bigint,
   ): CpuStats | undefined {
     if (usage === undefined) return undefined;
@@ -140,21 +165,50 @@ export function summaryReader(
       time: time(timestampMs),
       ...(rate !== undefined && { usageNanoCores: Number(rate) }),
       usageCoreNanoSeconds: Number(usage),
+      ...psi(details?.pressure.cpu),
     };
   }
 
-  async function node(space: FilesystemSpace, imageFs: FsStats | undefined): Promise<NodeStats> {
-    const usage = await nodeUsage(nowMs());
+  async function node(
+    usage: NodeUsage,
+    { space, imageFs }: Pick<Room, 'space' | 'imageFs'>,
+  ): Promise<NodeStats> {
     const now = time(usage.timestampMs);
     return {
       nodeName: agent.nodeName,
       startTime: time(usage.bootedAtMs),
-      cpu: cpu('node', usage.timestampMs, usage.cpuUsageCoreNanoSeconds) ?? { time: now },
-      memory: { time: now, ...usage.memory },
+      systemContainers: [await podsTogether(usage)],
+      cpu: {
+        ...(cpu('node', usage.timestampMs, usage.cpuUsageCoreNanoSeconds) ?? { time: now }),
+        ...psi(usage.pressure.cpu),
+      },
+      memory: { time: now, ...usage.memory, ...psi(usage.pressure.memory) },
+      ...io(now, usage.pressure),
+      swap: {
+        time: now,
+        swapUsageBytes: usage.swap.usageBytes,
+        swapAvailableBytes: usage.swap.availableBytes,
+      },
       network: network(now, await machineNetwork(), await defaultInterface()),
       fs: { time: now, ...space, ...taken(space) },
       ...(imageFs && { runtime: { imageFs, containerFs: imageFs } }),
       rlimit: { time: now, maxpid: usage.processes.max, curproc: usage.processes.current },
+    };
+  }
+
+  async function podsTogether({
+    bootedAtMs,
+    swap: { availableBytes: freeSwapBytes },
+  }: NodeUsage): Promise<SystemContainer> {
+    const { stats, details } = await agent.podsCgroup();
+    const at = time(stats.timestampMs);
+    return {
+      name: 'pods',
+      startTime: time(bootedAtMs),
+      cpu: cpu('pods', stats.timestampMs, stats.cpuUsageCoreNanoSeconds, details),
+      memory: memory(stats, details),
+      ...io(at, details.pressure),
+      ...swap(at, details, freeSwapBytes),
     };
   }
 
@@ -173,7 +227,8 @@ export function summaryReader(
   async function container(
     pod: Pod,
     stats: ContainerStats,
-    { space, imageFs }: Filesystems,
+    details: CgroupDetails | undefined,
+    { space, imageFs, freeSwapBytes }: Room,
     signal: AbortSignal,
   ): Promise<ContainerSummary> {
     const name = stats.labels[containerNameLabel] ?? stats.metadata.name;
@@ -183,8 +238,10 @@ export function summaryReader(
     return {
       name,
       ...(startTime && { startTime }),
-      cpu: cpu(stats.id, timestampMs, cpuUsageCoreNanoSeconds, cpuUsageNanoCores),
-      memory: memory(stats),
+      cpu: cpu(stats.id, timestampMs, cpuUsageCoreNanoSeconds, details, cpuUsageNanoCores),
+      memory: memory(stats, details),
+      ...io(time(timestampMs), details?.pressure ?? {}),
+      ...swap(time(timestampMs), details, freeSwapBytes),
       ...(stats.rootfsUsedBytes !== undefined && {
         rootfs: {
           ...imageFs,
@@ -200,14 +257,18 @@ export function summaryReader(
   async function podStats(
     pod: Pod,
     all: readonly ContainerStats[],
-    filesystems: Filesystems,
+    room: Room,
     signal: AbortSignal,
   ): Promise<PodStats> {
     const uid = podUid(pod);
-    const { space } = filesystems;
+    const { space, freeSwapBytes } = room;
     const own = all.filter((stats) => stats.labels[podUidLabel] === uid);
     const containers: ContainerSummary[] = [];
-    for (const stats of own) containers.push(await container(pod, stats, filesystems, signal));
+    const [cgroup, ...inside] = await agent.podCgroups(uid);
+    for (const stats of own) {
+      const details = inside.find(({ path }) => path.includes(stats.id))?.details;
+      containers.push(await container(pod, stats, details, room, signal));
+    }
     const volume: PodStats['volume'] = [];
     const ephemeral: FsStats[] = [];
     for (const { name, path, isEphemeral, claim } of agent.podVolumes(uid)) {
@@ -223,8 +284,10 @@ export function summaryReader(
       startTime: pod.status?.startTime,
       containers,
       ...(usage && {
-        cpu: cpu(uid, usage.timestampMs, usage.cpuUsageCoreNanoSeconds),
-        memory: memory(usage),
+        cpu: cpu(uid, usage.timestampMs, usage.cpuUsageCoreNanoSeconds, cgroup?.details),
+        memory: memory(usage, cgroup?.details),
+        ...io(time(usage.timestampMs), cgroup?.details.pressure ?? {}),
+        ...swap(time(usage.timestampMs), cgroup?.details, freeSwapBytes),
         ...(usage.processCount !== undefined && { process_stats: { process_count: usage.processCount } }),
       }),
       ...(interfaces && { network: network(time(nowMs()), interfaces, 'eth0') }),
@@ -235,15 +298,19 @@ export function summaryReader(
 
   return {
     read: async (signal) => {
-      const space = await filesystemSpace(rootDir);
-      const imageFs = await imageFsStats(signal);
+      const usage = await nodeUsage(nowMs());
+      const room: Room = {
+        space: await filesystemSpace(rootDir),
+        imageFs: await imageFsStats(signal),
+        freeSwapBytes: usage.swap.availableBytes,
+      };
       const all = await agent.containerStats(signal);
       const withContainers = new Set(all.map((stats) => stats.labels[podUidLabel]));
       const pods: PodStats[] = [];
       for (const pod of agent.pods()) {
-        if (withContainers.has(podUid(pod))) pods.push(await podStats(pod, all, { space, imageFs }, signal));
+        if (withContainers.has(podUid(pod))) pods.push(await podStats(pod, all, room, signal));
       }
-      return { node: await node(space, imageFs), pods };
+      return { node: await node(usage, room), pods };
     },
   };
 }
@@ -273,18 +340,23 @@ function network(at: string, usages: readonly InterfaceUsage[], main: string | u
   return { time: at, ...interfaces.find(({ name }) => name === main), interfaces };
 }
 
-function memory(usage: ContainerStats | PodUsage): MemoryStats {
+function memory(usage: ContainerStats | PodUsage, details: CgroupDetails | undefined): MemoryStats {
   const faults = usage as Partial<ContainerStats>;
   return {
     time: time(usage.timestampMs),
-    availableBytes: faults.memoryAvailableBytes,
+    availableBytes:
+      faults.memoryAvailableBytes ?? leftOf(details?.memoryLimitBytes, usage.memoryWorkingSetBytes),
     usageBytes: usage.memoryUsageBytes,
     workingSetBytes: usage.memoryWorkingSetBytes,
     rssBytes: usage.memoryRssBytes,
     pageFaults: faults.pageFaults,
     majorPageFaults: faults.majorPageFaults,
+    ...psi(details?.pressure.memory),
   };
 }
+
+const leftOf = (limitBytes = 0, usedBytes = 0): number | undefined =>
+  limitBytes > 0 ? Math.max(limitBytes - usedBytes, 0) : undefined;
 
 /** What eviction counts as the pod's: writable layers, logs and volumes. */
 function ephemeralStorage(
