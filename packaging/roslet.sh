@@ -20,7 +20,7 @@ if [ -z "$node" ]; then
   done
 fi
 [ -n "$node" ] || {
-  echo "roslet: no Node found; install Node >= 22.12 or set ROSLET_NODE to its path" >&2
+  echo "roslet: no Node found; install Node 24 (22.16 at least) or set ROSLET_NODE to its path" >&2
   exit 1
 }
 

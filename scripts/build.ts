@@ -21,8 +21,9 @@ const dist = join(root, 'dist');
 /** Runs before the rest: an old Node gets a sentence, and CommonJS dependencies the `require` that they call. */
 const banner = `
 import { createRequire as __createRequire } from 'node:module';
-if (Number.parseInt(process.versions.node) < 22) {
-  console.error('roslet: Node ' + process.versions.node + ' is too old; it needs 22.12 or newer');
+const [__major, __minor] = process.versions.node.split('.').map(Number);
+if (__major < 24 && !(__major === 22 && __minor >= 16)) {
+  console.error('roslet: Node ' + process.versions.node + ' will not do; it needs 24 or newer, or 22.16 at least');
   process.exit(1);
 }
 const require = __createRequire(import.meta.url);`.trim();

@@ -1,5 +1,6 @@
 /** What is asked of single pods that are on the node: by the node itself, over ROS, on the command line. */
 import type { Pod } from '../api/core.gen.ts';
+import { longestTimerMs } from '../timers.ts';
 import type { LifecycleLevel } from './lifecycle.ts';
 import type { Verdict } from './pod-record.ts';
 import type { PodWorker } from './worker.ts';
@@ -35,7 +36,7 @@ export class PodControl {
     const worker = this.#o.worker(uid);
     if (worker === undefined) return;
     worker.stop({ graceSeconds, remove: false, verdict });
-    const limit = AbortSignal.timeout(graceSeconds * 1000 + evictionSlackMs);
+    const limit = AbortSignal.timeout(Math.min(graceSeconds * 1000 + evictionSlackMs, longestTimerMs));
     await until(worker.ended, AbortSignal.any([signal, limit]));
   }
 

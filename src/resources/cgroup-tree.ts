@@ -31,7 +31,8 @@ export function readControl(dir: string, file: string): string | undefined {
   try {
     return readFileSync(join(dir, file), 'utf8');
   } catch (error) {
-    if (isGone(error)) return undefined;
+    // A kernel may have a file of what it was told not to measure, such as pressure.
+    if (isGone(error) || codeOf(error) === 'ENOTSUP') return undefined;
     throw explained(join(dir, file), `cannot read ${join(dir, file)}`, error);
   }
 }

@@ -1,10 +1,23 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../log.ts';
 import { CgroupError } from './cgroup-layout.ts';
 import { cgroupV2 } from './v2.ts';
+
+/** A file of the kernel's that cannot be read for that reason, as pressure where it is switched off. */
+const unsupported = readdirSync('/sys/class/net')
+  .map((name) => join('/sys/class/net', name, 'phys_port_name'))
+  .find((path) => {
+    try {
+      readFileSync(path);
+      return false;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'ENOTSUP';
+    }
+  });
 
 // What is written where. That the kernel takes it is shown by test/cgroups.test.ts.
 describe('cgroup v2 files', () => {
@@ -13,6 +26,12 @@ describe('cgroup v2 files', () => {
     root = await mkdtemp(join(tmpdir(), 'roslet-v2-'));
   });
   afterEach(() => rm(root, { recursive: true }));
+
+  it.skipIf(unsupported === undefined)('that the kernel does not support are as good as none', async () => {
+    await mkdir(join(root, 'pod'));
+    await symlink(unsupported!, join(root, 'pod', 'cpu.pressure'));
+    expect(driver().details('/pod').pressure).toEqual({});
+  });
 
   const driver = (controllers = ['cpu', 'memory', 'pids', 'hugetlb']) =>
     cgroupV2({ version: 2, hierarchies: [{ dir: root, controllers }] }, silentLogger());
