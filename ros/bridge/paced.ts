@@ -6,6 +6,7 @@ export class Paced {
   readonly #act: () => void;
   readonly #restMs: number;
   #isAsked = false;
+  #isClosed = false;
   #soon: NodeJS.Immediate | undefined;
   #rest: NodeJS.Timeout | undefined;
 
@@ -17,11 +18,14 @@ export class Paced {
 
   /** What is asked for in one turn of the event loop is done once. */
   ask(): void {
+    if (this.#isClosed) return;
     this.#isAsked = true;
     if (this.#rest === undefined) this.#soon ??= setImmediate(() => this.#run());
   }
 
+  /** Also what is asked for later is not done any more. */
   close(): void {
+    this.#isClosed = true;
     clearImmediate(this.#soon);
     clearTimeout(this.#rest);
   }

@@ -63,4 +63,11 @@ describe('what is paced', () => {
     vi.advanceTimersByTime(100);
     expect(done).toBe(0);
   });
+
+  it('is not done when it is asked for after it was closed', () => {
+    paced.close();
+    paced.ask();
+    vi.advanceTimersByTime(100);
+    expect(done).toBe(0);
+  });
 });
