@@ -68,6 +68,7 @@ export function startSession(options: SessionOptions): Session {
   /** Each ends one; by the name of the node. */
   const farewells = new Map<string, () => void>();
   let isListChanged = false;
+  let isClosed = false;
 
   const rosNameOf = (uid: string): string | undefined => {
     const name = names.get(uid);
@@ -181,7 +182,12 @@ export function startSession(options: SessionOptions): Session {
     // Nobody looks, nothing is measured.
     if (diagnostics.subscriptions === 0) return;
     agent.measure().then(
-      () => diagnostics.publish(diagnosticsMessage(robot, nodeStatusNow(), agent.pods(), Date.now())),
+      () => {
+        if (isClosed) return;
+        guarded(() =>
+          diagnostics.publish(diagnosticsMessage(robot, nodeStatusNow(), agent.pods(), Date.now())),
+        );
+      },
       (err: unknown) => log.debug({ err }, 'what pods use could not be measured'),
     );
   };
@@ -237,6 +243,7 @@ export function startSession(options: SessionOptions): Session {
     node,
     nodeName: rosNameOf,
     async close() {
+      isClosed = true;
       for (const end of ends) end();
       clearInterval(ticking);
       clearInterval(measuring);
