@@ -1,13 +1,15 @@
 /** The commands with their options and help. What a command does is in the module that its action loads. */
 import { hostname } from 'node:os';
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { agentPaths, defaultRootDir } from '../paths.ts';
 import { type LifecycleTransition, lifecycleTransitions } from '../pods/lifecycle-machine.ts';
 import { type Client, createClient } from './client.ts';
 import { complete, completion, type Shell, shells } from './completion.ts';
 import type { DoctorAccess } from './doctor.ts';
 import { CliError } from './errors.ts';
-import type { GraphTopic, PublishOptions, RosAccess } from './ros.ts';
+import { duration, examples, list, wholeNumber } from './option-values.ts';
+import type { RosAccess } from './ros.ts';
+import { addRosCommands } from './ros-commands.ts';
 import { visible } from './visible.ts';
 
 /** Runs any command but `run`. Returns the exit code; errors are printed. */
@@ -270,67 +272,6 @@ function buildProgram(
   return program;
 }
 
-function addRosCommands(
-  command: Command,
-  ros: RosAccess,
-  signal: AbortSignal,
-  exit: (code: number) => void,
-): void {
-  command
-    .description('look at the ROS graph and take part in it, without ROS 2 (ROS_DOMAIN_ID … as for ros2)')
-    .addHelpText('after', examples('roslet ros topics', 'roslet ros echo /robot/roslet/pods --once'));
-  for (const what of ['topics', 'nodes', 'services'] satisfies GraphTopic[]) {
-    command
-      .command(what)
-      .description(`list the ${what} of the ROS graph`)
-      .action(async () => {
-        const { listGraph } = await import('./ros.ts');
-        exit(await listGraph(ros, what, signal));
-      });
-  }
-  command
-    .command('echo')
-    .argument('<topic>')
-    .description('print what is published on a topic')
-    .option('--once', 'only one message', false)
-    .addHelpText(
-      'after',
-      examples('roslet ros echo /robot/roslet/pods --once', 'roslet ros echo /diagnostics'),
-    )
-    .action(async (topic: string, o: { once: boolean }) => {
-      const { echo } = await import('./ros.ts');
-      exit(await echo(ros, topic, o, signal));
-    });
-  command
-    .command('pub')
-    .argument('<topic>')
-    .description('publish a message again and again')
-    .option('--type <type>', 'its type', 'std_msgs/msg/String')
-    .option('--data <yaml>', 'its fields; what is left out has its default', '{}')
-    .option('--rate <hz>', 'how often', positive, 1)
-    .option('--times <count>', 'how many; without end unless given', wholeNumber)
-    .option('--node <name>', 'the name of the node that publishes', `roslet_pub_${process.pid}`)
-    .option('--lease <duration>', 'offer a liveliness lease', duration)
-    .addHelpText(
-      'after',
-      examples(
-        'roslet ros pub /chatter --data "{data: hello}"',
-        'roslet ros pub /camera/heartbeat --type std_msgs/msg/Empty --rate 20 --node camera',
-      ),
-    )
-    .action(
-      async (
-        topic: string,
-        o: Omit<PublishOptions, 'rateHz' | 'livelinessLeaseMs'> & { rate: number; lease?: number },
-      ) => {
-        const { publish } = await import('./ros.ts');
-        const { rate: rateHz, lease, ...rest } = o;
-        const more = lease === undefined ? {} : { livelinessLeaseMs: lease * 1000 };
-        exit(await publish(ros, topic, { ...rest, ...more, rateHz }, signal));
-      },
-    );
-}
-
 function valueAfter(option: string, words: readonly string[]): string | undefined {
   const index = words.indexOf(option);
   return index < 0 ? undefined : words[index + 1];
@@ -340,27 +281,3 @@ const inNamespace = (command: Command): Command =>
   command.option('-n, --namespace <name>', 'namespace', 'default');
 
 const namespaceOf = (o: NamespaceOptions): string | undefined => (o.allNamespaces ? undefined : o.namespace);
-
-const examples = (...lines: string[]): string =>
-  `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
-
-function positive(text: string): number {
-  if (!(Number(text) > 0)) throw new InvalidArgumentError('It must be a number above 0.');
-  return Number(text);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-const list = (text: string): string[] => text.split(',').filter((each) => each !== '');
-
-/** Seconds, from `90s`, `5m`, `1h30m` or `2d`. */
-function duration(text: string): number {
-  const units: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text))
-    throw new InvalidArgumentError('Write it like 90s, 5m or 1h30m.');
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
-  return parts.reduce((sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 0), 0);
-}
