@@ -67,7 +67,7 @@ stringData: {token: abc}
     await writeFile(file, manifest());
     const watch = start('get', 'pods', '--watch');
     expect(await kubectl('apply', '-f', file)).toBe('pod/web created\nsecret/key created\n');
-    await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=20s');
+    await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=60s');
     await until('the watch shows it', async () => /web +1\/1 +Running/.test(watch.output.text));
     watch.child.kill();
 

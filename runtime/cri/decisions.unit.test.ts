@@ -5,6 +5,7 @@ import { containerdEvent } from './containerd-events.ts';
 import { decodeContainerStatus } from './decode.ts';
 import { runtimeError } from './errors.ts';
 import { hasSharedEvents, reconnectDelayMs } from './events.ts';
+import { knownExits } from './exits.ts';
 import * as events from './gen/containerd-events.ts';
 import * as cri from './gen/runtime.ts';
 import { lateDetails } from './grpc/call.ts';
@@ -98,6 +99,23 @@ test.each([
   ['/snapshot/prepare', new Uint8Array(), undefined],
 ])("containerd's %s is understood", (topic, bytes, expected) => {
   expect(containerdEvent(envelope(topic, bytes))).toEqual(expected);
+});
+
+test.each([
+  ['an end that it lost', { exitCode: 255, reason: 'Unknown' }, { exitCode: 0, reason: 'Completed' }],
+  ['a failure of the container itself', { exitCode: 255, reason: 'Error' }, {}],
+  ['a start that failed', { exitCode: 128, reason: 'StartError' }, {}],
+  ['a container that runs', { state: cri.ContainerState.CONTAINER_RUNNING }, {}],
+])('an event tells how it ended where containerd tells of %s', (_, told, corrected) => {
+  const exits = knownExits();
+  const state = cri.ContainerState.CONTAINER_EXITED;
+  const status = decodeContainerStatus(
+    cri.ContainerStatus.fromPartial({ id: 'c', state, startedAt: 1n, ...told }),
+    's',
+  );
+  expect(exits.fill(status)).toEqual(status);
+  exits.note('c', 0);
+  expect(exits.fill(status)).toEqual({ ...status, ...corrected });
 });
 
 test.each([
