@@ -109,10 +109,8 @@ test.each([
 ])('an event tells how it ended where containerd tells of %s', (_, told, corrected) => {
   const exits = knownExits();
   const state = cri.ContainerState.CONTAINER_EXITED;
-  const status = decodeContainerStatus(
-    cri.ContainerStatus.fromPartial({ id: 'c', state, startedAt: 1n, ...told }),
-    's',
-  );
+  const nothing = cri.ContainerStatus.decode(Buffer.alloc(0));
+  const status = decodeContainerStatus({ ...nothing, id: 'c', state, startedAt: 1n, ...told }, 's');
   expect(exits.fill(status)).toEqual(status);
   exits.note('c', 0);
   expect(exits.fill(status)).toEqual({ ...status, ...corrected });
@@ -150,6 +148,21 @@ test('output is always asked for, errors only apart from a terminal', () => {
     stdout: true,
     stderr: false,
   });
+});
+
+test.each([
+  [0n, 'CONTAINER_CREATED'],
+  [1_790_000_000_000_000_000n, 'CONTAINER_EXITED'],
+])('a container that ended nobody knows how, started at %i, is %s', (startedAt, state) => {
+  const status = {
+    ...cri.ContainerStatus.decode(Buffer.alloc(0)),
+    state: cri.ContainerState.CONTAINER_EXITED,
+    reason: 'Unknown',
+    exitCode: 255,
+    startedAt,
+    finishedAt: 1_790_000_000_000_000_000n,
+  };
+  expect(decodeContainerStatus(status, 'sandbox').state).toBe(state);
 });
 
 test.each([

@@ -90,10 +90,13 @@ export function decodeContainerStatus(status: cri.ContainerStatus, podSandboxId:
 
 /**
  * A containerd that was killed while it started the container finds its own half-made task in the way of the next start
- * and takes the container for ended. It never ran: nobody's restart policy has anything to say about it.
+ * and takes the container for ended. One that was killed while it made the container finds it without a word of how it
+ * is, and has it ended when it is stopped. It never ran: nobody's restart policy has anything to say about it.
  */
-const wasCutShort = ({ reason, message, startedAt }: cri.ContainerStatus): boolean =>
-  reason === 'StartError' && startedAt <= 0n && /task \S+: already exists$/.test(message);
+const wasCutShort = ({ state, reason, message, startedAt }: cri.ContainerStatus): boolean =>
+  state === cri.ContainerState.CONTAINER_EXITED &&
+  startedAt <= 0n &&
+  (reason === 'Unknown' || (reason === 'StartError' && /task \S+: already exists$/.test(message)));
 
 export function decodeImage(image: cri.Image): Image {
   return {

@@ -1,5 +1,6 @@
 /** containerd away, killed, restarted, hung: what a caller sees, and that it comes back by itself. */
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -135,6 +136,22 @@ describe.each(containerdLines)('without containerd %s', (line) => {
     },
     120_000,
   );
+
+  test('a container that containerd was just making when it was killed never ran', async () => {
+    const config = sandboxConfig(containerd, 'made');
+    const sandbox = await runtime.runPodSandbox(config, '');
+    const container = await runtime.createContainer(sandbox, containerConfig('main', 'exit 0'), config);
+    await containerd.kill9();
+    // The last that it writes.
+    const kept = `root/io.containerd.grpc.v1.cri/containers/${container}/status`;
+    await rm(join(containerd.root, kept));
+    await containerd.restart();
+    await expect.poll(() => runtime.version().then(() => 'answers', String)).toBe('answers');
+    expect(await stateOf(container)).toBe('CONTAINER_UNKNOWN');
+    await runtime.stopContainer(container, 0);
+    expect(await stateOf(container)).toBe('CONTAINER_CREATED');
+    await runtime.removePodSandbox(sandbox);
+  });
 
   test('events end with a resync on return, and tell of what happens then', async () => {
     const { sandbox, container } = await startContainer('watched', 'sleep 1000');
