@@ -194,7 +194,7 @@ export class Agent {
     const waiting: (WaitingResize & { worker: PodWorker })[] = [];
     for (const worker of this.#workers.values()) {
       const pod = this.#desired.get(worker.uid);
-      if (pod === undefined || !isClusterPod(pod) || worker.record.stop !== undefined) continue;
+      if (pod === undefined || worker.record.stop !== undefined) continue;
       const allocated = worker.pod;
       const desired = withResourcesOf(allocated, pod);
       const sinceMs = worker.record.resize?.pending?.sinceMs ?? this.#o.now();
@@ -205,8 +205,15 @@ export class Agent {
       if (!this.#o.canJudge(desired, false)) continue;
       const judgement = judgeResize(desired, allocated, this.#active(), this.#o.admissionContext());
       if (judgement === 'allocate') worker.allocate(desired);
-      else worker.setResizePending(judgement);
+      else this.#deferResize(worker, judgement);
     }
+  }
+
+  /** What is not the cluster's has nobody who follows its conditions: it is told by an event too. */
+  #deferResize(worker: PodWorker, why: Parameters<PodWorker['setResizePending']>[0] & Refusal): void {
+    worker.setResizePending(why);
+    if (isClusterPod(worker.pod)) return;
+    this.#refusals.report(worker.pod, { ...why, reason: `Resize${why.reason}` });
   }
 
   /** Nothing of it is here, but a controller counts it only when it has failed: a worker tells that before it goes. */
@@ -234,7 +241,7 @@ export class Agent {
 
   #updateWorker(worker: PodWorker, desired: Pod): void {
     // Other resources have to be admitted first.
-    const pod = isClusterPod(desired) ? withResourcesOf(desired, worker.pod) : desired;
+    const pod = withResourcesOf(desired, worker.pod);
     if (pod.metadata?.deletionTimestamp !== undefined) {
       const graceSeconds = pod.metadata.deletionGracePeriodSeconds;
       worker.stop({ remove: true, ...(graceSeconds === undefined ? {} : { graceSeconds }) });

@@ -123,7 +123,9 @@ const Container: Table<core.Container> = {
   name: yes,
   ports: yes,
   readinessProbe: yes,
-  resizePolicy: noted('in a cluster, which resizes pods; a changed manifest starts the container anew'),
+  resizePolicy: noted(
+    'also for a changed manifest; a request or limit that is removed from it starts the container anew',
+  ),
   resources: yes,
   restartPolicy: yes,
   restartPolicyRules: yes,

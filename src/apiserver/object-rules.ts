@@ -6,6 +6,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigMap, Pod, PodStatus, Secret, StatusCause } from '../api/core.gen.ts';
 import { ApiError, conflict, invalid } from '../server/errors.ts';
+import { podResizeErrors } from './pod-resize.ts';
 import { isTerminal, podUpdateErrors } from './pod-update.ts';
 import type { ResourceTypes, WritableName } from './resources.ts';
 import { resources } from './resources.ts';
@@ -57,11 +58,15 @@ export function newObject<R extends WritableName>(
   return { ...pod, spec: { ...pod.spec, nodeName } } as ResourceTypes[R];
 }
 
+/** Where an object is written: by itself, or at a subresource that has rules of its own. */
+export type WrittenAt = 'object' | 'resize';
+
 /** The new object with everything that an update cannot change taken from the old one. */
 export function updated<R extends WritableName>(
   resource: R,
   old: ResourceTypes[R],
   asked: ResourceTypes[R],
+  at: WrittenAt = 'object',
 ): ResourceTypes[R] {
   const wanted = resource === 'pods' ? (boundLike(old, asked) as ResourceTypes[R]) : asked;
   const name = old.metadata?.name ?? '';
@@ -80,7 +85,7 @@ export function updated<R extends WritableName>(
     );
   }
   checkPreconditions(resource, old, { uid });
-  const causes = [...finalizerErrors(old, wanted), ...immutabilityErrors(resource, old, wanted)];
+  const causes = [...finalizerErrors(old, wanted), ...immutabilityErrors(resource, old, wanted, at)];
   if (causes.length > 0) throw invalid(resources[resource].kind, name, causes);
 
   const { labels, annotations, finalizers, ownerReferences } = wanted.metadata ?? {};
@@ -118,8 +123,9 @@ function immutabilityErrors<R extends WritableName>(
   resource: R,
   old: ResourceTypes[R],
   wanted: ResourceTypes[R],
+  at: WrittenAt,
 ): StatusCause[] {
-  if (resource === 'pods') return podUpdateErrors(old as Pod, wanted as Pod);
+  if (resource === 'pods') return podErrors[at](old as Pod, wanted as Pod);
   const before = old as Secret;
   const after = wanted as Secret;
   const causes: StatusCause[] = [];
@@ -139,6 +145,11 @@ function immutabilityErrors<R extends WritableName>(
   }
   return causes;
 }
+
+const podErrors: Readonly<Record<WrittenAt, (old: Pod, wanted: Pod) => StatusCause[]>> = {
+  object: podUpdateErrors,
+  resize: podResizeErrors,
+};
 
 export function checkPreconditions(
   resource: WritableName,

@@ -20,6 +20,7 @@ import {
   type Preconditions,
   typed,
   updated,
+  type WrittenAt,
 } from './object-rules.ts';
 import { isTerminal } from './pod-update.ts';
 import type { ResourceTypes, WritableName } from './resources.ts';
@@ -31,6 +32,11 @@ import { createWatchCache } from './watch-cache.ts';
 export interface WriteOptions {
   /** Everything is checked and answered, nothing is kept. */
   dryRun?: boolean;
+}
+
+export interface UpdateOptions extends WriteOptions {
+  /** Default: the object itself. */
+  at?: WrittenAt;
 }
 
 export interface DeleteOptions extends WriteOptions {
@@ -70,7 +76,7 @@ export interface ObjectStore {
     namespace: string,
     name: string,
     change: (present: ResourceTypes[R]) => ResourceTypes[R] | Promise<ResourceTypes[R]>,
-    o?: WriteOptions,
+    o?: UpdateOptions,
   ): Promise<ResourceTypes[R]>;
   delete<R extends WritableName>(
     resource: R,
@@ -243,7 +249,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
       inTurn(async () => {
         const old = present(resource, namespace, name);
         refuseStatic(resource, old, 'change');
-        const next = updated(resource, old, await change(old));
+        const next = updated(resource, old, await change(old), o.at);
         if (isDeepStrictEqual(next, old)) return old;
         if (o.dryRun) return next;
         const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = next.metadata ?? {};

@@ -70,6 +70,7 @@ export const podSubresources: Readonly<Record<string, { kind: string; verbs: str
   exec: { kind: 'PodExecOptions', verbs: ['create', 'get'] },
   log: { kind: 'Pod', verbs: ['get'] },
   portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
+  resize: { kind: 'Pod', verbs: ['get', 'patch', 'update'] },
   status: { kind: 'Pod', verbs: ['get'] },
 };
 

@@ -34,6 +34,12 @@ export const apiRoutes = ({ agent, objects, streamIdleMs, log }: LocalApi): Rout
   collection('/api/v1/namespaces/{namespace}/{resource}', objects),
   item('/api/v1/namespaces/{namespace}/{resource}/{name}', objects),
   get(`${podPath}/status`, (exchange) => getObject(of('pods', exchange), objects)),
+  {
+    methods: ['GET', 'PUT', 'PATCH'],
+    path: `${podPath}/resize`,
+    handle: (exchange) =>
+      resizeVerbs[exchange.method as keyof typeof resizeVerbs](of('pods', exchange), objects, 'resize'),
+  },
   get(`${podPath}/log`, async (exchange) => {
     const { namespace = '', name = '' } = exchange.params;
     const pod = findPod(agent, namespace, name);
@@ -53,6 +59,8 @@ const collection = (path: string, objects: ObjectStore): Route => ({
 });
 
 const itemVerbs = { GET: getObject, PUT: replace, PATCH: patch, DELETE: remove };
+
+const resizeVerbs = { GET: getObject, PUT: replace, PATCH: patch };
 
 const item = (path: string, objects: ObjectStore): Route => ({
   methods: Object.keys(itemVerbs),

@@ -3,6 +3,7 @@ import { ApiError, badRequest, notFound } from '../server/errors.ts';
 import { boolParam, type Exchange, sendJson } from '../server/http.ts';
 import { decodeBody } from './decode-body.ts';
 import { getNamespace, listNamespaces } from './namespaces.ts';
+import type { WrittenAt } from './object-rules.ts';
 import type { ObjectStore } from './object-store.ts';
 import { applyPatch, type Json } from './patch.ts';
 import {
@@ -76,7 +77,7 @@ export async function create(exchange: Exchange, objects: ObjectStore): Promise<
   sendWithWarnings(exchange, 201, created, warnings);
 }
 
-export async function replace(exchange: Exchange, objects: ObjectStore): Promise<void> {
+export async function replace(exchange: Exchange, objects: ObjectStore, at?: WrittenAt): Promise<void> {
   const resource = writableOf(exchange, 'update');
   const { namespace = '', name = '' } = exchange.params;
   const { object, warnings } = decodeBody(
@@ -85,12 +86,12 @@ export async function replace(exchange: Exchange, objects: ObjectStore): Promise
     namespace,
     fieldValidation(exchange.query),
   );
-  const options = { dryRun: dryRun(exchange.query) };
+  const options = { dryRun: dryRun(exchange.query), at };
   const changed = await objects.update(resource, namespace, name, () => object, options);
   sendWithWarnings(exchange, 200, changed, warnings);
 }
 
-export async function patch(exchange: Exchange, objects: ObjectStore): Promise<void> {
+export async function patch(exchange: Exchange, objects: ObjectStore, at?: WrittenAt): Promise<void> {
   const resource = writableOf(exchange, 'patch');
   const { namespace = '', name = '' } = exchange.params;
   const type = patchType(exchange);
@@ -102,7 +103,8 @@ export async function patch(exchange: Exchange, objects: ObjectStore): Promise<v
     warnings.splice(0, warnings.length, ...decoded.warnings);
     return decoded.object;
   };
-  const changed = await objects.update(resource, namespace, name, change, { dryRun: dryRun(exchange.query) });
+  const options = { dryRun: dryRun(exchange.query), at };
+  const changed = await objects.update(resource, namespace, name, change, options);
   sendWithWarnings(exchange, 200, changed, warnings);
 }
 

@@ -5,6 +5,7 @@ import { testPod } from './testing.ts';
 
 const a = { name: 'a', image: 'i' };
 const b = { name: 'b', image: 'i' };
+const of = (cpu: string, memory: string) => ({ ...a, resources: { requests: { cpu, memory } } });
 const sameQos = () => 'BestEffort';
 
 describe('a change of a static pod', () => {
@@ -20,6 +21,30 @@ describe('a change of a static pod', () => {
     ],
     ['a container more', testPod({ containers: [a] }), testPod({ containers: [a, b] }), []],
     ['a container less', testPod({ containers: [a, b] }), testPod({ containers: [a] }), []],
+    [
+      'more cpu and memory',
+      testPod({ containers: [of('1', '1Gi'), b] }),
+      testPod({ containers: [of('2', '2Gi'), b] }),
+      [],
+    ],
+    [
+      'no request any more',
+      testPod({ containers: [of('1', '1Gi'), b] }),
+      testPod({ containers: [a, b] }),
+      ['a'],
+    ],
+    [
+      'another image with more memory',
+      testPod({ containers: [of('1', '1Gi')] }),
+      testPod({ containers: [{ ...of('1', '2Gi'), image: 'j' }] }),
+      ['a'],
+    ],
+    [
+      'more cpu of a sidecar',
+      testPod({ initContainers: [{ ...of('1', '1Gi'), restartPolicy: 'Always' }] }),
+      testPod({ initContainers: [{ ...of('2', '1Gi'), restartPolicy: 'Always' }] }),
+      [],
+    ],
     ['the grace', testPod(), testPod({ terminationGracePeriodSeconds: 5 }), []],
     ['a field that is unset', testPod(), testPod({ hostNetwork: undefined }), []],
     ['the network', testPod(), testPod({ hostNetwork: true }), undefined],

@@ -6,9 +6,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Container, Pod } from '../api/core.gen.ts';
 import { configHashAnnotation, configSeenAnnotation } from '../sources/source.ts';
+import { withResourcesOf } from './resize.ts';
 
 export interface InPlaceChange {
-  /** Names of the containers that must be started again. Added and removed ones are not among them. */
+  /** Names of the containers that must be started again. Added, removed and resized ones are not among them. */
   changed: string[];
 }
 
@@ -18,11 +19,13 @@ export function inPlaceChange(
   after: Pod,
   qosClass: (pod: Pod) => string,
 ): InPlaceChange | undefined {
-  if (!isDeepStrictEqual(rest(before), rest(after))) return undefined;
+  // Other cpu and memory are a resize, for which there is a way of its own.
+  const wanted = withResourcesOf(after, before);
+  if (!isDeepStrictEqual(rest(before), rest(wanted))) return undefined;
   // The QoS class is where the pod's cgroup is: it cannot change while something runs in it.
   if (qosClass(before) !== qosClass(after)) return undefined;
   const old = new Map(before.spec?.containers.map((c) => [c.name, c]));
-  const changed = (after.spec?.containers ?? []).filter((c) => {
+  const changed = (wanted.spec?.containers ?? []).filter((c) => {
     const was = old.get(c.name);
     return was !== undefined && !isDeepStrictEqual(normal(was), normal(c));
   });

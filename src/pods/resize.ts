@@ -41,11 +41,25 @@ export const resizableContainers = (pod: Pod): Container[] => [
   ...(pod.spec?.initContainers ?? []).filter(isSidecar),
 ];
 
-/** `pod` with the resources that its containers have in `from`. The same object where they do not differ. */
+/**
+ * `pod` with the resources that its containers have in `from`, where a resize leads from those to its own. The same
+ * object where they do not differ.
+ */
 export function withResourcesOf(pod: Pod, from: Pod): Pod {
   const known = new Map(resizableContainers(from).map((container) => [container.name, container.resources]));
-  return withResources(pod, ({ name, resources }) =>
-    known.has(name) && !sameResources(known.get(name), resources) ? known.get(name) : resources,
+  return withResources(pod, ({ name, resources }) => {
+    const before = known.get(name);
+    return known.has(name) && canResize(before, resources) ? before : resources;
+  });
+}
+
+/** A request or limit that is taken away altogether needs another container: no runtime takes it from one that runs. */
+function canResize(before: ResourceRequirements = {}, after: ResourceRequirements = {}): boolean {
+  if (sameResources(before, after)) return false;
+  return (['requests', 'limits'] as const).every((kind) =>
+    resizableResources.every(
+      (name) => before[kind]?.[name] === undefined || after[kind]?.[name] !== undefined,
+    ),
   );
 }
 
