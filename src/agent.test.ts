@@ -9,7 +9,8 @@ import type { Pod } from './api/core.gen.ts';
 import { createEventLog, type EventLog } from './events/recorder.ts';
 import { silentLogger } from './log.ts';
 import { type CounterName, createMetrics, type Metrics } from './metrics/metrics.ts';
-import { PodRecords } from './pods/pod-records.ts';
+import { podUid } from './pods/identity.ts';
+import { newRecord, PodRecords } from './pods/pod-records.ts';
 import { testPod } from './pods/testing.ts';
 import { TestMachine } from './pods/testing-machine.ts';
 import { configSourceAnnotation } from './sources/source.ts';
@@ -210,4 +211,21 @@ describe('a worker that dies of a defect', () => {
     expect(agent.pods()).toHaveLength(1);
     stop.abort();
   }, 30_000);
+});
+
+describe('a pod of an earlier life whose runtime is not configured any more', () => {
+  it('is forgotten for good when it is deleted', async () => {
+    const { agent } = await agentOf({});
+    const records = new PodRecords(await openStore(dir, silentLogger()), silentLogger());
+    const pod = testPod({}, { annotations: { [configSourceAnnotation]: 'api' } });
+    await records.put(podUid(pod), { ...newRecord(pod, 0), runtime: 'cri' });
+    const stop = new AbortController();
+    await agent.start(stop.signal);
+    expect(agent.pods()[0]?.status?.reason).toBe('RuntimeClassNotSupported');
+    const deletionTimestamp = '2026-01-01T00:00:00Z';
+    agent.reconcile([{ ...pod, metadata: { ...pod.metadata, deletionTimestamp } }]);
+    await expect.poll(() => records.load()).toEqual([]);
+    expect(agent.pods()).toEqual([]);
+    stop.abort();
+  });
 });
