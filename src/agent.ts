@@ -225,6 +225,10 @@ export class Agent {
     if (!isTold && this.#adopt({ ...newRecord(pod, nowMs), ...down })) return;
     this.#refusals.forget(uid);
     this.#room.forget(uid);
+    // Of a pod that could not be supervised one is left from an earlier life.
+    this.#o.records
+      .delete(uid)
+      .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'));
     this.#finalize(uid);
   }
 
