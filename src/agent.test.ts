@@ -49,7 +49,6 @@ async function agentOf({
     canJudge: () => true,
     nodeName: 'robot',
     ros: { has: () => false, onChange: () => () => undefined },
-    release: () => undefined,
     finalize: async () => undefined,
     admissionContext: () => ({
       name: 'robot',
@@ -178,6 +177,54 @@ describe('a critical pod that needs the room of others', () => {
     clock.mockRestore();
     await vi.waitFor(() => expect(shown(agent, 'critical')?.phase).toBe('Running'));
     expect(told(events, 'ExceededGracePeriod')).toEqual(['other']);
+    stop.abort();
+  });
+});
+
+describe('a pod that is gone but for what is still to be removed', () => {
+  const podOf = (uid: string) => testPod({}, { uid, annotations: { [configSourceAnnotation]: 'api' } });
+
+  async function agentWithRemains() {
+    const machines = new Map(['first', 'second'].map((uid) => [uid, new TestMachine()]));
+    const removal = Promise.withResolvers<undefined>();
+    machines.get('first')?.before.set('remove', () => removal.promise);
+    const gone: (string | undefined)[] = [];
+    const made = await agentOf({
+      workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid ?? '')!.deps(), kind: 'process' }),
+    });
+    made.agent.onPodChange(({ type, pod }) => {
+      if (type === 'gone') gone.push(pod.metadata?.uid);
+    });
+    const stop = new AbortController();
+    await made.agent.start(stop.signal);
+    made.agent.reconcile([podOf('first')]);
+    await vi.waitFor(() => expect(made.agent.worker('first')?.status?.phase).toBe('Running'));
+    return { ...made, machines, removal, gone, stop };
+  }
+
+  it('is there for nobody but those who would remove it, too, and leaves its name to the next', async () => {
+    const { agent, gone, machines, removal, stop } = await agentWithRemains();
+    agent.reconcile([podOf('second')]);
+    await vi.waitFor(() => expect(agent.worker('second')?.status?.phase).toBe('Running'));
+    expect(gone).toEqual(['first']);
+    expect(agent.pods().map((pod) => pod.metadata?.uid)).toEqual(['second']);
+    expect(agent.owns('first')).toBe(true);
+    removal.resolve(undefined);
+    await vi.waitFor(() => expect(agent.owns('first')).toBe(false));
+    expect(machines.get('first')?.done.at(-1)).toBe('remove');
+    expect(gone).toEqual(['first']);
+    stop.abort();
+  });
+
+  it('comes back, when it is wanted again, after that was removed', async () => {
+    const { agent, machines, removal, stop } = await agentWithRemains();
+    agent.reconcile([]);
+    await vi.waitFor(() => expect(agent.pods()).toEqual([]));
+    agent.reconcile([podOf('first')]);
+    expect(agent.worker('first')).toBeUndefined();
+    machines.get('first')?.before.clear();
+    removal.resolve(undefined);
+    await vi.waitFor(() => expect(agent.worker('first')?.status?.phase).toBe('Running'));
     stop.abort();
   });
 });

@@ -53,9 +53,7 @@ export interface AgentOptions {
    * @param isFinal a refusal would be for good: what was known in an earlier life of the agent is not enough
    */
   canJudge(pod: Pod, isFinal: boolean): boolean;
-  /** Nothing of the pod runs or is mounted any more: nobody has to wait for what remains to be tidied up. */
-  release(uid: string): void;
-  /** The object is not kept any longer: its pod is gone from the machine. */
+  /** The object is not kept any longer: nothing of its pod runs or is mounted on the machine any more. */
   finalize(uid: string): Promise<void>;
   nodeName: string;
   /** For pods that start after something in the ROS graph. */
@@ -72,6 +70,8 @@ const workerRestartMs = 5000;
 export class Agent {
   readonly #o: AgentOptions;
   readonly #workers = new Map<string, PodWorker>();
+  /** Those that are gone for everybody: only what is left of them in a runtime and on disk is still to be removed. */
+  readonly #leaving = new Map<string, PodWorker>();
   readonly #refusals: Refusals;
   readonly #room: MakingRoom;
   readonly #listeners = new Set<(change: PodChange) => void>();
@@ -144,7 +144,9 @@ export class Agent {
 
   /** Whether anything of the uid is still answered for, desired or not. */
   owns(uid: string): boolean {
-    return this.#workers.has(uid) || this.#desired.has(uid) || this.#refusals.has(uid);
+    return (
+      this.#workers.has(uid) || this.#leaving.has(uid) || this.#desired.has(uid) || this.#refusals.has(uid)
+    );
   }
 
   worker(uid: string): PodWorker | undefined {
@@ -182,6 +184,8 @@ export class Agent {
       const uid = podUid(pod);
       const worker = this.#workers.get(uid);
       if (worker !== undefined) this.#updateWorker(worker, pod);
+      // The turn of its next life comes when nothing is left of this one.
+      else if (this.#leaving.has(uid)) continue;
       else if (pod.metadata?.deletionTimestamp !== undefined) this.#endUnstarted(pod);
       else if (![...this.#workers.values()].some((w) => w.key === podKey(pod))) this.#tryAdmit(pod);
       // Else a pod of the same name still goes down: this one's turn comes when that is gone.
@@ -413,17 +417,24 @@ export class Agent {
   }
 
   #ended(worker: PodWorker, what: 'ended' | 'released' | 'removed'): void {
-    if (what === 'released') {
-      this.#o.release(worker.uid);
-      return;
-    }
+    const { uid } = worker;
+    if (what === 'released') this.#leave(worker);
     if (what === 'removed') {
-      this.#workers.delete(worker.uid);
-      this.#refusals.settled(worker.uid);
-      this.#finalize(worker.uid);
-      this.#tell('gone', withStatus(worker.pod, worker.status));
+      this.#leaving.delete(uid);
+      this.#o.records
+        .delete(uid)
+        .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'));
     }
     this.nodeChanged();
+  }
+
+  #leave(worker: PodWorker): void {
+    if (this.#leaving.has(worker.uid)) return;
+    this.#workers.delete(worker.uid);
+    this.#leaving.set(worker.uid, worker);
+    this.#refusals.settled(worker.uid);
+    this.#finalize(worker.uid);
+    this.#tell('gone', withStatus(worker.pod, worker.status));
   }
 
   #startGate(pod: Pod): string[] {
@@ -440,9 +451,9 @@ export class Agent {
   }
 
   #finalize(uid: string): void {
-    Promise.all([this.#o.records.delete(uid), this.#o.finalize(uid)]).catch((err: unknown) =>
-      this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'),
-    );
+    this.#o
+      .finalize(uid)
+      .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot finalize a pod that is gone'));
   }
 
   #tell(type: PodChange['type'], pod: Pod): void {

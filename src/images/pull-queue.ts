@@ -3,6 +3,7 @@
  * the same credentials. A pull goes on as long as anyone waits for it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { semaphore } from '../semaphore.ts';
 
 export interface PullQueue {
   /** Runs `pull`, or joins the one with the same key. */
@@ -80,36 +81,6 @@ function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', abort, { once: true });
     result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
-}
-
-/** First come, first served. */
-function semaphore(size: number): (signal: AbortSignal) => Promise<() => void> {
-  let free = size;
-  const queue: (() => void)[] = [];
-  const release = () => {
-    const next = queue.shift();
-    if (next === undefined) free += 1;
-    else next();
-  };
-  return async (signal) => {
-    if (free > 0) {
-      free -= 1;
-      return release;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const abort = () => {
-        queue.splice(queue.indexOf(enter), 1);
-        reject(signal.reason);
-      };
-      const enter = () => {
-        signal.removeEventListener('abort', abort);
-        resolve();
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      queue.push(enter);
-    });
-    return release;
-  };
 }
 
 /** Lets a burst through, then waits so that the rate is kept. */

@@ -218,7 +218,6 @@ export async function runAgent(
       (!isClusterPod(pod) ||
         cluster === undefined ||
         (isFinal ? cluster.node() : cluster.lastNode()) !== undefined),
-    release: (uid) => cluster?.finalize(uid),
     finalize: async (uid) => {
       cluster?.finalize(uid);
       await objects.finalizeDeletion(uid);

@@ -16,6 +16,7 @@ import { ActualReader } from '../pods/actual-reader.ts';
 import { containerHash } from '../pods/container-config.ts';
 import { parseResolvConf } from '../pods/dns.ts';
 import { podEffects } from '../pods/effects.ts';
+import { Removals } from '../pods/removals.ts';
 import type { RuntimeSet } from '../pods/runtimes.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
@@ -79,8 +80,16 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
     clusterDns: config.clusterDns,
     clusterDomain: config.clusterDomain,
   });
-  const reader = new ActualReader(ownerLabels);
+  const actual = new ActualReader(ownerLabels);
+  const reader: Pick<ActualReader, 'read'> = {
+    async read(runtime, uid, signal) {
+      const read = await actual.read(runtime, uid, signal);
+      o.onRead(runtime, read);
+      return read;
+    },
+  };
   const backoff = { initialMs: config.crashLoopInitialMs, maxMs: config.maxContainerRestartPeriodMs };
+  const removals = new Removals(() => performance.now());
   const { cgroups, resources } = o;
 
   return (pod, recorded) => {
@@ -89,6 +98,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
       kind,
       runtime,
       reader,
+      removals,
       metrics,
       probes,
       pulledMs: (uid) => images.pulledMs(uid),

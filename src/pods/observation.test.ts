@@ -28,7 +28,6 @@ function contextOf(containers: ContainerStatus[], over: Partial<PodRecord> = {})
         seen.read.push(id);
         return `bye from ${id}`;
       },
-      removeOldInstances: async () => undefined,
     },
     failures: { delete: (subject) => void forgotten.push(subject) },
     terminationMessages: new Map([['gone', 'x']]),

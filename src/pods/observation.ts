@@ -13,18 +13,16 @@ export interface ObservationContext {
   record: Readonly<PodRecord>;
   actual: ActualPod;
   runtime: Pick<Runtime, 'name'>;
-  effects: Pick<PodEffects, 'probe' | 'reportLost' | 'terminationMessage' | 'removeOldInstances'>;
+  effects: Pick<PodEffects, 'probe' | 'reportLost' | 'terminationMessage'>;
   failures: Pick<Failures, 'delete'>;
   /** By container id; kept as long as the runtime has the container. */
   terminationMessages: Map<string, string>;
 }
 
 export async function observe(context: ObservationContext, signal: AbortSignal): Promise<void> {
-  const { actual, effects } = context;
   watchRunning(context);
   tellLost(context);
   await readLastWords(context, signal);
-  await effects.removeOldInstances(actual, signal);
 }
 
 function watchRunning({ record, actual, effects, failures }: ObservationContext): void {

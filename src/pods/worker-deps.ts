@@ -8,11 +8,13 @@ import type { ActualReader } from './actual-reader.ts';
 import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects } from './effects.ts';
 import type { PodRecord } from './pod-record.ts';
+import type { Removals } from './removals.ts';
 
 export interface WorkerDeps {
   runtime: Runtime;
   reader: Pick<ActualReader, 'read'>;
   effects: PodEffects;
+  removals: Pick<Removals, 'during' | 'run'>;
   probes: ProbeResults;
   backoff: BackoffConfig;
   containerHash: (container: Container) => string;
@@ -36,7 +38,8 @@ export interface WorkerDeps {
   onResized(): void;
   /**
    * Resources are free again (`ended`); of a pod that is not desired any more only records are left, in the runtime and
-   * on disk (`released`); it is gone altogether (`removed`).
+   * on disk, and nobody has to wait for those to go (`released`, perhaps more than once); it is gone altogether
+   * (`removed`).
    */
   onEnd(what: 'ended' | 'released' | 'removed'): void;
 }

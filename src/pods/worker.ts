@@ -11,7 +11,7 @@ import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { Plan } from './actions.ts';
 import { type ActualPod, hasRun, nothingActual } from './actual.ts';
-import { type CarryOutContext, carryOut } from './carry-out.ts';
+import { type CarryOutContext, carryOut, type Outcome } from './carry-out.ts';
 import { Failures } from './failures.ts';
 import { podGraceSeconds } from './grace.ts';
 import { podKey, podUid } from './identity.ts';
@@ -236,7 +236,8 @@ export class PodWorker {
     const deps = this.#deps;
     const record = this.#record;
     await this.#keeper.catchUp();
-    if (this.#stale) {
+    const isFresh = this.#stale;
+    if (isFresh) {
       this.#stale = false;
       this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record);
       this.#adopted ??= new Set(this.#actual.containers.filter(hasRun).map(({ id }) => id));
@@ -271,15 +272,22 @@ export class PodWorker {
       return 'again';
     }
     for (const [name, waiting] of next.waiting) deps.effects.reportWaiting(record.pod, name, waiting);
-    const { acted, retryAtMs } = await carryOut(next.actions, this.#context(), signal);
+    const { acted, retryAtMs } = await this.#carryOut(next, signal);
     if (acted) {
       this.#stale = true;
       return 'again';
     }
+    // Last, as nothing waits for it.
+    if (isFresh) await deps.effects.removeOldInstances(this.#actual, signal);
     const never = Number.POSITIVE_INFINITY;
     const retryInMs = Math.min(retryAtMs ?? never, refreshAtMs ?? never) - performance.now();
     const plannedInMs = (next.wakeAtMs ?? never) - deps.now();
     return { wakeInMs: Math.min(retryInMs, plannedInMs) };
+  }
+
+  #carryOut({ actions }: Plan, signal: AbortSignal): Promise<Outcome> {
+    const work = () => carryOut(actions, this.#context(), signal);
+    return actions.length === 0 ? work() : this.#deps.removals.during(work);
   }
 
   /** Everything is down: give back what the pod held, and with `removing` every trace of it. */
@@ -296,7 +304,7 @@ export class PodWorker {
     }
     if (!record.removing) return { wakeInMs: Number.POSITIVE_INFINITY };
     deps.onEnd('released');
-    await deps.effects.remove(record.pod, this.#actual, signal);
+    await deps.removals.run(() => deps.effects.remove(record.pod, this.#actual, signal), signal);
     deps.onEnd('removed');
     return 'removed';
   }
