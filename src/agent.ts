@@ -76,6 +76,8 @@ export class Agent {
   readonly #room: MakingRoom;
   readonly #listeners = new Set<(change: PodChange) => void>();
   #desired = new Map<string, Pod>();
+  /** The version of a pod of the API that a worker was last told of. */
+  readonly #told = new WeakMap<PodWorker, Pod>();
   /** Of static pods that were evicted. */
   readonly #comeBacks = new Map<string, ComeBack>();
   #lookAgain: { timer: NodeJS.Timeout; atMs: number } | undefined;
@@ -248,6 +250,9 @@ export class Agent {
   }
 
   #updateWorker(worker: PodWorker, desired: Pod): void {
+    if (this.#told.get(worker) === desired) return;
+    // Before its first status a worker has nowhere to take the conditions of others over to.
+    if (isClusterPod(desired) && worker.status !== undefined) this.#told.set(worker, desired);
     // Other resources have to be admitted first.
     const pod = withResourcesOf(desired, worker.pod);
     if (pod.metadata?.deletionTimestamp !== undefined) {
@@ -476,6 +481,8 @@ const isEvicted = ({ ended, removing, verdict }: Readonly<PodRecord>): boolean =
 
 /** Older pods first, so that what was there before is not pushed out by what came later. */
 function bySeniority(a: Pod, b: Pod): number {
-  const age = (pod: Pod) => pod.metadata?.creationTimestamp ?? '';
-  return (b.spec?.priority ?? 0) - (a.spec?.priority ?? 0) || age(a).localeCompare(age(b));
+  const [ageOfA, ageOfB] = [a, b].map((pod) => pod.metadata?.creationTimestamp ?? '') as [string, string];
+  return (
+    (b.spec?.priority ?? 0) - (a.spec?.priority ?? 0) || (ageOfA < ageOfB ? -1 : ageOfA > ageOfB ? 1 : 0)
+  );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerState, PodStatus } from '../api/core.gen.ts';
-import { statusPatch } from './status-patch.ts';
+import { canWait, type StatusPatch, statusPatch } from './status-patch.ts';
 
 const t1 = '2026-01-01T00:00:01Z';
 const t2 = '2026-01-01T00:00:02Z';
@@ -121,4 +121,19 @@ describe('the patch of a status', () => {
     expect(statusPatch({}, ours)).toBeDefined();
     expect(statusPatch(ours, ours)).toBeUndefined();
   });
+});
+
+describe('a status that nobody misses for a moment', () => {
+  const deleted = { metadata: { deletionTimestamp: t1 }, spec: { containers: [] } };
+  const running = { metadata: {}, spec: { containers: [] } };
+  const sandboxReady = { type: 'PodReadyToStartContainers', status: 'True' };
+
+  it.each<[string, typeof running, StatusPatch, boolean]>([
+    ['is a step of a pod that goes down', deleted, { phase: 'Running', conditions: [ready('False')] }, true],
+    ['is the sandbox alone', running, { podIP: '10.0.0.1', podIPs: [], conditions: [sandboxReady] }, true],
+    ['is the generation alone', running, { observedGeneration: 2 }, true],
+    ['is not readiness', running, { conditions: [sandboxReady, ready('True')] }, false],
+    ['is not what a container does', running, { podIP: '10.0.0.1', containerStatuses: [] }, false],
+    ['is not a phase', running, { phase: 'Running' }, false],
+  ])('%s', (_, pod, patch, expected) => expect(canWait(pod, patch)).toBe(expected));
 });

@@ -2,12 +2,15 @@
  * The difference between a pod's status in the API server and ours, as a strategic merge patch. Pure. It names only
  * what is ours and differs: conditions of other writers, and fields that we do not know, stay as they are.
  */
-import type { PodCondition, PodStatus } from '../api/core.gen.ts';
+import type { Pod, PodCondition, PodStatus } from '../api/core.gen.ts';
 import { terminationByKubelet } from '../pods/status.ts';
 import { covers } from './covers.ts';
 
+/** By the fields of the status. */
+export type StatusPatch = Readonly<Record<string, unknown>>;
+
 /** Undefined when there is nothing to tell. */
-export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): object | undefined {
+export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): StatusPatch | undefined {
   // What has ended for the API server has ended: controllers have counted it.
   const phase = isFinal(theirs.phase) ? theirs.phase : ours.phase;
   const wanted: PodStatus = { ...ours, phase };
@@ -25,6 +28,25 @@ export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): object | u
   if (conditions.length > 0) patch.conditions = conditions;
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
+
+/**
+ * Whether nobody misses it for a moment, in which most often more comes to be told with it: steps of a pod that goes down,
+ * and of one whose sandbox is there, as its containers are next.
+ */
+export function canWait({ metadata }: Pod, patch: StatusPatch): boolean {
+  if (metadata?.deletionTimestamp !== undefined) return true;
+  return Object.entries(patch).every(([field, value]) =>
+    field === 'conditions'
+      ? (value as PodCondition[]).every(({ type }) => type === 'PodReadyToStartContainers')
+      : patientFields.has(field),
+  );
+}
+
+const patientFields: ReadonlySet<string> = new Set([
+  'podIP',
+  'podIPs',
+  'observedGeneration',
+] satisfies (keyof PodStatus)[]);
 
 /** The condition types that the kubelet writes, and others perhaps, too. */
 const ownConditionTypes: ReadonlySet<string> = new Set([

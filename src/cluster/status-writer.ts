@@ -8,10 +8,10 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { podKey, podName, podNamespace, podUid } from '../pods/identity.ts';
 import { isStaticPod } from '../sources/source.ts';
-import { apiPath, type KubeClient, retryDelayMs } from './client.ts';
+import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { isMirror, type PodSource } from './pod-source.ts';
-import { statusPatch } from './status-patch.ts';
+import { canWait, statusPatch } from './status-patch.ts';
 
 export interface StatusWriterOptions {
   client: KubeClient;
@@ -26,12 +26,16 @@ export class StatusWriter {
   readonly #ours = new Map<string, Pod>();
   /** Of which nothing runs any more: their objects can go. */
   readonly #gone = new Set<string>();
+  /** What the source last had of each, so that a change of one costs nothing for the others. */
+  #seen: ReadonlyMap<string, Pod> = new Map();
   readonly #busy = new Set<string>();
   readonly #waiting = new Set<string>();
   /** What was answered, with the version of the object then: not sent again to that, where it had no effect. */
   readonly #sent = new Map<string, string>();
   /** Since when what the API server has is out of date (monotonic), by the uid of the object there. */
   readonly #behindSinceMs = new Map<string, number>();
+  /** Since when (monotonic) a status is held back that can wait for a newer one. */
+  readonly #heldSinceMs = new Map<string, number>();
   readonly #signal: AbortSignal;
 
   constructor(options: StatusWriterOptions, signal: AbortSignal) {
@@ -67,7 +71,9 @@ export class StatusWriter {
       if (isStaticPod(pod)) continue;
       if (source.isRead && source.get(uid) === undefined && this.#gone.has(uid)) this.#drop(uid);
     }
-    for (const pod of source.all()) this.#write(podUid(pod));
+    const before = this.#seen;
+    this.#seen = new Map([...source.all()].map((pod) => [podUid(pod), pod]));
+    for (const [uid, pod] of this.#seen) if (before.get(uid) !== pod) this.#write(uid);
   }
 
   #drop(uid: string): void {
@@ -75,6 +81,7 @@ export class StatusWriter {
     this.#gone.delete(uid);
     this.#sent.delete(uid);
     this.#behindSinceMs.delete(uid);
+    this.#heldSinceMs.delete(uid);
   }
 
   #targetUid(pod: Pod): string {
@@ -136,7 +143,10 @@ export class StatusWriter {
     const path = apiPath({ resource: 'pods', namespace: podNamespace(target), name: podName(target) });
     const ours = this.#ourStatus(target);
     const status = ours && statusPatch(target.status, ours);
-    if (status !== undefined && this.#sent.get(uid) !== sentTo(target, status)) {
+    const isNews = status !== undefined && this.#sent.get(uid) !== sentTo(target, status);
+    if (isNews && !this.#gone.has(uid) && canWait(target, status) && this.#hold(uid)) return;
+    this.#heldSinceMs.delete(uid);
+    if (isNews) {
       // The uid makes it fail for another pod of the same name.
       const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
       source.written(pod);
@@ -157,9 +167,19 @@ export class StatusWriter {
     const seconds = (performance.now() - sinceMs) / 1000;
     this.#o.metrics.observe('kubelet_pod_status_sync_duration_seconds', seconds, {});
   }
+
+  /** Returns whether the status still has to wait; what is written then is that of the end of its time. */
+  #hold(uid: string): boolean {
+    const sinceMs = this.#heldSinceMs.get(uid);
+    if (sinceMs !== undefined) return performance.now() - sinceMs < holdMs;
+    this.#heldSinceMs.set(uid, performance.now());
+    void pause(holdMs + 1, this.#signal).then(() => this.#write(uid));
+    return true;
+  }
 }
 
 const sentTo = ({ metadata }: Pod, status: object): string =>
   `${metadata?.resourceVersion} ${JSON.stringify(status)}`;
 
 const backoff = { initialMs: 200, maxMs: 10_000 };
+const holdMs = 500;

@@ -26,6 +26,8 @@ export class UsedObjects implements ObjectReader {
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(ref: ObjectRef) => void>();
   readonly #kept = new Map<string, Kept>();
+  /** By pods, which are another object when they changed. */
+  readonly #refs = new WeakMap<Pod, readonly ObjectRef[]>();
   readonly #signal: AbortSignal;
 
   /** @param signal ends all watches */
@@ -41,7 +43,7 @@ export class UsedObjects implements ObjectReader {
 
   /** All pods whose objects are needed. What no pod uses any more is forgotten, on disk too. */
   setPods(pods: readonly Pod[]): void {
-    const wanted = new Map(pods.flatMap(usedObjects).map((ref) => [keyOf(ref), ref]));
+    const wanted = new Map(pods.flatMap((pod) => this.#refsOf(pod)).map((ref) => [keyOf(ref), ref]));
     for (const ref of wanted.values()) this.#entry(ref);
     for (const [key, entry] of this.#entries) {
       if (wanted.has(key)) continue;
@@ -49,6 +51,12 @@ export class UsedObjects implements ObjectReader {
       this.#entries.delete(key);
     }
     for (const key of this.#kept.keys()) if (!wanted.has(key)) this.#forget(key);
+  }
+
+  #refsOf(pod: Pod): readonly ObjectRef[] {
+    const refs = this.#refs.get(pod) ?? usedObjects(pod);
+    this.#refs.set(pod, refs);
+    return refs;
   }
 
   async configMap(namespace: string, name: string, signal?: AbortSignal): Promise<ConfigMap | undefined> {

@@ -54,7 +54,7 @@ export class DesiredState implements ObjectReader {
     }
     const isSame = (uid: string, pod: Pod): boolean => {
       const known = before.get(uid);
-      return known !== undefined && isDeepStrictEqual(wishOf(known), wishOf(pod));
+      return known === pod || (known !== undefined && isDeepStrictEqual(wishOf(known), wishOf(pod)));
     };
     return before.size !== this.#pods.size || ![...this.#pods].every(([uid, pod]) => isSame(uid, pod));
   }
