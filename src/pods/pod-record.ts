@@ -6,6 +6,7 @@ import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Action } from './actions.ts';
 import type { ActualPod } from './actual.ts';
 import { findContainer } from './containers.ts';
+import { type AnyContainer, isSidecar } from './identity.ts';
 import type { LifecycleLevel } from './lifecycle.ts';
 import type { NotedResources, PodResize } from './resize.ts';
 import { restartPolicy } from './restart.ts';
@@ -56,22 +57,36 @@ export function noteRevisions(record: PodRecord, names: readonly string[]): void
   }
 }
 
-/**
- * Notes what must be known of a kill later, before it is begun; ids of instances that are gone are let go. Returns
- * whether the kill of this instance was begun before, maybe by an earlier life of the agent.
- */
+/** Of a kill that was noted. */
+export interface NotedKill {
+  /** The kill of this instance was begun before, maybe by an earlier life of the agent. */
+  again: boolean;
+  /** A later life of the agent that did not know of it would do something wrong: the kill waits until it is on disk. */
+  isVital: boolean;
+}
+
+/** Notes what must be known of a kill later, before it is begun; ids of instances that are gone are let go. */
 export function noteKill(
   record: PodRecord,
   actual: ActualPod,
   { containerId, name, reason }: Extract<Action, { do: 'killContainer' }>,
-): { again: boolean } {
-  if (record.hooked?.includes(containerId)) return { again: true };
+): NotedKill {
+  if (record.hooked?.includes(containerId)) return { again: true, isVital: false };
   const there = new Set(actual.containers.map(({ id }) => id));
   const kept = (ids: readonly string[] = []) => ids.filter((id) => there.has(id));
   record.hooked = [...kept(record.hooked), containerId];
   const container = findContainer(record.pod, name);
   const restarts = container !== undefined && restartPolicy(record.pod, container) !== 'Never';
   const isOurs = reason === 'changed' || reason === 'deactivated';
-  if (isOurs || (reason !== 'pod' && restarts)) record.replaced = [...kept(record.replaced), containerId];
-  return { again: false };
+  const isReplaced = isOurs || (reason !== 'pod' && restarts);
+  if (isReplaced) record.replaced = [...kept(record.replaced), containerId];
+  const hasHook = container?.lifecycle?.preStop !== undefined;
+  return { again: false, isVital: hasHook || (isReplaced && !restartsAnyway(record.pod, container)) };
+}
+
+/** However it ends. */
+function restartsAnyway(pod: Pod, container: AnyContainer | undefined): boolean {
+  if (container === undefined || container.restartPolicyRules !== undefined) return false;
+  const isInit = pod.spec?.initContainers?.includes(container) === true && !isSidecar(container);
+  return !isInit && restartPolicy(pod, container) === 'Always';
 }

@@ -186,7 +186,9 @@ describe('a pod that is to go', () => {
       known.push(machine.saved?.hooked);
       return undefined;
     });
-    const { worker, run } = start(machine);
+    const lifecycle = { preStop: { exec: { command: ['true'] } } };
+    const pod = testPod({ containers: [{ name: 'a', image: 'i', lifecycle }] });
+    const { worker, run } = start(machine, { pod });
     await done(machine, 'start a');
     worker.stop({ remove: true });
     await run;

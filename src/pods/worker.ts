@@ -310,8 +310,9 @@ export class PodWorker {
   }
 
   async #kill(kill: Kill, signal: AbortSignal): Promise<void> {
-    const { again } = noteKill(this.#record, this.#actual, kill);
-    if (!again) await this.#keeper.save();
+    const { again, isVital } = noteKill(this.#record, this.#actual, kill);
+    if (isVital) await this.#keeper.save();
+    else if (!again) void this.#keeper.save();
     const request = { pod: this.#record.pod, actual: this.#actual, kill, again };
     await this.#deps.effects.killContainer(request, signal);
   }
