@@ -1,6 +1,8 @@
 /**
  * containerd's own event service. It tells of a change before containerd's CRI part has noted it, so an event is held
- * back until CRI shows what it says: a reader that looks at once must not see the old state.
+ * back until CRI shows what it says: a reader that looks at once must not see the old state. CRI is not asked again and
+ * again for what is known to take a while: a sandbox that is being made is shown when it is ready, and a call of our own
+ * that brings the change about ends with it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeEvent } from '../runtime.ts';
@@ -16,10 +18,15 @@ const filters = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/containers/creat
 );
 
 export async function subscribeContainerd(subscription: Subscription): Promise<void> {
-  const { connection, owners, exits, signal, push } = subscription;
+  const { connection, owners, exits, ownCalls, signal, push } = subscription;
   const tell = async (type: RuntimeEvent['type'], id: string) => {
-    const podSandboxId =
-      type === 'deleted' ? (owners.remembered(id) ?? '') : await untilShown(subscription, type, id);
+    const isNew = owners.remembered(id) === undefined;
+    const isShown =
+      type === 'deleted' ||
+      type === 'created' ||
+      (type === 'started' && isNew) ||
+      (await ownCalls.hasBrought(id));
+    const podSandboxId = isShown ? (owners.remembered(id) ?? '') : await untilShown(subscription, type, id);
     push({ type, podSandboxId, containerId: id === podSandboxId ? '' : id });
   };
   await connection.stream(methods.subscribe, { filters }, signal, (envelope) => {

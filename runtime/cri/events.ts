@@ -15,12 +15,14 @@ import { subscribeContainerd } from './containerd-events.ts';
 import { subscribeCri } from './cri-events.ts';
 import { hasCode } from './errors.ts';
 import type { Exits } from './exits.ts';
+import type { OwnCalls } from './own-calls.ts';
 import type { Owners } from './owners.ts';
 
 export interface EventSources {
   connection: Connection;
   owners: Owners;
   exits: Exits;
+  ownCalls: OwnCalls;
   log: Logger;
   version(signal: AbortSignal): Promise<RuntimeVersion>;
 }
@@ -29,6 +31,7 @@ export interface Subscription {
   connection: Connection;
   owners: Owners;
   exits: Exits;
+  ownCalls: OwnCalls;
   signal: AbortSignal;
   push(event: RuntimeEvent): void;
 }
@@ -63,11 +66,11 @@ async function keepSubscribed(
   push: (event: RuntimeEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { connection, owners, exits, log } = sources;
+  const { connection, owners, exits, ownCalls, log } = sources;
   for (let failures = 0; !signal.aborted; failures++) {
     const attempt = new AbortController();
     const both = AbortSignal.any([signal, attempt.signal]);
-    const subscription = { connection, owners, exits, push, signal: both };
+    const subscription = { connection, owners, exits, ownCalls, push, signal: both };
     try {
       const subscribe = hasSharedEvents(await sources.version(signal)) ? subscribeContainerd : subscribeCri;
       // The runtime does not confirm a subscription; that it answers a later call shows that it has got ours.

@@ -29,6 +29,7 @@ import { refuseIgnoredStopSignal, refuseUnknownFields } from './features.ts';
 import { criImages } from './images.ts';
 import * as methods from './methods.ts';
 import { outlivingCalls } from './outliving.ts';
+import { ownCalls } from './own-calls.ts';
 import { containerOwners } from './owners.ts';
 import { runtimeStatus } from './status.ts';
 import { streamCommand, streamPort, wantedStreams } from './streaming.ts';
@@ -58,6 +59,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
   options.signal?.addEventListener('abort', () => connection.close(), { once: true });
   const owners = containerOwners(connection, requestTimeoutMs);
   const exits = knownExits();
+  const own = ownCalls();
   let name: string | undefined;
 
   const within = (signal: AbortSignal | undefined, timeoutMs = requestTimeoutMs): CallOptions => ({
@@ -94,7 +96,8 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     async stopPodSandbox(podSandboxId, signal) {
-      await ending(() => connection.call(methods.stopPodSandbox, { podSandboxId }, within(signal)));
+      const stop = () => connection.call(methods.stopPodSandbox, { podSandboxId }, within(signal));
+      await own.make(podSandboxId, () => ending(stop));
     },
 
     async removePodSandbox(podSandboxId, signal) {
@@ -131,13 +134,14 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     async startContainer(containerId, signal) {
-      await starts.call(methods.startContainer, { containerId }, within(signal));
+      await own.make(containerId, () => starts.call(methods.startContainer, { containerId }, within(signal)));
     },
 
     async stopContainer(containerId, timeoutSeconds, signal) {
       const request = { containerId, timeout: ceilSeconds(timeoutSeconds * 1000) };
       const options = within(signal, requestTimeoutMs + timeoutSeconds * 1000);
-      await ending(() => connection.call(methods.stopContainer, request, options));
+      const stop = () => connection.call(methods.stopContainer, request, options);
+      await own.make(containerId, () => ending(stop));
     },
 
     async removeContainer(containerId, signal) {
@@ -230,7 +234,10 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     },
 
     events: (signal) =>
-      runtimeEvents({ connection, owners, exits, log, version: (signal) => runtime.version(signal) }, signal),
+      runtimeEvents(
+        { connection, owners, exits, ownCalls: own, log, version: (signal) => runtime.version(signal) },
+        signal,
+      ),
 
     images: criImages(connection, requestTimeoutMs),
   };

@@ -4,6 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BridgeAgent } from '../../ros/agent-port.ts';
 import { rosProber } from '../../ros/probes/prober.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
 import { Agent } from '../agent.ts';
 import type { Pod } from '../api/core.gen.ts';
 import { openObjectStore } from '../apiserver/object-store.ts';
@@ -194,6 +195,7 @@ export async function runAgent(
       events,
       metrics,
       ownerLabels,
+      onRead: (runtime, actual) => watchOf(runtime)?.noteRead(actual),
       log,
     }),
     admissionContext: () => ({
@@ -265,6 +267,8 @@ export async function runAgent(
         },
       }),
   );
+
+  const watchOf = (runtime: Runtime) => watches[runtimes.all().indexOf(runtime)];
 
   // What ran before is taken up before anything new is desired.
   await Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);

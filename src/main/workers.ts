@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Runtime } from '../../runtime/runtime.ts';
 import type { AgentOptions } from '../agent.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
@@ -12,6 +13,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import type { Paths } from '../paths.ts';
+import type { ActualPod } from '../pods/actual.ts';
 import { ActualReader } from '../pods/actual-reader.ts';
 import { containerHash } from '../pods/container-config.ts';
 import { parseResolvConf } from '../pods/dns.ts';
@@ -42,6 +44,8 @@ export interface WorkerParts {
   events: EventLog;
   metrics: Metrics;
   ownerLabels: Readonly<Record<string, string>>;
+  /** What a worker has read of its pod. */
+  onRead(runtime: Runtime, actual: ActualPod): void;
   log: Logger;
 }
 

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Runtime, RuntimeEvent } from '../../runtime/runtime.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { ActualPod } from './actual.ts';
 import { podNameLabel, podNamespaceLabel, podUidLabel } from './identity.ts';
 
 export interface SeenPod {
@@ -61,6 +62,14 @@ export class RuntimeWatch {
     return this.#lastRelistMs;
   }
 
+  /** What a pod's worker has read of it by itself is no news for it, and need not be listed to be known. */
+  noteRead({ uid, sandboxes, containers }: ActualPod): void {
+    const items = [...sandboxes, ...containers];
+    if (items.length === 0) return;
+    for (const { id } of items) this.#uidOf.set(id, uid);
+    this.#fingerprints.set(uid, items.map(partOf).sort().join());
+  }
+
   /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#relistLoop(signal), this.#eventLoop(signal)]);
@@ -88,7 +97,7 @@ export class RuntimeWatch {
         seen.set(uid, { uid, namespace, name: item.labels[podNameLabel] ?? '', runtime });
       }
       const list = parts.get(uid) ?? [];
-      list.push(`${item.id}=${item.state}`);
+      list.push(partOf(item));
       parts.set(uid, list);
     }
     const fingerprints = new Map([...parts].map(([uid, list]) => [uid, list.sort().join()]));
@@ -174,6 +183,8 @@ export class RuntimeWatch {
     }
   }
 }
+
+const partOf = ({ id, state }: { id: string; state: string }): string => `${id}=${state}`;
 
 const startTypes: readonly RuntimeEvent['type'][] = ['created', 'started'];
 
