@@ -423,12 +423,16 @@ export class Agent {
 
   #ended(worker: PodWorker, what: 'ended' | 'released' | 'removed'): void {
     const { uid } = worker;
+    // That it is released follows at once.
+    if (what === 'ended' && worker.record.removing) return;
     if (what === 'released') this.#leave(worker);
     if (what === 'removed') {
       this.#leaving.delete(uid);
       this.#o.records
         .delete(uid)
         .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'));
+      // Nobody else waits for that.
+      if (!this.#desired.has(uid)) return;
     }
     this.nodeChanged();
   }

@@ -5,7 +5,7 @@
  * Reads and mkdir are synchronous: they ask the kernel's memory, and on a busy machine a detour over the thread pool
  * takes far longer than they do. Writes and rmdir are not, because a limit may be waited for until memory is reclaimed.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,6 +19,8 @@ export function prefixes(path: string): string[] {
 }
 
 export function makeCgroup(dir: string): void {
+  // Of the many on the way to a pod's most are there, and an exception costs far more than a look.
+  if (existsSync(dir)) return;
   try {
     mkdirSync(dir, { mode: 0o755 });
   } catch (error) {
