@@ -276,3 +276,22 @@ describe('a pod of an earlier life whose runtime is not configured any more', ()
     stop.abort();
   });
 });
+
+it('a resize of a manifest that is put off is told of once', async () => {
+  const machine = new TestMachine();
+  const { agent, events } = await agentOf({ workerDeps: () => ({ ...machine.deps(), kind: 'process' }) });
+  const podWith = (cpu: string): Pod =>
+    testPod(
+      { containers: [{ name: 'a', image: 'i', resources: { requests: { cpu }, limits: { cpu } } }] },
+      { annotations: { [configSourceAnnotation]: 'file' } },
+    );
+  const stop = new AbortController();
+  await agent.start(stop.signal);
+  agent.reconcile([podWith('1')]);
+  await expect.poll(() => agent.worker('uid-1')?.status?.phase).toBe('Running');
+  agent.reconcile([podWith('1000')]);
+  for (let round = 0; round < 10; round += 1) agent.nodeChanged();
+  const told = events.list().filter(({ reason }) => reason?.startsWith('Resize'));
+  expect(told.map(({ count }) => count)).toEqual([1]);
+  stop.abort();
+});

@@ -267,7 +267,8 @@ export class Agent {
         worker.stop({ remove: false, verdict: { phase, reason, message } });
     }
     if (sameContent(worker.pod, pod)) {
-      this.#refusals.settled(worker.uid);
+      // A resize that is put off was told of.
+      if (pod === desired) this.#refusals.settled(worker.uid);
       if (isStaticPod(pod) && isEvicted(worker.record)) this.#bringBack(worker, pod);
       return;
     }
