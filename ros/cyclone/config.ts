@@ -35,9 +35,15 @@ export function cycloneConfig(options: DiscoveryOptions, uniqueTag: string): str
       : '',
     range === 'off' ? element('Tag', escapeXml(uniqueTag)) : '',
   );
-  const ours = element('CycloneDDS', element('Domain', general, discovery, internal));
+  const ours = element('CycloneDDS', element('Domain', general, discovery, sizing, internal));
   return options.vendorConfig === undefined ? ours : `${ours},${options.vendorConfig}`;
 }
+
+/**
+ * What is received lies in buffers, and a buffer stays for as long as anything in it waits for what comes before: anybody who
+ * leaves gaps makes that memory. The library's are four times as large, two of them also when all is well.
+ */
+const sizing = element('Sizing', element('ReceiveBufferSize', '256 KiB'));
 
 /**
  * A writer that keeps the last samples is bounded by its depth; one that keeps all holds that much for readers that do not

@@ -209,6 +209,35 @@ export function brokenPackets({ prefix: victim, entities }: Victim): Bytes {
   return fc.oneof({ weight: 4, arbitrary: whole }, cut, bent, participant, publication);
 }
 
+/**
+ * What makes a receiver keep all: parts of what a participant tells of its publishers, with gaps in between that it never
+ * fills, and much that is forgotten at once after each.
+ */
+export function* gaps(count: number): Generator<Buffer> {
+  const prefix = Buffer.from(`010f${'00'.repeat(9)}ff`, 'hex');
+  const guid = parameter(0x50, Buffer.concat([prefix, Buffer.from('000001c1', 'hex')]));
+  const known = [
+    parameter(0x15, Buffer.from('02030000', 'hex')),
+    parameter(0x16, Buffer.from('010f0000', 'hex')),
+    guid,
+    parameter(0x58, uint32(0x3f)),
+    parameter(0x02, Buffer.concat([uint32(60), uint32(0)])),
+    parameter(0x31, locator(40_000)),
+    parameter(0x32, locator(40_001)),
+  ];
+  /** A parameter that a vendor may have, and everybody else passes over. */
+  const much = parameter(0x8abc, Buffer.alloc(50_000));
+  const filler = message(prefix, '000100c7', '000100c2', 0, [...known, much]);
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < 20; j++) {
+      // Of the same memory each, as it is memory that is measured.
+      filler.writeUInt32LE(i * 20 + j + 1, sequenceAt);
+      yield filler;
+    }
+    yield message(prefix, '000003c7', '000003c2', 10 + 2 * i, [guid]);
+  }
+}
+
 function hex(byte: number): string {
   return byte.toString(16).padStart(2, '0');
 }
@@ -245,6 +274,9 @@ function submessage(id: number, flags: number, body: Uint8Array): Buffer {
   head.writeUInt16LE(body.length, 2);
   return Buffer.concat([head, body]);
 }
+
+/** Behind the header, that of the submessage, and the fields before it: its low half. */
+const sequenceAt = 20 + 4 + 16;
 
 /** DATA with a parameter list. */
 function message(
