@@ -9,6 +9,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../src/log.ts';
+import { longestTimerMs } from '../../src/timers.ts';
 import { type CallOptions, type Connection, socketPath } from './connection.ts';
 import { callName, cancelled, runtimeError } from './errors.ts';
 import { GrpcError, lateDetails, type Method, statusCodes, unaryCall } from './grpc/call.ts';
@@ -82,7 +83,7 @@ async function inTime<T>(promise: Promise<T>, { timeoutMs, signal: caller }: Cal
   const onLate = () => reject(new GrpcError({ code: statusCodes.deadlineExceeded, details: lateDetails }));
   if (caller?.aborted) onAbort();
   caller?.addEventListener('abort', onAbort, { once: true });
-  const timer = timeoutMs === undefined ? undefined : setTimeout(onLate, timeoutMs);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(onLate, Math.min(timeoutMs, longestTimerMs));
   try {
     return await Promise.race([promise, over]);
   } finally {

@@ -2,6 +2,7 @@
  * Calls of gRPC with one request (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): messages with their length
  * before them, a time limit, and a status at the end.
  */
+import { longestTimerMs } from '../../../src/timers.ts';
 import { errorCodes } from './frames.ts';
 import { encodeFields, type Fields } from './hpack.ts';
 import type { Http2Client, StreamError } from './http2.ts';
@@ -149,8 +150,6 @@ export function streamCall<Request, Response>(
 
 const late: GrpcStatus = { code: statusCodes.deadlineExceeded, details: lateDetails };
 const lateSlackMs = 20;
-/** setTimeout takes no more. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** At most eight digits, of the finest unit in which they do. */
 function timeoutField(timeoutMs: number): Buffer {
