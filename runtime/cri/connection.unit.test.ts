@@ -9,7 +9,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server as GrpcServer, type handleUnaryCall, ServerCredentials, status } from '@grpc/grpc-js';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Connection, connect } from './connection.ts';
 import { callFields, type Method } from './grpc/call.ts';
 import { flags, frame, frameTypes, settings, settingsPayload, uint32 } from './grpc/frames.ts';
@@ -517,4 +517,17 @@ describe('against frames of any kind', () => {
     const [silent] = await speak();
     await expect(call(silent, hello, 50)).rejects.toMatchObject({ code: 'DeadlineExceeded' });
   });
+});
+
+test('a request that cannot be written fails, and nothing happens when its time is over', async () => {
+  const uncaught = vi.fn();
+  process.on('uncaughtException', uncaught);
+  const encode = () => {
+    throw new RangeError('no number');
+  };
+  const failing = connectTo(freeEndpoint()).call({ ...echo, encode }, hello, { timeoutMs: 20 });
+  await expect(failing).rejects.toThrow('no number');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  process.off('uncaughtException', uncaught);
+  expect(uncaught).not.toHaveBeenCalled();
 });

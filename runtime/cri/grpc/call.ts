@@ -99,6 +99,8 @@ export function streamCall<Request, Response>(
   timeoutMs: number | undefined,
   onMessage: (message: Response) => void,
 ): GrpcCall<void> {
+  // First, as it may fail: nothing is begun then.
+  const body = message(method.encode(request));
   const { promise: answer, resolve, reject } = Promise.withResolvers<void>();
   const until = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
   const timer =
@@ -118,7 +120,7 @@ export function streamCall<Request, Response>(
   const read = messageReader((bytes) => onMessage(method.decode(bytes)));
   const takeBack = client.request(
     until === undefined ? method.fields : Buffer.concat([method.fields, timeoutField(timeoutMs!)]),
-    message(method.encode(request)),
+    body,
     {
       onFields(more) {
         if (fields === undefined) fields = more;
