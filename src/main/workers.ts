@@ -75,6 +75,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
     ...cluster,
     node: () => ({ nodeName: config.nodeName, hostIps: hostIps(), allocatable: node.allocatable() }),
     clusterDomain: config.clusterDomain,
+    hasRosBridge: config.ros.transport !== 'off',
     seccompRoot: join(config.rootDir, 'seccomp'),
     seccompDefault: config.seccompDefault,
   };

@@ -36,6 +36,7 @@ beforeEach(async () => {
     }),
     node: () => ({ nodeName: 'robot', hostIps: ['10.0.0.1'], allocatable: {} }),
     clusterDomain: 'example.org',
+    hasRosBridge: true,
     seccompRoot: join(root, 'seccomp'),
     seccompDefault: false,
   };

@@ -18,6 +18,7 @@ import { type Paths, podDir } from '../paths.ts';
 import { type ClusterPort, isClusterPod, type ObjectReader } from '../sources/source.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
+import { ddsEnv } from './dds-env.ts';
 import type { NodeContext } from './downward.ts';
 import { makeEnv } from './env.ts';
 import { writePodHosts } from './etc-files.ts';
@@ -47,6 +48,8 @@ export interface ContainerContext extends SecurityDefaults {
   cluster?: Pick<ClusterPort, 'serviceEnv'>;
   node(): NodeContext;
   clusterDomain: string;
+  /** Whether ROS 2 is of any matter on this machine. */
+  hasRosBridge: boolean;
 }
 
 export interface ContainerInput {
@@ -93,6 +96,7 @@ export async function containerConfig(
     context.objects,
     signal,
   );
+  if (context.hasRosBridge) for (const [name, value] of ddsEnv(pod, envs)) envs.set(name, value);
   const lookup: Lookup = (name) => envs.get(name);
 
   const mounts = await volumeMounts(context, input, lookup, signal);

@@ -120,13 +120,16 @@ export async function startRosPeer(kind: RosPeerKind, options: RosPeerOptions): 
 
 /** ROS 2 Jazzy in the cache: where it is, and where the roslet_msgs are that were built with it. */
 export async function installJazzy(): Promise<{ jazzy: string; messages: string }> {
-  const jazzy = await install('jazzy', [join(here, 'jazzy.txt')]);
+  const jazzy = await installPlainJazzy();
   const sources = readdirSync(join(root, 'msgs'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
   const messages = await install('messages', [...sources.sort(), join(here, 'jazzy.txt')], jazzy);
   return { jazzy, messages: join(messages, 'install') };
 }
+
+/** Without messages of ours: where it is. */
+export const installPlainJazzy = (): Promise<string> => install('jazzy', [join(here, 'jazzy.txt')]);
 
 /** Into the cache, anew when one of these files has changed. */
 async function install(peer: string, inputs: string[], ...args: string[]): Promise<string> {
