@@ -1,9 +1,10 @@
 /** Without a cluster: what a pod may use changes while it runs, by kubectl and by an edit of its manifest, on both runtimes. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Pod } from '../src/api/core.gen.ts';
@@ -145,6 +146,46 @@ ${more}`;
     });
     expect(restarted.metadata?.uid).toBe(before.metadata?.uid);
     await agent.unapply('a.yaml');
+  });
+
+  it('have what was asked for last, and are not restarted, whenever the agent is killed', async () => {
+    await agent.apply('b.yaml', manifest('killed', '64Mi'));
+    const before = await agent.ready('killed');
+    for (let round = 1; round <= 12; round += 1) {
+      await agent.apply('b.yaml', manifest('killed', `${64 + round}Mi`));
+      // Before, within and after the call that changes the limits.
+      await setTimeout(round * 15);
+      await agent.stop('SIGKILL');
+      await agent.start();
+      if (round % 3 !== 0) continue;
+      const after = await agent.podUntil('killed', 'has its memory', hasMemory(`${64 + round}Mi`));
+      expect(mainOf(after)).toMatchObject({ containerID: mainOf(before)?.containerID, restartCount: 0 });
+      expect(memoryLimit(after)).toBe((64 + round) * mebibyte);
+    }
+    await agent.unapply('b.yaml');
+  });
+
+  it('have what was asked for also where nothing can be written meanwhile', async () => {
+    await agent.apply('c.yaml', manifest('full', '64Mi'));
+    const before = await agent.ready('full');
+    const store = join(agent.root, 'store');
+    // As on a full disk no record can be replaced, and the old one stays.
+    execFileSync('mount', ['--bind', store, store]);
+    execFileSync('mount', ['-o', 'remount,bind,ro', store]);
+    try {
+      await agent.apply('c.yaml', manifest('full', '96Mi'));
+      const resized = await agent.podUntil('full', 'has more memory', hasMemory('96Mi'));
+      expect(memoryLimit(resized)).toBe(96 * mebibyte);
+      expect(agent.log).toContain('the record of the pod cannot be kept');
+      await agent.stop('SIGKILL');
+    } finally {
+      execFileSync('umount', [store]);
+    }
+    await agent.start();
+    const after = await agent.podUntil('full', 'has it still', hasMemory('96Mi'));
+    expect(mainOf(after)).toMatchObject({ containerID: mainOf(before)?.containerID, restartCount: 0 });
+    expect(memoryLimit(after)).toBe(96 * mebibyte);
+    await agent.unapply('c.yaml');
   });
 
   const write = async (name: string, text: string): Promise<string> => {
