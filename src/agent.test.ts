@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Agent, type AgentOptions } from './agent.ts';
 import type { Pod } from './api/core.gen.ts';
@@ -17,7 +17,16 @@ import { configSourceAnnotation } from './sources/source.ts';
 import { openStore } from './store/store.ts';
 
 let dir = '';
-afterEach(() => rm(dir, { recursive: true, force: true }));
+let records: PodRecords | undefined;
+let stop = new AbortController();
+afterEach(async () => {
+  stop.abort();
+  stop = new AbortController();
+  // What is still written would make the directory anew.
+  await setTimeout(100);
+  await records?.flush();
+  await rm(dir, { recursive: true, force: true });
+});
 
 async function agentOf({
   missing,
@@ -37,8 +46,9 @@ async function agentOf({
     monotonicMs: () => performance.now(),
   });
   const metrics = createMetrics();
+  records = new PodRecords(await openStore(dir, log), log);
   const agent = new Agent({
-    records: new PodRecords(await openStore(dir, log), log),
+    records,
     events,
     metrics,
     log,
@@ -118,12 +128,11 @@ describe('a critical pod that needs the room of others', () => {
       workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid)!.deps(), kind: 'process' }),
     });
     machines.get('other')?.before.set('kill a0', () => held.promise);
-    const stop = new AbortController();
     await made.agent.start(stop.signal);
     made.agent.reconcile([victim]);
     await vi.waitFor(() => expect(made.agent.worker('other')?.status?.phase).toBe('Running'));
     made.agent.reconcile([victim, critical]);
-    return { ...made, stop, held };
+    return { ...made, held };
   }
   const shown = (agent: Agent, name: string) =>
     agent.pods().find((pod) => pod.metadata?.name === name)?.status;
@@ -134,7 +143,7 @@ describe('a critical pod that needs the room of others', () => {
       .map((event) => event.involvedObject.name);
 
   it('is shown as waiting for them, and admitted when they have ended', async () => {
-    const { agent, events, metrics, stop, held } = await agentWithVictim();
+    const { agent, events, metrics, held } = await agentWithVictim();
     expect(shown(agent, 'critical')).toMatchObject({ phase: 'Pending', reason: 'WaitingForPreemption' });
     expect([...agent.waitingForRoom()].map(({ waitsFor }) => waitsFor)).toEqual([
       ['pod/default/other finalized (it is to make room)'],
@@ -146,28 +155,25 @@ describe('a critical pod that needs the room of others', () => {
     await vi.waitFor(() => expect(shown(agent, 'critical')?.phase).toBe('Running'));
     expect(shown(agent, 'critical')).not.toHaveProperty('reason');
     expect([...agent.waitingForRoom()]).toEqual([]);
-    stop.abort();
   });
 
   it('is forgotten when nobody wants it any more', async () => {
-    const { agent, stop } = await agentWithVictim();
+    const { agent } = await agentWithVictim();
     agent.reconcile([other]);
     expect(shown(agent, 'critical')).toBeUndefined();
-    stop.abort();
   });
 
   it('waits quietly also for one with a grace that is longer than any timer', async () => {
     const spec = { ...other.spec!, terminationGracePeriodSeconds: 30 * 86_400 };
-    const { agent, stop } = await agentWithVictim({ ...other, spec });
+    const { agent } = await agentWithVictim({ ...other, spec });
     const looks = vi.spyOn(agent, 'nodeChanged');
     await delay(100);
     expect(looks).not.toHaveBeenCalled();
     expect(shown(agent, 'critical')?.reason).toBe('WaitingForPreemption');
-    stop.abort();
   });
 
   it('does not wait for ever for one that does not end', async () => {
-    const { agent, events, stop } = await agentWithVictim();
+    const { agent, events } = await agentWithVictim();
     agent.nodeChanged();
     expect(shown(agent, 'critical')?.reason).toBe('WaitingForPreemption');
     const real = performance.now.bind(performance);
@@ -177,7 +183,6 @@ describe('a critical pod that needs the room of others', () => {
     clock.mockRestore();
     await vi.waitFor(() => expect(shown(agent, 'critical')?.phase).toBe('Running'));
     expect(told(events, 'ExceededGracePeriod')).toEqual(['other']);
-    stop.abort();
   });
 });
 
@@ -195,15 +200,14 @@ describe('a pod that is gone but for what is still to be removed', () => {
     made.agent.onPodChange(({ type, pod }) => {
       if (type === 'gone') gone.push(pod.metadata?.uid);
     });
-    const stop = new AbortController();
     await made.agent.start(stop.signal);
     made.agent.reconcile([podOf('first')]);
     await vi.waitFor(() => expect(made.agent.worker('first')?.status?.phase).toBe('Running'));
-    return { ...made, machines, removal, gone, stop };
+    return { ...made, machines, removal, gone };
   }
 
   it('is there for nobody but those who would remove it, too, and leaves its name to the next', async () => {
-    const { agent, gone, machines, removal, stop } = await agentWithRemains();
+    const { agent, gone, machines, removal } = await agentWithRemains();
     agent.reconcile([podOf('second')]);
     await vi.waitFor(() => expect(agent.worker('second')?.status?.phase).toBe('Running'));
     expect(gone).toEqual(['first']);
@@ -213,11 +217,10 @@ describe('a pod that is gone but for what is still to be removed', () => {
     await vi.waitFor(() => expect(agent.owns('first')).toBe(false));
     expect(machines.get('first')?.done.at(-1)).toBe('remove');
     expect(gone).toEqual(['first']);
-    stop.abort();
   });
 
   it('comes back, when it is wanted again, after that was removed', async () => {
-    const { agent, machines, removal, stop } = await agentWithRemains();
+    const { agent, machines, removal } = await agentWithRemains();
     agent.reconcile([]);
     await vi.waitFor(() => expect(agent.pods()).toEqual([]));
     agent.reconcile([podOf('first')]);
@@ -225,7 +228,6 @@ describe('a pod that is gone but for what is still to be removed', () => {
     machines.get('first')?.before.clear();
     removal.resolve(undefined);
     await vi.waitFor(() => expect(agent.worker('first')?.status?.phase).toBe('Running'));
-    stop.abort();
   });
 });
 
@@ -243,7 +245,6 @@ describe('a worker that dies of a defect', () => {
         return { ...deps, kind: 'process', effects: { ...deps.effects, reportSyncError } };
       },
     });
-    const stop = new AbortController();
     await agent.start(stop.signal);
     agent.reconcile([staticPod()]);
     await vi.waitFor(() => expect(agent.worker('uid-1')?.status?.phase).toBe('Running'));
@@ -256,7 +257,6 @@ describe('a worker that dies of a defect', () => {
     machine.exit('a0', 1);
     await vi.waitFor(() => expect(machine.containers[0]?.id).toBe('a1'), { timeout: 20_000 });
     expect(agent.pods()).toHaveLength(1);
-    stop.abort();
   }, 30_000);
 });
 
@@ -266,14 +266,12 @@ describe('a pod of an earlier life whose runtime is not configured any more', ()
     const records = new PodRecords(await openStore(dir, silentLogger()), silentLogger());
     const pod = testPod({}, { annotations: { [configSourceAnnotation]: 'api' } });
     await records.put(podUid(pod), { ...newRecord(pod, 0), runtime: 'cri' });
-    const stop = new AbortController();
     await agent.start(stop.signal);
     expect(agent.pods()[0]?.status?.reason).toBe('RuntimeClassNotSupported');
     const deletionTimestamp = '2026-01-01T00:00:00Z';
     agent.reconcile([{ ...pod, metadata: { ...pod.metadata, deletionTimestamp } }]);
     await expect.poll(() => records.load()).toEqual([]);
     expect(agent.pods()).toEqual([]);
-    stop.abort();
   });
 });
 
