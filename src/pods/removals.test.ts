@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Removals, removalWaitMs } from './removals.ts';
 
 describe('how long a removal waits', () => {
@@ -19,14 +19,18 @@ describe('removals', () => {
     const done: string[] = [];
     const first = Promise.withResolvers<void>();
     const running = [
-      queue.run(async () => {
-        done.push('first begun');
-        await first.promise;
-        done.push('first');
-      }, never),
-      queue.run(async () => void done.push('second'), never),
+      queue.run(
+        'cri',
+        async () => {
+          done.push('first begun');
+          await first.promise;
+          done.push('first');
+        },
+        never,
+      ),
+      queue.run('cri', async () => void done.push('second'), never),
     ];
-    await vi.waitFor(() => expect(done).toEqual(['first begun']));
+    await expect.poll(() => done).toEqual(['first begun']);
     first.resolve();
     await Promise.all(running);
     expect(done).toEqual(['first begun', 'first', 'second']);
@@ -37,9 +41,13 @@ describe('removals', () => {
     const work = Promise.withResolvers<void>();
     const working = queue.during(() => work.promise);
     let isRemoved = false;
-    const removal = queue.run(async () => {
-      isRemoved = true;
-    }, never);
+    const removal = queue.run(
+      'cri',
+      async () => {
+        isRemoved = true;
+      },
+      never,
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(isRemoved).toBe(false);
     work.reject(new Error('no'));
@@ -52,13 +60,50 @@ describe('removals', () => {
     const queue = removals();
     const given = new AbortController();
     const held = Promise.withResolvers<void>();
-    const failing = queue.run(() => held.promise, never);
-    const waiting = queue.run(async () => undefined, given.signal);
-    const last = queue.run(async () => undefined, never);
+    const failing = queue.run('cri', () => held.promise, never);
+    const waiting = queue.run('cri', async () => undefined, given.signal);
+    const last = queue.run('cri', async () => undefined, never);
     given.abort(new Error('given up'));
     await expect(waiting).rejects.toThrow('given up');
     held.reject(new Error('busy'));
     await expect(failing).rejects.toThrow('busy');
     await last;
+  });
+
+  it('of one runtime do not wait for those of another', async () => {
+    const queue = removals();
+    const hangs = Promise.withResolvers<void>();
+    const hanging = queue.run('cri', () => hangs.promise, never);
+    await queue.run('process', async () => undefined, never);
+    hangs.resolve();
+    await hanging;
+  });
+
+  describe('when one hangs', () => {
+    afterEach(() => void vi.useRealTimers());
+
+    it('let the next begin after a while, one by one', async () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const queue = removals();
+      const hangs = [0, 1].map(() => Promise.withResolvers<void>());
+      const begun: number[] = [];
+      const hang = (i: number) => async () => {
+        begun.push(i);
+        await hangs[i]?.promise;
+      };
+      const hanging = [0, 1].map((i) => queue.run('cri', hang(i), never));
+      const last = queue.run('cri', async () => void begun.push(2), never);
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(begun).toEqual([0]);
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(begun).toEqual([0, 1]);
+      // That its turn was over before gives no second place away.
+      hangs[0]?.resolve();
+      await hanging[0];
+      expect(begun).toEqual([0, 1]);
+      hangs[1]?.resolve();
+      await Promise.all([...hanging, last]);
+      expect(begun).toEqual([0, 1, 2]);
+    });
   });
 });

@@ -1,14 +1,16 @@
 /**
  * When what is left of pods that are gone is taken out of the runtimes and off the disk. Nobody waits for it, and it keeps
  * an engine busy (containerd with its database and file systems, about as long as the stop of the pod did): so it is done
- * for one pod after the other, and not while others are started or stopped. Not put off for ever, though.
+ * for one pod of a runtime after the other, and not while others are started or stopped. Not put off for ever, though, and
+ * one that hangs (on a mount whose server is gone) lets the next begin after a while.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { semaphore } from '../semaphore.ts';
+import { type Semaphore, semaphore } from '../semaphore.ts';
+import type { RuntimeKind } from './runtimes.ts';
 
 export class Removals {
   readonly #nowMs: () => number;
-  readonly #turn = semaphore(1);
+  readonly #turns: Readonly<Record<RuntimeKind, Semaphore>> = { process: semaphore(1), cri: semaphore(1) };
   #underWay = 0;
   #lastEndMs = Number.NEGATIVE_INFINITY;
 
@@ -29,9 +31,15 @@ export class Removals {
   }
 
   /** Runs the removal in its turn. @throws what it throws, or the signal's reason */
-  async run(removal: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async run(kind: RuntimeKind, removal: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const askedMs = this.#nowMs();
-    const end = await this.#turn(signal);
+    const release = await this.#turns[kind](signal);
+    let isOver = false;
+    const endTurn = () => {
+      if (!isOver) release();
+      isOver = true;
+    };
+    let turn: NodeJS.Timeout | undefined;
     try {
       for (;;) {
         const nowMs = this.#nowMs();
@@ -40,9 +48,11 @@ export class Removals {
         if (waitMs <= 0) break;
         await delay(waitMs, undefined, { signal });
       }
+      turn = setTimeout(endTurn, longestTurnMs).unref();
       await removal();
     } finally {
-      end();
+      clearTimeout(turn);
+      endTurn();
     }
   }
 }
@@ -55,3 +65,6 @@ export function removalWaitMs(at: { nowMs: number; askedMs: number; busyUntilMs:
 /** Pods that come and go together do so with pauses between their steps. */
 const quietMs = 300;
 const mostWaitMs = 10_000;
+
+/** Far longer than a removal takes on a busy machine. */
+const longestTurnMs = 30_000;

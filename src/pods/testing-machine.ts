@@ -43,7 +43,7 @@ export class TestMachine {
         },
       },
       effects: this.#effects(),
-      removals: { during: (work) => work(), run: (removal) => removal() },
+      removals: { during: (work) => work(), run: (_, removal) => removal() },
       probes: testProbes(),
       backoff: { initialMs: 10, maxMs: 100 },
       containerHash: () => 'h',

@@ -304,7 +304,8 @@ export class PodWorker {
     }
     if (!record.removing) return { wakeInMs: Number.POSITIVE_INFINITY };
     deps.onEnd('released');
-    await deps.removals.run(() => deps.effects.remove(record.pod, this.#actual, signal), signal);
+    const remove = () => deps.effects.remove(record.pod, this.#actual, signal);
+    await deps.removals.run(record.runtime, remove, signal);
     deps.onEnd('removed');
     return 'removed';
   }
