@@ -7,7 +7,7 @@ import { podUid } from '../../src/pods/identity.ts';
 import type { BridgeAgent, BridgedPod, PodLogLine } from '../agent-port.ts';
 import { DiagnosticArray } from '../messages/gen/diagnostic_msgs.ts';
 import { Log } from '../messages/gen/rcl_interfaces.ts';
-import { Event, NodeStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
+import { Event, NodeStatus, type PodStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
 import { type Access, refusal } from './access.ts';
 import { serveAgent } from './agent-node.ts';
@@ -144,29 +144,33 @@ export function startSession(options: SessionOptions): Session {
     writer.write(podLogLine(line), line.container);
   };
 
+  /** What goes wrong on the way to ROS is no matter of the agent's. */
+  const guarded = (act: () => unknown): void => {
+    try {
+      act();
+    } catch (err) {
+      log.error({ err }, 'a change could not be told over ROS 2');
+    }
+  };
   const tellPods = (): void => {
     const uids = new Set(changed);
     changed.clear();
     const [only] = uids;
     const pods =
       uids.size === 1 ? [agent.pod(only!)] : agent.pods().filter(({ pod }) => uids.has(podUid(pod)));
-    for (const pod of pods) if (pod !== undefined) podNodes.get(podUid(pod.pod))?.publish(statusOf(pod));
+    // Each by itself: one that cannot be told takes nothing from the others.
+    for (const pod of pods)
+      if (pod !== undefined) guarded(() => podNodes.get(podUid(pod.pod))?.publish(statusOf(pod)));
   };
   const tellMachine = (): void => {
     if (isListChanged) {
       const pods = agent.pods().sort((a, b) => order(a, b));
-      podArray.publish(PodStatusArray.create({ stamp: timeOf(Date.now()), robot, pods: pods.map(statusOf) }));
+      const told: PodStatus[] = [];
+      for (const pod of pods) guarded(() => told.push(statusOf(pod)));
+      podArray.publish(PodStatusArray.create({ stamp: timeOf(Date.now()), robot, pods: told }));
     }
     isListChanged = false;
     nodeStatus.publish(nodeStatusNow());
-  };
-  /** What goes wrong on the way to ROS is no matter of the agent's. */
-  const guarded = (act: () => void): void => {
-    try {
-      act();
-    } catch (err) {
-      log.error({ err }, 'a change could not be told over ROS 2');
-    }
   };
   // Apart, as the list of all pods costs as much as there are: it must not hold up the next change of one.
   const podPace = new Paced(() => guarded(tellPods), restMs);
