@@ -15,13 +15,14 @@ const line = (text: string): string => `1970-01-01T00:00:00.000000000Z stdout F 
 let directory: string;
 let containers: ContainerStatus[];
 let adopted: Set<string>;
+let isWanted: boolean;
 let changed: () => void;
 let logs: PodLogs;
 let ending: AbortController;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'roslet-pod-logs-'));
-  [containers, adopted, ending] = [[], new Set(), new AbortController()];
+  [containers, adopted, isWanted, ending] = [[], new Set(), true, new AbortController()];
   const worker = (): FollowedWorker => ({
     uid,
     pod: testPod(),
@@ -35,7 +36,7 @@ beforeEach(async () => {
       changed = () => listener(uid);
       return () => undefined;
     },
-    isWanted: () => true,
+    isWanted: () => isWanted,
     log: silentLogger(),
     signal: ending.signal,
   });
@@ -125,4 +126,24 @@ it('lets go of an instance that is forgotten while nobody listens', async () => 
   containers = [];
   changed();
   await expect.poll(openFiles).toEqual([]);
+});
+
+it('tells nothing again of a pod that was not to be told for a while', async () => {
+  const path = await instance(0, 'a');
+  const { heard, until } = listen();
+  await until('a');
+  isWanted = false;
+  changed();
+  await expect.poll(openFiles).toEqual([]);
+  isWanted = true;
+  changed();
+  await instance(1, 'b');
+  changed();
+  await until('b');
+  const heardMore = async () => {
+    await appendFile(path, line('goes on'));
+    return heard;
+  };
+  await expect.poll(heardMore).toContain('goes on');
+  expect(heard.filter((text) => text === 'a')).toEqual(['a']);
 });

@@ -35,8 +35,8 @@ export interface PodLogs {
 interface Followed {
   /** The instance has ended. */
   ended: AbortController;
-  /** The runtime has forgotten it. */
-  forgotten: AbortController;
+  /** The runtime has forgotten it, or its pod is not followed any more. */
+  unwanted: AbortController;
 }
 
 export function podLogs(o: PodLogsOptions): PodLogs {
@@ -48,22 +48,22 @@ export function podLogs(o: PodLogsOptions): PodLogs {
   // Each container that waits for one is on it.
   setMaxListeners(0, arrivals);
 
-  /** Undefined: there will be none for an instance that is forgotten meanwhile. */
-  async function nextListener(forgotten: AbortSignal): Promise<OnPodLine | undefined> {
-    const giveUp = AbortSignal.any([forgotten, o.signal]);
+  /** Undefined: there will be none for an instance that is let go meanwhile. */
+  async function nextListener(unwanted: AbortSignal): Promise<OnPodLine | undefined> {
+    const giveUp = AbortSignal.any([unwanted, o.signal]);
     while (listener === undefined && !giveUp.aborted) {
       await once(arrivals, 'listener', { signal: giveUp }).catch(() => undefined);
     }
     return listener;
   }
 
-  async function follow(uid: string, container: string, path: string, isAdopted: boolean, f: Followed) {
-    const from = isAdopted ? { tailLines: 0 } : {};
+  async function follow(uid: string, container: string, path: string, isToldBefore: boolean, f: Followed) {
+    const from = isToldBefore ? { tailLines: 0 } : {};
     try {
       const lines = readLogAs(wholeLines(), path, { ...from, followUntil: f.ended.signal }, o.signal);
       for await (const some of lines) {
         for (const line of some) {
-          const onLine = listener ?? (await nextListener(f.forgotten.signal));
+          const onLine = listener ?? (await nextListener(f.unwanted.signal));
           if (onLine === undefined) return;
           onLine(uid, container, line);
         }
@@ -77,19 +77,21 @@ export function podLogs(o: PodLogsOptions): PodLogs {
     const worker = o.worker(uid);
     const known = followed.get(uid) ?? new Map<string, Followed>();
     const isWanted = worker !== undefined && o.isWanted(worker);
-    const instances = isWanted ? worker.actual.containers.filter((c) => hasRun(c) && c.logPath !== '') : [];
-    for (const { id, logPath, metadata } of instances) {
-      if (known.has(id)) continue;
-      const instance = { ended: new AbortController(), forgotten: new AbortController() };
+    const instances = (worker?.actual.containers ?? []).filter((c) => hasRun(c) && c.logPath !== '');
+    for (const { id, logPath, metadata } of isWanted ? instances : []) {
+      const before = known.get(id);
+      if (before !== undefined && !before.unwanted.signal.aborted) continue;
+      const instance = { ended: new AbortController(), unwanted: new AbortController() };
       known.set(id, instance);
-      void follow(uid, metadata.name, logPath, worker?.adopted.has(id) ?? false, instance);
+      // What was followed before is told already, as far as it was wanted.
+      const isToldBefore = before !== undefined || worker?.adopted.has(id) === true;
+      void follow(uid, metadata.name, logPath, isToldBefore, instance);
     }
-    for (const [id, { ended, forgotten }] of known) {
+    for (const [id, { ended, unwanted }] of known) {
       const instance = instances.find((each) => each.id === id);
-      if (instance === undefined || !isAlive(instance)) ended.abort();
-      if (instance !== undefined) continue;
-      forgotten.abort();
-      known.delete(id);
+      if (!isWanted || instance === undefined || !isAlive(instance)) ended.abort();
+      if (!isWanted || instance === undefined) unwanted.abort();
+      if (instance === undefined) known.delete(id);
     }
     if (known.size === 0) followed.delete(uid);
     else followed.set(uid, known);
