@@ -32,6 +32,7 @@ export async function subscribeContainerd(subscription: Subscription): Promise<v
   await connection.stream(methods.subscribe, { filters }, signal, (envelope) => {
     const event = containerdEvent(envelope);
     if (event?.type === 'stopped') exits.note(event.id, event.exitCode);
+    else if (event?.type === 'oom') exits.noteOom(event.id);
     // When CRI cannot be asked what changed, the reader has to look at everything.
     if (event)
       tell(event.type, event.id).catch(() => push({ type: 'resync', podSandboxId: '', containerId: '' }));

@@ -116,6 +116,18 @@ test.each([
   expect(exits.fill(status)).toEqual({ ...status, ...corrected });
 });
 
+test('an event tells that memory ran out where containerd lost the end', () => {
+  const exits = knownExits();
+  const state = cri.ContainerState.CONTAINER_EXITED;
+  const nothing = cri.ContainerStatus.decode(Buffer.alloc(0));
+  const lost = { ...nothing, id: 'c', state, startedAt: 1n, exitCode: 255, reason: 'Unknown' };
+  const status = decodeContainerStatus(lost, 's');
+  exits.noteOom('c');
+  expect(exits.fill(status)).toEqual(status);
+  exits.note('c', 137);
+  expect(exits.fill(status)).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
+});
+
 test.each([
   [undefined, []],
   ['{}', []],

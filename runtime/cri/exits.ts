@@ -7,7 +7,9 @@ import type { ContainerStatus } from '../runtime.ts';
 
 export interface Exits {
   note(containerId: string, exitCode: number): void;
-  /** The status, with the exit code where only the event told it. */
+  /** The kernel has killed a process of it for want of memory. */
+  noteOom(containerId: string): void;
+  /** The status, with the exit code and the reason where only the events told them. */
   fill(status: ContainerStatus): ContainerStatus;
 }
 
@@ -16,24 +18,33 @@ const maxRemembered = 1024;
 /** What containerd's CRI part says of an end that it does not know. */
 const lost = { exitCode: 255, reason: 'Unknown' };
 
+interface Known {
+  exitCode?: number;
+  hadOom?: boolean;
+}
+
 export function knownExits(): Exits {
-  const exitCodes = new Map<string, number>();
+  const knownOf = new Map<string, Known>();
+  function remember(containerId: string, more: Known): void {
+    knownOf.set(containerId, { ...knownOf.get(containerId), ...more });
+    if (knownOf.size <= maxRemembered) return;
+    for (const oldest of knownOf.keys()) {
+      knownOf.delete(oldest);
+      break;
+    }
+  }
   return {
-    note(containerId, exitCode) {
-      exitCodes.set(containerId, exitCode);
-      if (exitCodes.size <= maxRemembered) return;
-      for (const oldest of exitCodes.keys()) {
-        exitCodes.delete(oldest);
-        break;
-      }
-    },
+    note: (containerId, exitCode) => remember(containerId, { exitCode }),
+    noteOom: (containerId) => remember(containerId, { hadOom: true }),
     fill(status) {
-      const exitCode = exitCodes.get(status.id);
+      const { exitCode, hadOom } = knownOf.get(status.id) ?? {};
       const isLost =
         status.state === 'CONTAINER_EXITED' &&
         status.exitCode === lost.exitCode &&
         status.reason === lost.reason;
       if (!isLost || exitCode === undefined) return status;
+      // As containerd has it: once memory ran out, that is the reason whatever the exit code.
+      if (hadOom) return { ...status, exitCode, reason: 'OOMKilled' };
       return { ...status, exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' };
     },
   };
