@@ -82,6 +82,20 @@ test('a record that is damaged takes only itself away', async () => {
   expect(await told()).toEqual([['b', 1]]);
 });
 
+test.each([[{}], [[null]], [[{ reason: 'Started' }]], ['text']])(
+  'a record that is whole but holds no events (%j) is set aside',
+  async (value) => {
+    const store = await openStore(dir, silentLogger());
+    await store.put('events', '1', value);
+    const first = await memory();
+    expect(await first.load()).toEqual([]);
+    expect(await readdir(join(dir, 'events'))).toEqual([]);
+    first.note(event('a'));
+    await first.flush();
+    expect(await told()).toEqual([['a', 1]]);
+  },
+);
+
 test('what could not be written is written later', async () => {
   const first = await memory();
   await writeFile(join(dir, 'events'), 'in the way');

@@ -33,7 +33,7 @@ export class EventMemory {
 
   /** What earlier lives of the agent told and is not too old, least recently repeated first. */
   async load(): Promise<Event[]> {
-    const records = await this.#o.store.load<Event[]>(kind);
+    const records = await this.#o.store.load(kind, isEvents);
     const sorted = records.sort((a, b) => Number(a.key) - Number(b.key));
     this.#keys = sorted.map(({ key }) => key);
     for (const event of sorted.flatMap(({ value }) => value)) this.#remember(event);
@@ -121,3 +121,10 @@ const gatheringMs = 1000;
 const restingMs = 10_000;
 
 const uidOf = ({ metadata }: Event): string => metadata.uid ?? metadata.name ?? '';
+
+/** Of what is used of them on the way to those who ask. */
+const isEvents = (value: unknown): value is Event[] =>
+  Array.isArray(value) &&
+  value.every(
+    (each) => typeof each?.metadata?.name === 'string' && typeof each.involvedObject?.kind === 'string',
+  );

@@ -25,8 +25,11 @@ export interface Store {
   put(kind: string, key: string, value: unknown): Promise<void>;
   /** Resolves when the record is gone from disk; succeeds when there is none. */
   delete(kind: string, key: string): Promise<void>;
-  /** Every readable record of a kind, in the order of their file names. The caller vouches for T: it wrote them. */
-  load<T>(kind: string): Promise<StoreRecord<T>[]>;
+  /**
+   * Every readable record of a kind, in the order of their file names.
+   * @param isValid others are set aside as those that do not decode are; without it the caller vouches for T: it wrote them
+   */
+  load<T>(kind: string, isValid?: (value: unknown) => value is T): Promise<StoreRecord<T>[]>;
 }
 
 /** A record could not be read or written; `path` is the file and `code` the system's error code. */
@@ -65,18 +68,20 @@ export async function openStore(dir: string, log: Logger): Promise<Store> {
   return {
     put: (kind, key, value) => write(kind, key, encodeRecord(key, value)),
     delete: (kind, key) => write(kind, key, undefined),
-    load: async <T>(kind: string) => {
+    load: async <T>(kind: string, isValid: (value: unknown) => value is T = isVouchedFor) => {
       checkKind(kind);
       const records: StoreRecord<T>[] = [];
       for (const entry of await listDir(join(dir, kind))) {
         if (!entry.isFile() || !entry.name.endsWith(recordSuffix)) continue;
-        const record = await readRecord<T>(dir, kind, entry.name, log);
+        const record = await readRecord(dir, kind, entry.name, isValid, log);
         if (record) records.push(record);
       }
       return records;
     },
   };
 }
+
+const isVouchedFor = <T>(_: unknown): _ is T => true;
 
 const corruptDirName = 'corrupt';
 const temporarySuffix = '.tmp';
@@ -170,12 +175,14 @@ async function readRecord<T>(
   dir: string,
   kind: string,
   name: string,
+  isValid: (value: unknown) => value is T,
   log: Logger,
 ): Promise<StoreRecord<T> | undefined> {
   const path = join(dir, kind, name);
   try {
     const { key, value } = decodeRecord(await readFile(path));
-    return { key, value: value as T };
+    if (!isValid(value)) throw new TypeError(`the record holds nothing of the kind ${kind}`);
+    return { key, value };
   } catch (err) {
     if (errorCode(err) === 'ENOENT') return undefined;
     await setAside(dir, kind, name, log, err);
