@@ -2,11 +2,9 @@
  * The agent: turns desired pods into workers, and the end of workers into what comes next. It decides who runs at all
  * (admission, one pod of a name at a time, orphans); what a pod does is its worker's.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Pod } from './api/core.gen.ts';
 import { autostartAnnotation } from './api/validate/annotations.ts';
 import type { EventRecorder } from './events.ts';
-import type { Logger } from './log.ts';
 import { rejectionReason } from './metrics/admission.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { admit, isCriticalPod, type NodeAdmissionContext } from './pods/admission.ts';
@@ -15,35 +13,21 @@ import { podKey, podUid, withStatus } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
 import { MakingRoom, type WaitingPod } from './pods/making-room.ts';
 import { Orphans, orphanRecord } from './pods/orphans.ts';
+import { type PodChange, PodChanges } from './pods/pod-changes.ts';
 import { occupiesNode, PodControl } from './pods/pod-control.ts';
 import type { PodRecord } from './pods/pod-record.ts';
-import { newRecord, type PodRecords } from './pods/pod-records.ts';
+import { newRecord } from './pods/pod-records.ts';
+import { PodWorkers, type PodWorkersOptions } from './pods/pod-workers.ts';
 import { type Refusal, Refusals, rejection } from './pods/refusals.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
-import type { RuntimeKind } from './pods/runtimes.ts';
-import { type RosFacts, startConditions, unmetConditions } from './pods/start-order.ts';
-import { PodWorker } from './pods/worker.ts';
-import type { WorkerDeps } from './pods/worker-deps.ts';
+import type { PodWorker } from './pods/worker.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
 import { longestTimerMs } from './timers.ts';
 
-export interface AgentOptions {
-  records: PodRecords;
+export interface AgentOptions extends PodWorkersOptions {
   events: EventRecorder;
   metrics: Pick<Metrics, 'count' | 'observe'>;
-  log: Logger;
-  now: () => number;
-  /** Everything a worker needs that depends on the pod's runtime. @throws RuntimeClassError */
-  workerDeps(
-    pod: Pod,
-    recorded: RuntimeKind | undefined,
-  ): Omit<
-    WorkerDeps,
-    'save' | 'isSaved' | 'startGate' | 'onStatus' | 'onResized' | 'onEnd' | 'log' | 'now'
-  > & {
-    kind: RuntimeKind;
-  };
   /** Whether it is known what pods of this pod's source are desired. */
   isSourceRead(pod: Pod): boolean;
   qosClass: (pod: Pod) => string;
@@ -55,26 +39,17 @@ export interface AgentOptions {
   canJudge(pod: Pod, isFinal: boolean): boolean;
   /** The object is not kept any longer: nothing of its pod runs or is mounted on the machine any more. */
   finalize(uid: string): Promise<void>;
-  nodeName: string;
-  /** For pods that start after something in the ROS graph. */
-  ros: RosFacts;
 }
-
-export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
 /** What a pod gets that was deleted by force: a moment to end by itself. */
 const forcedGraceSeconds = 1;
 
-const workerRestartMs = 5000;
-
 export class Agent {
   readonly #o: AgentOptions;
-  readonly #workers = new Map<string, PodWorker>();
-  /** Those that are gone for everybody: only what is left of them in a runtime and on disk is still to be removed. */
-  readonly #leaving = new Map<string, PodWorker>();
+  readonly #changes: PodChanges;
+  readonly #workers: PodWorkers;
   readonly #refusals: Refusals;
   readonly #room: MakingRoom;
-  readonly #listeners = new Set<(change: PodChange) => void>();
   #desired = new Map<string, Pod>();
   /** The version of a pod of the API that a worker was last told of. */
   readonly #told = new WeakMap<PodWorker, Pod>();
@@ -83,25 +58,35 @@ export class Agent {
   #lookAgain: { timer: NodeJS.Timeout; atMs: number } | undefined;
   readonly #orphans = new Orphans();
   #reconciled = false;
-  #signal: AbortSignal = AbortSignal.abort();
   readonly control: PodControl;
 
   constructor(options: AgentOptions) {
     this.#o = options;
     this.#refusals = new Refusals(options);
+    this.#changes = new PodChanges(options.log);
+    this.#workers = new PodWorkers({
+      ...options,
+      changes: this.#changes,
+      onFreed: () => this.nodeChanged(),
+      onGone: ({ uid }) => {
+        this.#refusals.settled(uid);
+        this.#finalize(uid);
+      },
+      onRemoved: (uid) => {
+        if (this.#desired.has(uid)) this.nodeChanged();
+      },
+      onUnsupervised: (pod, err) => this.#refusals.leaveUnsupervised(pod, err),
+    });
     this.control = new PodControl({
       worker: (uid) => this.#workers.get(uid),
       whyNoRoom: (pod) => this.#whyNoRoom(pod),
     });
-    this.#room = new MakingRoom({ ...options, onWaiting: (pod) => this.#tell('changed', pod) });
+    this.#room = new MakingRoom({ ...options, onWaiting: (pod) => this.#changes.tell('changed', pod) });
   }
 
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
-  async start(signal: AbortSignal): Promise<void> {
-    this.#signal = signal;
-    const end = this.#o.ros.onChange(() => this.#wakeWaiting());
-    signal.addEventListener('abort', end, { once: true });
-    for (const record of await this.#o.records.load()) this.#adopt(record, true);
+  start(signal: AbortSignal): Promise<void> {
+    return this.#workers.start(signal);
   }
 
   /** The whole set of desired pods, after every change of it. */
@@ -110,14 +95,14 @@ export class Agent {
     const pods = desired.map((pod) => this.#takenOver(pod, uids));
     this.#desired = new Map(pods.map((pod) => [podUid(pod), pod]));
     this.#reconciled = true;
-    for (const worker of this.#workers.values()) {
+    for (const worker of this.#workers) {
       if (this.#desired.has(worker.uid) || !this.#o.isSourceRead(worker.pod)) continue;
       // An object of the API that is gone without having waited for its pod was deleted by force.
       worker.stop({ remove: true, ...(isStaticPod(worker.pod) ? {} : { graceSeconds: forcedGraceSeconds }) });
     }
     for (const uid of this.#comeBacks.keys()) if (!this.#desired.has(uid)) this.#comeBacks.delete(uid);
-    for (const pod of this.#refusals.forgetUnwanted(this.#desired)) this.#tell('gone', pod);
-    for (const pod of this.#room.forgetUnwanted(this.#desired)) this.#tell('gone', pod);
+    for (const pod of this.#refusals.forgetUnwanted(this.#desired)) this.#changes.tell('gone', pod);
+    for (const pod of this.#room.forgetUnwanted(this.#desired)) this.#changes.tell('gone', pod);
     this.#admitWaiting();
   }
 
@@ -136,19 +121,17 @@ export class Agent {
       const pod = `${orphan.namespace}/${orphan.name}`;
       this.#o.log.warn({ pod, podUid: orphan.uid }, 'stopping the containers of a pod that nobody asked for');
       this.#o.metrics.count('kubelet_orphaned_runtime_pods_total', {});
-      this.#adopt(orphanRecord(orphan, this.#o.now()));
+      this.#workers.adopt(orphanRecord(orphan, this.#o.now()));
     }
   }
 
   workers(): Iterable<PodWorker> {
-    return this.#workers.values();
+    return this.#workers;
   }
 
   /** Whether anything of the uid is still answered for, desired or not. */
   owns(uid: string): boolean {
-    return (
-      this.#workers.has(uid) || this.#leaving.has(uid) || this.#desired.has(uid) || this.#refusals.has(uid)
-    );
+    return this.#workers.owns(uid) || this.#desired.has(uid) || this.#refusals.has(uid);
   }
 
   worker(uid: string): PodWorker | undefined {
@@ -162,14 +145,13 @@ export class Agent {
 
   /** Every pod with its status: running, ended, refused and waiting ones. */
   pods(): Pod[] {
-    const running = [...this.#workers.values()].map((w) => withStatus(w.pod, w.status));
+    const running = [...this.#workers].map((w) => withStatus(w.pod, w.status));
     const waiting = [...this.#room.waiting()].map(({ pod }) => pod);
     return [...running, ...this.#refusals.pods(), ...waiting];
   }
 
   onPodChange(listener: (change: PodChange) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#changes.subscribe(listener);
   }
 
   /** For a pod that takes none so far. What is refused is told, too. */
@@ -187,9 +169,9 @@ export class Agent {
       const worker = this.#workers.get(uid);
       if (worker !== undefined) this.#updateWorker(worker, pod);
       // The turn of its next life comes when nothing is left of this one.
-      else if (this.#leaving.has(uid)) continue;
+      else if (this.#workers.isLeaving(uid)) continue;
       else if (pod.metadata?.deletionTimestamp !== undefined) this.#endUnstarted(pod);
-      else if (![...this.#workers.values()].some((w) => w.key === podKey(pod))) this.#tryAdmit(pod);
+      else if (![...this.#workers].some((w) => w.key === podKey(pod))) this.#tryAdmit(pod);
       // Else a pod of the same name still goes down: this one's turn comes when that is gone.
     }
     this.#resizePods();
@@ -198,7 +180,7 @@ export class Agent {
   /** Gives pods the resources that are desired for them, as far as the node has them. */
   #resizePods(): void {
     const waiting: (WaitingResize & { worker: PodWorker })[] = [];
-    for (const worker of this.#workers.values()) {
+    for (const worker of this.#workers) {
       const pod = this.#desired.get(worker.uid);
       if (pod === undefined || worker.record.stop !== undefined) continue;
       const allocated = worker.pod;
@@ -228,20 +210,18 @@ export class Agent {
     const nowMs = this.#o.now();
     const down = { stop: { graceMs: 0, deadlineMs: nowMs }, removing: true };
     const isTold = !isClusterPod(pod) || isFinal(pod.status?.phase);
-    if (!isTold && this.#adopt({ ...newRecord(pod, nowMs), ...down })) return;
+    if (!isTold && this.#workers.adopt({ ...newRecord(pod, nowMs), ...down })) return;
     this.#refusals.forget(uid);
     this.#room.forget(uid);
     // Of a pod that could not be supervised one is left from an earlier life.
-    this.#o.records
-      .delete(uid)
-      .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'));
+    this.#workers.forget(uid);
     this.#finalize(uid);
   }
 
   /** A static pod that changed keeps its running predecessor's uid where that can take the change over. */
   #takenOver(pod: Pod, desired: ReadonlySet<string>): Pod {
-    if (!isStaticPod(pod) || this.#workers.has(podUid(pod))) return pod;
-    for (const worker of this.#workers.values()) {
+    if (!isStaticPod(pod) || this.#workers.get(podUid(pod)) !== undefined) return pod;
+    for (const worker of this.#workers) {
       if (worker.key !== podKey(pod) || desired.has(worker.uid) || !isStaticPod(worker.pod)) continue;
       if (worker.record.stop !== undefined) continue;
       if (inPlaceChange(worker.pod, pod, this.#o.qosClass) !== undefined) return continuing(pod, worker.pod);
@@ -282,7 +262,7 @@ export class Agent {
     }
     this.#refusals.settled(worker.uid);
     worker.update(withStatus(pod, undefined), changed);
-    this.#tell('changed', withStatus(pod, worker.status));
+    this.#changes.tell('changed', withStatus(pod, worker.status));
   }
 
   /** What runs goes on as it was until the change can be had. */
@@ -322,7 +302,7 @@ export class Agent {
   }
 
   #holders(): PodWorker[] {
-    return [...this.#workers.values()].filter((w) => !w.record.ended && occupiesNode(w));
+    return [...this.#workers].filter((w) => !w.record.ended && occupiesNode(w));
   }
 
   #tryAdmit(pod: Pod): void {
@@ -331,7 +311,7 @@ export class Agent {
     if (pod.metadata?.annotations?.[autostartAnnotation] === 'false') {
       // What nothing is to run of takes no room: it is admitted when it is configured.
       this.#refusals.forget(uid);
-      this.#adopt({ ...newRecord(pod, this.#o.now()), goal: 'unconfigured' });
+      this.#workers.adopt({ ...newRecord(pod, this.#o.now()), goal: 'unconfigured' });
       return;
     }
     if (!this.#o.canJudge(pod, true)) return;
@@ -345,7 +325,7 @@ export class Agent {
       if (this.#room.forget(uid) !== undefined) this.#room.outwaited(pod, late);
       const count = pod.spec?.containers.length ?? 0;
       this.#o.metrics.observe('kubelet_containers_per_pod_count', count, {});
-      this.#adopt(newRecord(pod, this.#o.now()));
+      this.#workers.adopt(newRecord(pod, this.#o.now()));
     } else if (this.#room.begin(pod, admission, holders, context)) {
       this.#refusals.forget(uid);
       this.#lookAgainIn(Math.min(...holders.map((w) => w.lateInMs)));
@@ -355,7 +335,7 @@ export class Agent {
       const refused = isStaticPod(pod) ? this.#refusals.refuse(pod, admission) : this.#refuse(pod, admission);
       if (refused === undefined) return;
       this.#countRejection(admission);
-      this.#tell('changed', refused);
+      this.#changes.tell('changed', refused);
     }
   }
 
@@ -364,7 +344,7 @@ export class Agent {
     this.#refusals.report(pod, refusal);
     this.#countRejection(refusal);
     const nowMs = this.#o.now();
-    this.#adopt({
+    this.#workers.adopt({
       ...newRecord(pod, nowMs),
       verdict: { phase: 'Failed', reason: refusal.reason, message: rejection(refusal) },
       stop: { graceMs: 0, deadlineMs: nowMs },
@@ -375,107 +355,10 @@ export class Agent {
     this.#o.metrics.count('kubelet_admission_rejections_total', { reason: rejectionReason(reason) });
   }
 
-  /** Returns whether the pod can be supervised. */
-  #adopt(record: Omit<PodRecord, 'runtime'> & { runtime?: RuntimeKind }, isSaved = false): boolean {
-    const uid = podUid(record.pod);
-    const { log, now, records } = this.#o;
-    let deps: ReturnType<AgentOptions['workerDeps']>;
-    try {
-      deps = this.#o.workerDeps(record.pod, record.runtime);
-    } catch (err) {
-      this.#refusals.leaveUnsupervised(record.pod, err);
-      return false;
-    }
-    const { kind, ...rest } = deps;
-    const worker = new PodWorker(
-      { ...record, runtime: kind },
-      {
-        ...rest,
-        log,
-        now,
-        isSaved,
-        save: (r) => records.put(uid, r),
-        startGate: (pod) => this.#startGate(pod),
-        onStatus: (pod, status) => {
-          records.putSoon(uid, () => worker.record);
-          this.#tell('changed', withStatus(pod, status));
-        },
-        onResized: () => this.nodeChanged(),
-        onEnd: (what) => this.#ended(worker, what),
-      },
-    );
-    this.#workers.set(uid, worker);
-    void this.#supervise(worker);
-    return true;
-  }
-
-  /** A worker that dies of a defect takes its pod up again: nothing else would. */
-  async #supervise(worker: PodWorker): Promise<void> {
-    while (!this.#signal.aborted) {
-      try {
-        await worker.run(this.#signal);
-        return;
-      } catch (err) {
-        this.#o.log.fatal({ err, pod: worker.key, podUid: worker.uid }, 'pod worker died, starting it again');
-        await delay(workerRestartMs, undefined, { signal: this.#signal }).catch(() => undefined);
-      }
-    }
-  }
-
-  #ended(worker: PodWorker, what: 'ended' | 'released' | 'removed'): void {
-    const { uid } = worker;
-    // That it is released follows at once.
-    if (what === 'ended' && worker.record.removing) return;
-    if (what === 'released') this.#leave(worker);
-    if (what === 'removed') {
-      this.#leaving.delete(uid);
-      this.#o.records
-        .delete(uid)
-        .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot forget a pod that is gone'));
-      // Nobody else waits for that.
-      if (!this.#desired.has(uid)) return;
-    }
-    this.nodeChanged();
-  }
-
-  #leave(worker: PodWorker): void {
-    if (this.#leaving.has(worker.uid)) return;
-    this.#workers.delete(worker.uid);
-    this.#leaving.set(worker.uid, worker);
-    this.#refusals.settled(worker.uid);
-    this.#finalize(worker.uid);
-    this.#tell('gone', withStatus(worker.pod, worker.status));
-  }
-
-  #startGate(pod: Pod): string[] {
-    // Most pods wait for nobody.
-    if (startConditions(pod).length === 0) return [];
-    const known = [...this.#workers.values()].flatMap(({ pod, lifecycle }) =>
-      lifecycle === undefined ? [] : [{ pod, lifecycle }],
-    );
-    return unmetConditions(pod, this.#o.nodeName, known, this.#o.ros);
-  }
-
-  #wakeWaiting(): void {
-    for (const worker of this.#workers.values()) if (worker.isWaiting) worker.wake(false);
-  }
-
   #finalize(uid: string): void {
     this.#o
       .finalize(uid)
       .catch((err: unknown) => this.#o.log.error({ err, podUid: uid }, 'cannot finalize a pod that is gone'));
-  }
-
-  #tell(type: PodChange['type'], pod: Pod): void {
-    this.#wakeWaiting();
-    for (const listener of this.#listeners) {
-      // Who only looks must not keep a pod from being supervised.
-      try {
-        listener({ type, pod });
-      } catch (err) {
-        this.#o.log.error({ err, podUid: podUid(pod) }, 'a change of a pod could not be told');
-      }
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** An agent of which only the view exists: pods are what a test says, so that the HTTP shapes can be looked at alone. */
 import type { Event, Node, Pod } from '../src/api/core.gen.ts';
-import type { AgentView, PodChange } from '../src/server/agent-view.ts';
+import type { PodChange } from '../src/pods/pod-changes.ts';
+import type { AgentView } from '../src/server/agent-view.ts';
 import { volumeSpace } from '../src/server/stats/volume-space.ts';
 
 export interface TestAgent extends AgentView {

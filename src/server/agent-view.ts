@@ -6,6 +6,7 @@ import type { ContainerStats, FilesystemUsage, Runtime } from '../../runtime/run
 import type { Event, Node, Pod } from '../api/core.gen.ts';
 import type { Waiting } from '../pods/actions.ts';
 import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle-machine.ts';
+import type { PodChange } from '../pods/pod-changes.ts';
 import type { TransitionResult } from '../pods/transitions.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
 import type { MeasuredCgroup } from '../resources/cgroups.ts';
@@ -74,8 +75,6 @@ export interface PodLifecycleView {
   /** Why it does not get further. */
   problem?: Waiting;
 }
-
-export type PodChange = { type: 'changed' | 'gone'; pod: Pod };
 
 /** core/v1 Events as the recorder keeps them: bounded, repeated ones aggregated under one name. */
 export interface EventLog {
