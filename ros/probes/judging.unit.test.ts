@@ -83,12 +83,9 @@ describe.each<[string, (context: WatchContext) => KindWatch]>([
     resolve(new Map());
     vi.useRealTimers();
     // Both: by the real clock the time for it may be over.
-    await vi.waitFor(() => {
-      expect(watch.check()).toMatchObject({
-        state: 'missed',
-        message: expect.stringContaining('not of this pod'),
-      });
-    });
+    await expect
+      .poll(() => watch.check())
+      .toMatchObject({ state: 'missed', message: expect.stringContaining('not of this pod') });
     watch.close();
   });
 

@@ -49,7 +49,7 @@ test('nobody is missed while it is being found out whose a writer is', async () 
   const { own, missed } = watchOf(promise);
   expect(missed()).toMatchObject({ state: 'unknown', isPassing: true });
   resolve(new Map());
-  await vi.waitFor(() => expect(missed().state).toBe('missed'));
+  await expect.poll(() => missed().state).toBe('missed');
   expect(own.aside()).toContain('1 publisher is not of this pod');
   own.close();
 });

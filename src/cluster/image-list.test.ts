@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Image, Runtime } from '../../runtime/runtime.ts';
 import { ImageList } from './image-list.ts';
 
@@ -19,7 +19,7 @@ it('shows the images of the runtimes that answer, the largest first', async () =
   ]);
   expect(lists.images).toBeUndefined();
   void lists.run(ending.signal);
-  await vi.waitFor(() => expect(lists.images).toHaveLength(3));
+  await expect.poll(() => lists.images).toHaveLength(3);
   expect(lists.images?.map(({ names }) => names?.[0])).toEqual(['large', 'middle', 'small']);
   ending.abort();
 });

@@ -26,10 +26,10 @@ it('kills several at once, and none twice', async () => {
   kills.begin(kill('slow', 1000));
   kills.begin(kill('quick', 1000));
   kills.begin(kill('slow', 1000));
-  await vi.waitFor(() => expect(onEnd).toHaveBeenCalledTimes(1));
+  await expect.poll(() => onEnd).toHaveBeenCalledTimes(1);
   expect(run.mock.calls.map(([{ containerId }]) => containerId)).toEqual(['slow', 'quick']);
   held.resolve();
-  await vi.waitFor(() => expect(onEnd).toHaveBeenCalledTimes(2));
+  await expect.poll(() => onEnd).toHaveBeenCalledTimes(2);
   kills.begin(kill('slow', 1000));
   expect(run).toHaveBeenCalledTimes(3);
 });
@@ -44,7 +44,7 @@ it('begins a kill anew for an end that is clearly sooner, and lets the other one
   kills.begin(kill('a', 9950));
   expect(signals).toHaveLength(1);
   kills.begin(kill('a', 0));
-  await vi.waitFor(() => expect(onEnd).toHaveBeenCalledTimes(1));
+  await expect.poll(() => onEnd).toHaveBeenCalledTimes(1);
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
 });
 
@@ -54,7 +54,7 @@ it('lets a kill that failed be begun anew a moment later', async () => {
   kills.begin(kill('a', 0));
   kills.begin(kill('a', 0));
   expect(run).toHaveBeenCalledTimes(1);
-  await vi.waitFor(() => expect(onEnd).toHaveBeenCalled(), { timeout: 5000 });
+  await expect.poll(() => onEnd).toHaveBeenCalled();
   kills.begin(kill('a', 0));
   expect(run).toHaveBeenCalledTimes(2);
 });

@@ -26,8 +26,7 @@ function loopOf(
   return { loop, run, stop, onError, lookAgain, count: () => count };
 }
 
-const countIs = (l: { count(): number }, wanted: number) =>
-  vi.waitFor(() => expect(l.count()).toBe(wanted), { timeout: 5000 });
+const countIs = (l: { count(): number }, wanted: number) => expect.poll(() => l.count()).toBe(wanted);
 
 it('syncs until nothing is left to do, then when there is news', async () => {
   const l = loopOf(['again', 'again', idle]);
@@ -60,7 +59,7 @@ it('looks again when its time has come, and now and then without a reason', asyn
   expect(due.lookAgain.mock.calls).toEqual([[false]]);
   due.stop.abort();
   const resync = loopOf([], { resyncMs: 20 });
-  await vi.waitFor(() => expect(resync.lookAgain).toHaveBeenCalledWith(true));
+  await expect.poll(() => resync.lookAgain).toHaveBeenCalledWith(true);
   resync.stop.abort();
 });
 

@@ -1,5 +1,5 @@
 /** What a worker does with its pod over time, on a machine in memory. What it plans is in plan.test.ts. */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Pod } from '../api/core.gen.ts';
 import type { PodRecord } from './pod-record.ts';
 import { testPod } from './testing.ts';
@@ -37,7 +37,7 @@ function start(
 }
 
 const done = (machine: TestMachine, ...steps: string[]) =>
-  vi.waitFor(() => expect(machine.done).toEqual(expect.arrayContaining(steps)), { timeout: 5000 });
+  expect.poll(() => machine.done).toEqual(expect.arrayContaining(steps));
 
 describe('a pod that is to run', () => {
   it('is kept on disk before anything is done for it', async () => {
@@ -61,7 +61,7 @@ describe('a pod that is to run', () => {
     expect(machine.saved).toBeUndefined();
     machine.before.clear();
     worker.wake();
-    await vi.waitFor(() => expect(machine.saved?.pod.metadata?.uid).toBe('uid-1'));
+    await expect.poll(() => machine.saved?.pod.metadata?.uid).toBe('uid-1');
   });
 
   it('is restarted when its container ends', async () => {
@@ -70,8 +70,8 @@ describe('a pod that is to run', () => {
     await done(machine, 'start a');
     machine.exit('a0', 1);
     worker.wake();
-    await vi.waitFor(() => expect(machine.containers[0]?.id).toBe('a1'));
-    await vi.waitFor(() => expect(worker.status?.containerStatuses?.[0]?.restartCount).toBe(1));
+    await expect.poll(() => machine.containers[0]?.id).toBe('a1');
+    await expect.poll(() => worker.status?.containerStatuses?.[0]?.restartCount).toBe(1);
   });
 
   it('shows why its container does not start, and is tried again when that helps', async () => {
@@ -82,15 +82,15 @@ describe('a pod that is to run', () => {
       retryInMs: 60_000,
     }));
     const { worker } = start(machine);
-    await vi.waitFor(() =>
-      expect(worker.status?.containerStatuses?.[0]?.state?.waiting).toEqual({
+    await expect
+      .poll(() => worker.status?.containerStatuses?.[0]?.state?.waiting)
+      .toEqual({
         reason: 'CreateContainerError',
         message: 'no',
-      }),
-    );
+      });
     machine.before.clear();
     worker.wake();
-    await vi.waitFor(() => expect(machine.done.filter((s) => s === 'save').length).toBeGreaterThan(0));
+    await expect.poll(() => machine.done.filter((s) => s === 'save').length).toBeGreaterThan(0);
     expect(machine.done).not.toContain('start a');
     worker.retry();
     await done(machine, 'start a', 'refreshVolumes');
@@ -109,7 +109,7 @@ describe('a pod that is to run', () => {
   it('has its volumes rendered anew also when that was cut short, or failed', async () => {
     const machine = new TestMachine();
     const { worker } = start(machine);
-    await vi.waitFor(() => expect(worker.lifecycle?.reached).toBe('active'));
+    await expect.poll(() => worker.lifecycle?.reached).toBe('active');
     const begun = Promise.withResolvers<void>();
     machine.before.set('refreshVolumes', (signal) => {
       const aborted = Promise.withResolvers<undefined>();
@@ -134,7 +134,7 @@ describe('a pod that is to run', () => {
     machine.unmet = ['pod/b active'];
     const { worker } = start(machine);
     await done(machine, 'createSandbox', 'report gate');
-    await vi.waitFor(() => expect(worker.isWaiting).toBe(true));
+    await expect.poll(() => worker.isWaiting).toBe(true);
     worker.wake();
     machine.unmet = [];
     worker.wake(false);
@@ -149,10 +149,10 @@ describe('a pod that is to run', () => {
     const { worker } = start(machine, { pod });
     await done(machine, 'start a', 'start b');
     worker.update(pod, ['b']);
-    await vi.waitFor(() => expect(machine.containers.map((c) => c.id).sort()).toEqual(['a0', 'b0', 'b1']));
+    await expect.poll(() => machine.containers.map((c) => c.id).sort()).toEqual(['a0', 'b0', 'b1']);
     expect(machine.done).toContain('kill b0');
     expect(machine.done).not.toContain('kill a0');
-    await vi.waitFor(() => expect(machine.saved?.revisions).toEqual({ b: 1 }));
+    await expect.poll(() => machine.saved?.revisions).toEqual({ b: 1 });
   });
 });
 
@@ -163,7 +163,7 @@ describe('the conditions of others', () => {
       pod: testPod({ readinessGates: [{ conditionType: 'x.org/calibrated' }] }),
     });
     const ready = () => worker.status?.conditions?.find((c) => c.type === 'Ready')?.status;
-    await vi.waitFor(() => expect(worker.status?.containerStatuses?.[0]?.ready).toBe(true));
+    await expect.poll(() => worker.status?.containerStatuses?.[0]?.ready).toBe(true);
     expect(ready()).toBe('False');
     const told = worker.status;
     worker.observeStatus({
@@ -173,7 +173,7 @@ describe('the conditions of others', () => {
       ],
     });
     expect(told?.conditions?.some((c) => c.type === 'x.org/calibrated')).toBe(false);
-    await vi.waitFor(() => expect(ready()).toBe('True'));
+    await expect.poll(() => ready()).toBe('True');
     expect(worker.status?.conditions?.find((c) => c.type === 'PodScheduled')?.status).toBe('True');
   });
 });
@@ -229,7 +229,7 @@ describe('a pod that is to go', () => {
     worker.stop({ remove: false, verdict: { phase: 'Failed', reason: 'Evicted', message: 'no memory' } });
     worker.stop({ remove: false, graceSeconds: 0, verdict: { phase: 'Failed', reason: 'Other' } });
     await done(machine, 'ended');
-    await vi.waitFor(() => expect(machine.status).toMatchObject({ phase: 'Failed', reason: 'Evicted' }));
+    await expect.poll(() => machine.status).toMatchObject({ phase: 'Failed', reason: 'Evicted' });
     expect(machine.done).not.toContain('remove');
     expect(machine.saved).toMatchObject({ ended: true, verdict: { reason: 'Evicted' } });
   });
@@ -284,17 +284,17 @@ describe('how far a pod is brought up', () => {
   it('is kept before it is seen, and followed both ways', async () => {
     const machine = new TestMachine();
     const { worker } = start(machine, { record: { goal: 'inactive' } });
-    await vi.waitFor(() => expect(worker.lifecycle?.reached).toBe('inactive'));
+    await expect.poll(() => worker.lifecycle?.reached).toBe('inactive');
     expect(machine.done).not.toContain('start a');
     await worker.setGoal('active');
     expect(machine.saved?.goal).toBe('active');
-    await vi.waitFor(() => expect(worker.lifecycle).toMatchObject({ goal: 'active', reached: 'active' }));
+    await expect.poll(() => worker.lifecycle).toMatchObject({ goal: 'active', reached: 'active' });
     await worker.setGoal('inactive');
-    await vi.waitFor(() => expect(worker.lifecycle?.reached).toBe('inactive'));
+    await expect.poll(() => worker.lifecycle?.reached).toBe('inactive');
     expect(machine.done).toContain('kill a0');
     expect(machine.sandboxes[0]?.state).toBe('SANDBOX_READY');
     await worker.setGoal('unconfigured');
-    await vi.waitFor(() => expect(worker.lifecycle?.reached).toBe('unconfigured'));
+    await expect.poll(() => worker.lifecycle?.reached).toBe('unconfigured');
     expect(machine.sandboxes).toEqual([]);
     expect(machine.done).not.toContain('ended');
   });
@@ -307,6 +307,6 @@ describe('how far a pod is brought up', () => {
       retryInMs: 1,
     }));
     const { worker } = start(machine);
-    await vi.waitFor(() => expect(worker.lifecycle?.problem?.message).toBe('no network'));
+    await expect.poll(() => worker.lifecycle?.problem?.message).toBe('no network');
   });
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { silentLogger } from '../log.ts';
 import { ApiError } from './errors.ts';
 import { serveRoutes } from './listener.ts';
@@ -62,11 +62,11 @@ it('who is refused takes no place among the streams', async () => {
   expect(await exec('Authorization: yes\r\n')).toBe('101');
   expect(await exec('Authorization: yes\r\n')).toBe('429');
   clients[3]?.destroy();
-  await vi.waitFor(async () => expect(await exec('Authorization: yes\r\n')).toBe('101'));
+  await expect.poll(() => exec('Authorization: yes\r\n')).toBe('101');
 });
 
 it('a client that is refused an upgrade and does not hang up is hung up on', async () => {
   await serve(2);
   for (let n = 0; n < 3; n += 1) expect(await exec()).toBe('401');
-  await vi.waitFor(async () => expect(await connections()).toBe(0), 10_000);
+  await expect.poll(() => connections()).toBe(0);
 });

@@ -89,7 +89,7 @@ function start(options: { dir?: string; recheckMs?: number } = {}): Running {
 }
 
 const write = (name: string, text: string): void => writeFileSync(join(dir, name), text);
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 10 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 30_000, interval: 10 });
 
 describe('files', () => {
   it('are read in the order of their names, YAML and JSON alike', async () => {

@@ -22,5 +22,5 @@ it('asks a file system that does not answer once, and others meanwhile, until to
   expect(read.mock.calls.flat()).toEqual(['/away/1', '/here', '/away/2']);
   held.get('/away/1')?.resolve(space);
   held.get('/away/2')?.reject(new Error('stale'));
-  await vi.waitFor(async () => expect(await of('/here')).toEqual(space));
+  await expect.poll(() => of('/here')).toEqual(space);
 });
