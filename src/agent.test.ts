@@ -172,6 +172,27 @@ describe('a critical pod that needs the room of others', () => {
     expect(shown(agent, 'critical')?.reason).toBe('WaitingForPreemption');
   });
 
+  it('is not kept waiting either for one that was late before, which is told; but only where it needs the room', async () => {
+    const small = podOf('small', '1', 2_000_000_000);
+    const machines = new Map([other, small, critical].map((pod) => [pod.metadata?.uid, new TestMachine()]));
+    machines.get('other')?.before.set('kill a0', () => new Promise(() => undefined));
+    const { agent, events } = await agentOf({
+      workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid)!.deps(), kind: 'process' }),
+    });
+    await agent.start(stop.signal);
+    agent.reconcile([other]);
+    await expect.poll(() => agent.worker('other')?.status?.phase).toBe('Running');
+    agent.reconcile([]);
+    const real = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => real() + 45_000);
+    agent.reconcile([small]);
+    expect(told(events, 'ExceededGracePeriod')).toEqual([]);
+    agent.reconcile([small, critical]);
+    clock.mockRestore();
+    await expect.poll(() => shown(agent, 'critical')?.phase).toBe('Running');
+    expect(told(events, 'ExceededGracePeriod')).toEqual(['other']);
+  });
+
   it('does not wait for ever for one that does not end', async () => {
     const { agent, events } = await agentWithVictim();
     agent.nodeChanged();

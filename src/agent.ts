@@ -316,13 +316,22 @@ export class Agent {
     }
     if (!this.#o.canJudge(pod, true)) return;
     const context = this.#o.admissionContext();
-    const late = isCriticalPod(pod) ? this.#holders().filter((w) => w.lateInMs <= 0) : [];
-    const holders = this.#holders().filter((w) => !late.includes(w));
-    const claims = holders.map((w) => w.claim);
-    const admission = admit(pod, claims, context);
+    const admitBeside = (some: readonly PodWorker[]) => {
+      const claims = some.map((w) => w.claim);
+      return admit(pod, claims, context);
+    };
+    let holders = this.#holders();
+    let admission = admitBeside(holders);
+    // Those that should be down do not count only where their room is needed, and that is told then.
+    const late = isCriticalPod(pod) && !admission.admitted ? holders.filter((w) => w.lateInMs <= 0) : [];
+    if (late.length > 0) {
+      holders = holders.filter((w) => !late.includes(w));
+      admission = admitBeside(holders);
+    }
     if (admission.admitted) {
       this.#refusals.forget(uid);
-      if (this.#room.forget(uid) !== undefined) this.#room.outwaited(pod, late);
+      this.#room.forget(uid);
+      this.#room.outwaited(pod, late);
       const count = pod.spec?.containers.length ?? 0;
       this.#o.metrics.observe('kubelet_containers_per_pod_count', count, {});
       this.#workers.adopt(newRecord(pod, this.#o.now()));

@@ -84,7 +84,7 @@ export class MakingRoom {
     return [...this.#waiting.keys()].filter((uid) => !desired.has(uid)).flatMap((uid) => this.forget(uid)!);
   }
 
-  /** A pod that waited is admitted although these are not down. */
+  /** A pod that needs their room is admitted although these, which should be, are not down. */
   outwaited(pod: Pod, late: readonly RoomHolder[]): void {
     for (const holder of late) {
       const message = 'Container runtime did not kill the pod within specified grace period.';
