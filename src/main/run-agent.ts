@@ -1,6 +1,7 @@
 /** One life of the agent: its parts put together in the order in which they need each other, and run. */
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BridgeAgent } from '../../ros/agent-port.ts';
 import { rosProber } from '../../ros/probes/prober.ts';
@@ -352,6 +353,8 @@ export async function runAgent(
     { nodeName, rootDir: config.rootDir, runtimes: runtimes.all().map((r) => r.name) },
     'roslet is up',
   );
+  // Where there is one (see packaging/roslet.sh). By itself it is written at an orderly end alone.
+  flushCompileCache();
 
   await Promise.all(loops);
   await systemd.stopping();

@@ -68,6 +68,11 @@ describe('the installed unit', () => {
     expect(seen.get('socket')).toBe('660 root roslet');
   });
 
+  test('keeps what was compiled for its next start, where nobody else may write, and tells no pod of it', () => {
+    expect(seen.get('cache')).toBe('700 root');
+    expect(seen.get('environment')).toBe('0');
+  });
+
   test("keeps pods out of the agent's own cgroup", () => {
     expect(seen.get('podCgroup')).toMatch(/^kubepods\/burstable\/pod/);
   });
