@@ -27,11 +27,13 @@ describe('cgroup v2 files', () => {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  it.skipIf(unsupported === undefined)('that the kernel does not support are as good as none', async () => {
-    await mkdir(join(root, 'pod'));
-    await symlink(unsupported!, join(root, 'pod', 'cpu.pressure'));
-    expect(driver().details('/pod').pressure).toEqual({});
-  });
+  // Only where there is such a file: with a kernel that measures pressure, but was not told to.
+  if (unsupported !== undefined)
+    it('that the kernel does not support are as good as none', async () => {
+      await mkdir(join(root, 'pod'));
+      await symlink(unsupported, join(root, 'pod', 'cpu.pressure'));
+      expect(driver().details('/pod').pressure).toEqual({});
+    });
 
   const driver = (controllers = ['cpu', 'memory', 'pids', 'hugetlb']) =>
     cgroupV2({ version: 2, hierarchies: [{ dir: root, controllers }] }, silentLogger());
