@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build, type Plugin } from 'esbuild';
 import { cycloneLibrary } from './cyclonedds.ts';
+import { licencesOf } from './licences.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -43,7 +44,9 @@ await Promise.all([
 
 async function bundle(): Promise<void> {
   const outfile = join(dist, 'roslet.js');
-  await build({
+  const { metafile } = await build({
+    absWorkingDir: root,
+    metafile: true,
     entryPoints: [join(root, 'src', 'main.ts')],
     outfile,
     bundle: true,
@@ -57,7 +60,7 @@ async function bundle(): Promise<void> {
     lineLimit: 120,
     sourcemap: 'external',
     sourcesContent: false,
-    legalComments: 'linked',
+    legalComments: 'none',
     banner: { js: banner },
     logLevel: 'silent',
     plugins: [leanHttp()],
@@ -65,6 +68,10 @@ async function bundle(): Promise<void> {
   const [foreign] = /.{0,40}[^\0-\x7f]/.exec(await readFile(outfile, 'utf8')) ?? [];
   // V8 keeps the text: with one such character in two bytes for each, which is 2.5 MB of the agent's memory.
   if (foreign !== undefined) throw new Error(`not in ASCII, write it as \\u....: ${foreign}`);
+  const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
+  );
+  await writeFile(`${outfile}.LEGAL.txt`, await licencesOf(used, root));
   console.log(`build: dist/roslet.js, ${kilobytes((await stat(outfile)).size)}`);
 }
 
