@@ -2,6 +2,8 @@
 import type { Node, Pod } from '../src/api/core.gen.ts';
 import { apiPath, KubeClient } from '../src/cluster/client.ts';
 import { readKubeconfig } from '../src/cluster/kubeconfig.ts';
+import { reflect } from '../src/cluster/reflector.ts';
+import { silentLogger } from '../src/log.ts';
 import { isReady } from '../test/agent.ts';
 
 const namespace = 'default';
@@ -15,8 +17,9 @@ interface Waiter {
 export class ClusterPods {
   readonly #client: KubeClient;
   readonly #signal: AbortSignal;
-  readonly #pods = new Map<string, Pod>();
-  readonly #nodes = new Map<string, Node>();
+  /** By namespace and name, as the reflector has them. */
+  #pods: ReadonlyMap<string, Pod> = new Map();
+  #nodes: ReadonlyMap<string, Node> = new Map();
   readonly #waiters = new Set<Waiter>();
 
   private constructor(client: KubeClient, signal: AbortSignal) {
@@ -29,8 +32,12 @@ export class ClusterPods {
     const client = new KubeClient(await readKubeconfig(kubeconfig), 'roslet-bench');
     signal.addEventListener('abort', () => client.close(), { once: true });
     const pods = new ClusterPods(client, signal);
-    void pods.#watch(apiPath({ resource: 'pods', namespace }), pods.#pods);
-    void pods.#watch(apiPath({ resource: 'nodes' }), pods.#nodes);
+    pods.#follow<Pod>({ resource: 'pods', namespace }, (items) => {
+      pods.#pods = items;
+    });
+    pods.#follow<Node>({ resource: 'nodes' }, (items) => {
+      pods.#nodes = items;
+    });
     return pods;
   }
 
@@ -53,13 +60,13 @@ export class ClusterPods {
   /** All of these return when the watch told of it (epoch ms). */
   ready(name: string): Promise<number> {
     return this.#until(`${name} is ready`, () => {
-      const pod = this.#pods.get(name);
+      const pod = this.#pods.get(`${namespace}/${name}`);
       return pod !== undefined && isReady(pod);
     });
   }
 
   gone(name: string): Promise<number> {
-    return this.#until(`${name} is gone`, () => !this.#pods.has(name));
+    return this.#until(`${name} is gone`, () => !this.#pods.has(`${namespace}/${name}`));
   }
 
   nodeReady(node: string): Promise<number> {
@@ -67,12 +74,12 @@ export class ClusterPods {
   }
 
   restarts(name: string): number {
-    const statuses = this.#pods.get(name)?.status?.containerStatuses ?? [];
+    const statuses = this.#pods.get(`${namespace}/${name}`)?.status?.containerStatuses ?? [];
     return statuses.reduce((sum, { restartCount }) => sum + restartCount, 0);
   }
 
   #isNodeReady(name: string): boolean {
-    const node = this.#nodes.get(name);
+    const node = this.#nodes.get(`/${name}`);
     return node !== undefined && isReady(node);
   }
 
@@ -91,21 +98,19 @@ export class ClusterPods {
     }
   }
 
-  async #watch<T extends Pod | Node>(path: string, known: Map<string, T>): Promise<void> {
-    while (!this.#signal.aborted) {
-      try {
-        for await (const events of this.#client.watch<T>(path, {}, 3600, this.#signal)) {
-          const atMs = Date.now();
-          for (const { type, object } of events) {
-            const name = object.metadata?.name ?? '';
-            if (type === 'DELETED') known.delete(name);
-            else known.set(name, object);
-          }
-          for (const waiter of this.#waiters) if (waiter.matches()) waiter.done(atMs);
-        }
-      } catch (error) {
-        if (!this.#signal.aborted) console.error(`bench: ${error}`);
-      }
-    }
+  /** What it calls with is a copy that the next list replaces, as events of a watch that was cut off are lost. */
+  #follow<T extends Pod | Node>(
+    resource: Parameters<typeof apiPath>[0],
+    know: (items: ReadonlyMap<string, T>) => void,
+  ): void {
+    const onChange = (items: ReadonlyMap<string, T>) => {
+      const atMs = Date.now();
+      know(items);
+      for (const waiter of this.#waiters) if (waiter.matches()) waiter.done(atMs);
+    };
+    void reflect(
+      { client: this.#client, path: apiPath(resource), onChange, log: silentLogger() },
+      this.#signal,
+    );
   }
 }
