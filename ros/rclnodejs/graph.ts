@@ -6,6 +6,12 @@ import type { EndpointGid, EndpointInfo, Graph, NodeName, ParticipantInfo } from
 import type { RclEndpointInfo, RclNode } from './api.ts';
 import { qosOf } from './qos.ts';
 
+/** Why the servers of a service cannot be told apart on that RMW implementation; undefined: by their topics in DDS. */
+export const serversProblem = (rmw: string): string | undefined =>
+  /^rmw_zenoh/.test(rmw)
+    ? `which servers a service has is not known on ${rmw}: they are found by the names that DDS gives their topics`
+    : undefined;
+
 const pollMs = 200;
 const maxLoad = 0.05;
 

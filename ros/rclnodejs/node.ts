@@ -1,21 +1,22 @@
 /** A node with its endpoints. Samples go out as the bytes they are, and come in by way of rclnodejs' own types. */
 import type { Logger } from '../../src/log.ts';
-import type {
-  Client,
-  ClientOptions,
-  MessageType,
-  NodeName,
-  Publisher,
-  QosProfile,
-  RosNode,
-  SampleInfo,
-  Service,
-  ServiceType,
-  Subscription,
+import {
+  type Client,
+  type ClientOptions,
+  type MessageType,
+  type NodeName,
+  type Publisher,
+  type QosProfile,
+  type RosNode,
+  type SampleInfo,
+  type Service,
+  type ServiceType,
+  type Subscription,
+  TransportError,
 } from '../transport.ts';
 import type { RclMessageInfo, RclNode, Rclnodejs } from './api.ts';
 import { RclRosClient } from './client.ts';
-import { gidOf, type RclGraph } from './graph.ts';
+import { gidOf, type RclGraph, serversProblem } from './graph.ts';
 import { publisherQos, rclQos } from './qos.ts';
 import { bufferOf, fromCdr, type TypeFinder, toCdr } from './types.ts';
 
@@ -173,6 +174,8 @@ export class RclRosNode implements RosNode {
     options: ClientOptions = {},
   ): Client<Request, Response> {
     const { graph, inner, rclnodejs, types } = this.#o;
+    const problem = serversProblem(inner.getRMWImplementationIdentifier());
+    if (options.onServers !== undefined && problem !== undefined) throw new TransportError(problem, false);
     const rclType = types.service(type.name);
     const rclClient = inner.createClient(rclType, name, {});
     const close = this.#closer(() => inner.destroyClient(rclClient));
