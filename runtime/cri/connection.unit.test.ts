@@ -498,6 +498,7 @@ describe('against frames of any kind', () => {
     ['padding that is longer than its frame', one(0, flags.padded, 1, Buffer.from([9, 1, 2]))],
     ['settings that are cut off', one(4, 0, 0, Buffer.alloc(5))],
     ['a window that is too large', ours([[settings.initialWindowSize, 2 ** 31]])],
+    ['frames that may not be long enough', ours([[settings.maxFrameSize, 0]])],
     ['a reset that is cut off', one(3, 0, 1, Buffer.alloc(2))],
   ])('%s ends the connection, and the call fails as Unavailable', async (_, bytes) => {
     const [connection] = await speak(bytes);

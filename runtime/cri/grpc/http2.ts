@@ -206,6 +206,8 @@ export function http2Client(socket: Duplex): Http2Client {
           peer.streams = value;
           break;
         case settings.maxFrameSize:
+          if (value < defaultMaxFrameBytes || value >= 2 ** 24)
+            throw new ProtocolError('a limit of frames that there is not');
           peer.frameBytes = value;
           break;
         case settings.initialWindowSize:
