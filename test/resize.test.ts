@@ -2,7 +2,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -11,6 +10,7 @@ import type { Pod } from '../src/api/core.gen.ts';
 import { cgroupsBelow, isReady, TestAgent, until } from './agent.ts';
 import { startContainerd, type TestContainerd } from './peers/containerd.ts';
 import { kubernetesBinaries } from './peers/kubernetes-binaries.ts';
+import { relayTo, type SocketRelay } from './peers/socket-relay.ts';
 
 let kubectlProgram: string;
 beforeAll(async () => {
@@ -20,20 +20,14 @@ beforeAll(async () => {
 describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
   let agent: TestAgent;
   let containerd: TestContainerd | undefined;
-  let relay: Server;
+  let relay: SocketRelay;
 
   beforeAll(async () => {
     if (runtime === 'containerd') containerd = await startContainerd('1.6');
     const criEndpoint = containerd?.endpoint;
     agent = await TestAgent.create(criEndpoint === undefined ? {} : { criEndpoint });
     await agent.start();
-    relay = createServer((client) => {
-      const upstream = connect(join(agent.root, 'roslet.sock'));
-      client.pipe(upstream).pipe(client);
-      client.on('error', () => upstream.destroy());
-      upstream.on('error', () => client.destroy());
-    });
-    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    relay = await relayTo(join(agent.root, 'roslet.sock'));
   });
   afterAll(async () => {
     relay?.close();
@@ -42,9 +36,8 @@ describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
   });
 
   const kubectl = async (...args: string[]): Promise<string> => {
-    const server = `http://127.0.0.1:${(relay.address() as AddressInfo).port}`;
     const env = { ...process.env, KUBECONFIG: '/dev/null', HOME: agent.dir };
-    return (await promisify(execFile)(kubectlProgram, ['--server', server, ...args], { env })).stdout;
+    return (await promisify(execFile)(kubectlProgram, ['--server', relay.url, ...args], { env })).stdout;
   };
 
   const manifest = (name: string, memory: string, more = '') => `apiVersion: v1

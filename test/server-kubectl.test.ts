@@ -1,41 +1,36 @@
 /** The real kubectl against the agent's API, which it reaches over a relay from a loopback port to the socket. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestAgent, until } from './agent.ts';
+import { kubernetesBinaries } from './peers/kubernetes-binaries.ts';
+import { relayTo, type SocketRelay } from './peers/socket-relay.ts';
 
-const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
-
-describe.skipIf(!hasKubectl)('kubectl (skipped where there is none)', () => {
+describe('kubectl', () => {
+  let program: string;
   let agent: TestAgent;
-  let relay: Server;
+  let relay: SocketRelay;
   let file: string;
   beforeAll(async () => {
+    program = join(await kubernetesBinaries('kubectl'), 'kubectl');
     agent = await TestAgent.create();
     await agent.start();
     file = join(agent.dir, 'web.yaml');
-    relay = createServer((client) => {
-      const upstream = connect(join(agent.root, 'roslet.sock'));
-      client.pipe(upstream).pipe(client);
-      client.on('error', () => upstream.destroy());
-      upstream.on('error', () => client.destroy());
-    });
-    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
-  });
+    relay = await relayTo(join(agent.root, 'roslet.sock'));
+  }, 1_800_000);
   afterAll(async () => {
     relay.close();
     expect(await agent.remove()).toEqual([]);
   });
 
   const start = (...args: string[]) => {
-    const server = `http://127.0.0.1:${(relay.address() as AddressInfo).port}`;
     const env = { ...process.env, KUBECONFIG: '/dev/null', HOME: agent.dir };
-    const child = spawn('kubectl', ['--server', server, ...args], { env });
+    const child = spawn(program, ['--server', relay.url, ...args], { env });
     const output = { text: '' };
     child.stdout.on('data', (chunk: Buffer) => (output.text += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output.text += chunk.toString()));
@@ -135,7 +130,9 @@ stringData: {token: abc}
 
   it('deletes and waits until the pod is gone', async () => {
     await writeFile(file, manifest());
-    expect(await kubectl('delete', '-f', file)).toBe('pod "web" deleted\nsecret "key" deleted\n');
+    expect(await kubectl('delete', '-f', file)).toBe(
+      'pod "web" deleted from default namespace\nsecret "key" deleted from default namespace\n',
+    );
     expect(await agent.pods()).toEqual([]);
   });
 });
