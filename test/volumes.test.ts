@@ -293,6 +293,8 @@ test('a kind of volume that we do not have is refused by name', async () => {
   await expect(volumes.setUp(pod, signal)).rejects.toThrow(
     /no volume plugin matched: roslet has none for nfs/,
   );
+  // Who looks at the volumes of all pods is not stopped by it.
+  expect(volumes.source(pod, 'v')).toBeUndefined();
 });
 
 describe('a hostPath', () => {

@@ -72,7 +72,7 @@ export interface VolumeManager {
   removePodDir(podUid: string, signal: AbortSignal): Promise<void>;
   /** Of every pod that has a directory. */
   podUids(): Promise<string[]>;
-  /** Undefined for a volume that the pod does not have. */
+  /** Undefined for a volume that the pod does not have, and for one of a kind that is not supported. */
   source(pod: Pod, volumeName: string): MountSource | undefined;
   /** Binds a part of a volume for one mount of a container, and returns where. */
   bindSubPath(
@@ -104,7 +104,7 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
 
   const source = (pod: Pod, name: string): MountSource | undefined => {
     const volume = pod.spec?.volumes?.find((candidate) => candidate.name === name);
-    if (volume === undefined) return undefined;
+    if (volume === undefined || !isSupported(plugins, kindOf(volume))) return undefined;
     const { plugin, dir } = locate(pod, volume);
     return {
       hostPath: plugin.hostPath?.(volume) ?? dir,
@@ -227,16 +227,19 @@ const volumePlugins = ({
 });
 
 function pluginOf(plugins: Record<SupportedKind, VolumePlugin>, volume: Volume): VolumePlugin {
-  const kinds = Object.entries(volume)
-    .filter(([field, value]) => field !== 'name' && value !== undefined)
-    .map(([field]) => field);
-  // A volume without a source is an emptyDir.
-  const kind = kinds[0] ?? 'emptyDir';
-  if (!Object.hasOwn(plugins, kind)) {
+  const kind = kindOf(volume);
+  if (!isSupported(plugins, kind)) {
     throw new VolumeError(volume.name, `no volume plugin matched: roslet has none for ${kind}`);
   }
-  return plugins[kind as SupportedKind];
+  return plugins[kind];
 }
+
+/** A volume without a source is an emptyDir. */
+const kindOf = (volume: Volume): string =>
+  Object.entries(volume).find(([field, value]) => field !== 'name' && value !== undefined)?.[0] ?? 'emptyDir';
+
+const isSupported = (plugins: Record<SupportedKind, VolumePlugin>, kind: string): kind is SupportedKind =>
+  Object.hasOwn(plugins, kind);
 
 /** Volumes that no container mounts are not made, and so hold nothing up. */
 function mountedVolumes(pod: Pod): Volume[] {

@@ -170,4 +170,19 @@ uid=1000 gid=3000 groups=2000,3000,4000
     await bench.kubectl('create', 'secret', 'generic', 'comes-later', '--from-literal=a=b');
     await bench.ready('waiting');
   });
+
+  it('hides no metrics when nothing here can mount it', async () => {
+    await bench.run('foreign', {
+      containers: [main(untilTerm, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+      volumes: [{ name: 'v', csi: { driver: 'none.example.com' } }],
+    });
+    await until('it is told', async () =>
+      (await bench.eventReasons('foreign')).some((reason) => /FailedMount|UnsupportedPodSpec/.test(reason)),
+    );
+    for (const path of ['metrics', 'metrics/cadvisor', 'metrics/resource', 'stats/summary']) {
+      const answer = bench.kubectl('get', '--raw', `/api/v1/nodes/${bench.node.name}/proxy/${path}`);
+      await expect(answer, path).resolves.not.toBe('');
+    }
+    await bench.kubectl('delete', 'pod', 'foreign', '--wait=false');
+  });
 }
