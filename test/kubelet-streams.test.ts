@@ -13,6 +13,7 @@ import { buffer, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type SpdySession, spdySession } from '../runtime/cri/spdy.ts';
+import type { Status } from '../src/api/core.gen.ts';
 import { cgroupsBelow, TestAgent, until } from './agent.ts';
 import { CertificateAuthority, type Signed } from './peers/certificates.ts';
 import { freePort } from './ports.ts';
@@ -57,8 +58,14 @@ afterAll(async () => {
 
 interface Refused {
   code: number | undefined;
-  body: string;
+  message: string;
 }
+
+/** A client of a stream reads it from a Status. */
+const refusal = (res: IncomingMessage, body: string): Refused => ({
+  code: res.statusCode,
+  message: (JSON.parse(body) as Status).message ?? '',
+});
 
 /** What the API server sends to a node. */
 function upgrade(
@@ -78,9 +85,7 @@ function upgrade(
       ...credential,
     });
     req.on('upgrade', (_, socket, head) => resolve(spdySession(socket, head)));
-    req.on('response', (res) =>
-      text(res).then((body) => reject({ code: res.statusCode, body } as Refused), reject),
-    );
+    req.on('response', (res) => text(res).then((body) => reject(refusal(res, body)), reject));
     req.on('error', reject);
     req.end();
   });
@@ -106,9 +111,7 @@ function tunnel(path: string): Promise<Duplex> {
         reject(new Error('no protocol'));
       resolve(binaryMessages(socket));
     });
-    req.on('response', (res) =>
-      text(res).then((body) => reject({ code: res.statusCode, body } as Refused), reject),
-    );
+    req.on('response', (res) => text(res).then((body) => reject(refusal(res, body)), reject));
     req.on('error', reject).end();
   });
 }
@@ -254,27 +257,27 @@ describe('exec', () => {
     [
       'a pod that is not there',
       '/exec/default/none/main?command=id&output=1',
-      { code: 404, body: 'pods "none" not found' },
+      { code: 404, message: 'pods "none" not found' },
     ],
     [
       'a container that is not there',
       '/exec/default/shell-robot/x?command=id&output=1',
-      { code: 400, body: 'container x is not valid for pod shell-robot: choose one of main' },
+      { code: 400, message: 'container x is not valid for pod shell-robot: choose one of main' },
     ],
     [
       'no command',
       '/exec/default/shell-robot/main?output=1',
-      { code: 400, body: 'you must specify at least 1 command for the container' },
+      { code: 400, message: 'you must specify at least 1 command for the container' },
     ],
     [
       'no stream',
       '/exec/default/shell-robot/main?command=id',
-      { code: 400, body: 'ask for at least one of stdin, stdout and stderr' },
+      { code: 400, message: 'ask for at least one of stdin, stdout and stderr' },
     ],
     [
       'another pod of the name',
       '/exec/default/shell-robot/some-uid/main?command=id&output=1',
-      { code: 404, body: 'pods "shell-robot" not found' },
+      { code: 404, message: 'pods "shell-robot" not found' },
     ],
   ])('refuses %s before the upgrade', async (_, path, refused) => {
     await expect(upgrade(path)).rejects.toEqual(refused);
@@ -290,7 +293,7 @@ describe('exec', () => {
       upgrade('/exec/default/shell-robot/main?command=id&output=1', undefined, {}),
     ).rejects.toEqual({
       code: 401,
-      body: 'Unauthorized',
+      message: 'Unauthorized',
     });
   });
 
@@ -309,7 +312,7 @@ it('attach joins the main process', async () => {
   session.close();
 });
 
-const post = (path: string): Promise<Refused> =>
+const post = (path: string): Promise<{ code: number | undefined; body: string }> =>
   new Promise((resolve, reject) => {
     httpsRequest(
       { host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false, ...admin },
@@ -415,7 +418,10 @@ describe('port-forward', () => {
     const socket = new WebSocket(url, ['v4.channel.k8s.io'], { rejectUnauthorized: false, ...admin });
     socket.on('error', () => undefined);
     const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
-    expect([response.statusCode, await text(response)]).toEqual([400, expect.stringContaining(message)]);
+    expect(refusal(response, await text(response))).toEqual({
+      code: 400,
+      message: expect.stringContaining(message),
+    });
   });
 
   it('says why it does not', async () => {

@@ -93,7 +93,7 @@ async function upgrade(
   } catch (err) {
     if (ended.signal.aborted) return;
     report(err, req, options.log);
-    refuseUpgrade(socket, err, options.textErrors);
+    refuseUpgrade(socket, err);
   }
 }
 
@@ -139,12 +139,12 @@ function sendError(res: ServerResponse, error: unknown, asText = false): void {
   else sendJson(res, status.code, status);
 }
 
-function refuseUpgrade(socket: Duplex, err: unknown, asText = false): void {
+/** Always a Status: clients of streams look for one, and take a bare sentence with a colon for one that says nothing. */
+function refuseUpgrade(socket: Duplex, err: unknown): void {
   const status = statusOf(err);
-  const body = asText ? (status.message ?? '') : JSON.stringify(status);
+  const body = JSON.stringify(status);
   socket.end(
-    `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code]}\r\n` +
-      `Content-Type: ${asText ? 'text/plain; charset=utf-8' : 'application/json'}\r\n` +
+    `HTTP/1.1 ${status.code} ${STATUS_CODES[status.code]}\r\nContent-Type: application/json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
   // Node watches over an upgraded connection no more: one that the client does not close is closed here. Read on, as

@@ -75,6 +75,18 @@ export function execCases(bench: Bench): void {
     );
   });
 
+  it('says that there is nothing to run a command in, or to reach', async () => {
+    await bench.run('nothing-runs', { containers: [{ name: 'main', image: '127.0.0.1:1/none:1' }] });
+    await bench.podUntil('nothing-runs', 'waits', ({ status }) =>
+      /Image/.test(status?.containerStatuses?.[0]?.state?.waiting?.reason ?? ''),
+    );
+    const ended = await bench.try(['exec', 'nothing-runs', '--', 'true']);
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toMatch(
+      /container not found|container main of pod nothing-runs does not run: \w*Image/,
+    );
+  });
+
   it('copies files in and out', async () => {
     await bench.run('copied', untilTerm);
     await bench.ready('copied');
