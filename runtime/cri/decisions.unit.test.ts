@@ -128,6 +128,17 @@ test('an event tells that memory ran out where containerd lost the end', () => {
   expect(exits.fill(status)).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
 });
 
+test('an event tells that memory ran out before containerd shows it', () => {
+  const exits = knownExits();
+  const state = cri.ContainerState.CONTAINER_EXITED;
+  const nothing = cri.ContainerStatus.decode(Buffer.alloc(0));
+  const shown = { ...nothing, id: 'c', state, startedAt: 1n, exitCode: 137, reason: 'Error' };
+  const status = decodeContainerStatus(shown, 's');
+  exits.note('c', 137);
+  exits.noteOom('c');
+  expect(exits.fill(status)).toEqual({ ...status, reason: 'OOMKilled' });
+});
+
 test.each([
   [undefined, []],
   ['{}', []],

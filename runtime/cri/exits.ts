@@ -1,5 +1,6 @@
 /**
- * How containers ended, as containerd's events told it. containerd deletes the task of a container that has ended before it
+ * How containers ended, as containerd's events told it. That memory ran out containerd notes only when it has told the end, and
+ * until then an end reads as any other: a reader that was fast must not keep that. And containerd deletes the task of a container that has ended before it
  * notes the exit code, which takes a moment: killed in between, it knows afterwards only that there was an end (255,
  * `Unknown`), and a job that was done reads as failed.
  */
@@ -37,15 +38,14 @@ export function knownExits(): Exits {
     note: (containerId, exitCode) => remember(containerId, { exitCode }),
     noteOom: (containerId) => remember(containerId, { hadOom: true }),
     fill(status) {
-      const { exitCode, hadOom } = knownOf.get(status.id) ?? {};
-      const isLost =
-        status.state === 'CONTAINER_EXITED' &&
-        status.exitCode === lost.exitCode &&
-        status.reason === lost.reason;
-      if (!isLost || exitCode === undefined) return status;
+      if (status.state !== 'CONTAINER_EXITED') return status;
+      const known = knownOf.get(status.id);
+      const isLost = status.exitCode === lost.exitCode && status.reason === lost.reason;
+      const exitCode = isLost ? known?.exitCode : status.exitCode;
+      if (exitCode === undefined) return status;
       // As containerd has it: once memory ran out, that is the reason whatever the exit code.
-      if (hadOom) return { ...status, exitCode, reason: 'OOMKilled' };
-      return { ...status, exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' };
+      if (known?.hadOom) return { ...status, exitCode, reason: 'OOMKilled' };
+      return isLost ? { ...status, exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' } : status;
     },
   };
 }
