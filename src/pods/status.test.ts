@@ -197,6 +197,13 @@ describe('container status', () => {
     expect(condition(result, 'Initialized')?.status).toBe('True');
   });
 
+  it('tells of a container that ran and whose record is gone that it has ended', () => {
+    const actual = testActual([ready], [testContainer('a', 'running')]);
+    const result = status({ actual: testActual([ready]), previous: status({ actual }) });
+    expect(short(only(result).lastState)).toBe('terminated 137 ContainerStatusUnknown');
+    expect(result.phase).toBe('Running');
+  });
+
   it('keeps what was known when the runtime cannot tell', () => {
     const previous = status();
     const result = status({ previous, actual: testActual([ready], [testContainer('a', 'unknown')]) });
@@ -439,7 +446,12 @@ describe('phase', () => {
     phase: string;
   }[] = [
     { name: 'all waiting', apps: [of('a', wait), of('b', wait)], phase: 'Pending' },
-    { name: 'one running, one waiting', apps: [of('a', run), of('b', wait)], phase: 'Running' },
+    { name: 'one running, one waiting', apps: [of('a', run), of('b', wait)], phase: 'Pending' },
+    {
+      name: 'one running, one back in its queue',
+      apps: [of('a', run), of('b', wait, end(1))],
+      phase: 'Running',
+    },
     { name: 'all running', apps: [of('a', run), of('b', run)], phase: 'Running' },
     { name: 'crashed and waiting', apps: [of('a', wait, end(1)), of('b', wait, end(1))], phase: 'Running' },
     { name: 'ended, Always', apps: [of('a', end(0)), of('b', end(0))], phase: 'Running' },

@@ -120,9 +120,15 @@ type Kind = 'init' | 'app' | 'ephemeral';
 /** A container that nothing will run any more has ended, also when nothing is known of its end. */
 function lost(status: ContainerStatus): ContainerStatus {
   if (status.state?.waiting === undefined) return status;
-  const message = 'The container could not be located when the pod was terminated';
-  return { ...status, state: { terminated: { reason: 'ContainerStatusUnknown', message, exitCode: 137 } } };
+  return { ...status, state: { terminated: unlocated('terminated') } };
 }
+
+/** In the kubelet's words. */
+const unlocated = (what: 'deleted' | 'terminated'): NonNullable<ContainerState['terminated']> => ({
+  reason: 'ContainerStatusUnknown',
+  message: `The container could not be located when the pod was ${what}`,
+  exitCode: 137,
+});
 
 type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
@@ -181,7 +187,8 @@ function phaseOfStates(
     return stopped === apps.length && succeeded === stopped ? 'Succeeded' : 'Failed';
   }
   if (initPending > 0 && running === 0 && stopped === 0) return 'Pending';
-  if (waiting > 0) return running > 0 || stopped > 0 ? 'Running' : 'Pending';
+  // Of those some have never started.
+  if (waiting > 0) return 'Pending';
   if (running > 0) return 'Running';
   if (stopped > 0) {
     // Everything ended. Final only once nothing will restart and the pod was taken down.
@@ -212,7 +219,9 @@ function containerStatus(
       return { ...old, ready: kind === 'init' && old.state.terminated.exitCode === 0 };
     }
     state = { waiting: waitingState(waiting ?? defaultWaiting) };
-    const end = old?.state?.terminated ?? old?.lastState?.terminated;
+    const end = old?.state?.running
+      ? unlocated('deleted')
+      : (old?.state?.terminated ?? old?.lastState?.terminated);
     if (end !== undefined) lastState = { terminated: end };
   } else if (isAlive(newest) && newest.startedAtMs > 0) {
     state = { running: { startedAt: time(newest.startedAtMs) } };

@@ -121,6 +121,7 @@ export class TestMachine {
       reportLost: () => void this.done.push('report lost'),
       reportStartGate: () => void this.done.push('report gate'),
       reportWaiting: () => undefined,
+      reportEnd: () => undefined,
       reportResized: () => undefined,
       resize: async () => undefined,
     };

@@ -260,6 +260,7 @@ export class PodWorker {
     this.#publish(next);
     if (next.end !== undefined && record.stop === undefined) {
       record.verdict ??= next.end;
+      deps.effects.reportEnd(record.pod, next.end);
       this.#keeper.stopWithin(podGraceSeconds(record.pod) * 1000);
       return 'again';
     }

@@ -115,6 +115,17 @@ export function startCases(bench: Bench): void {
     });
   });
 
+  it('is pending while one of its containers has not started, whatever the others do', async () => {
+    await bench.run('half', {
+      containers: [main(untilTerm), { name: 'other', image: '127.0.0.1:1/none:1' }],
+    });
+    const pod = await bench.podUntil('half', 'has a container that runs', (found) => {
+      const [runs, waits] = found.status?.containerStatuses ?? [];
+      return runs?.state?.running !== undefined && /Image/.test(waits?.state?.waiting?.reason ?? '');
+    });
+    expect(pod.status?.phase).toBe('Pending');
+  });
+
   it('waits for a config map of its environment', async () => {
     await bench.run('unconfigured', {
       containers: [
@@ -250,6 +261,9 @@ export function endCases(bench: Bench): void {
       reason: 'DeadlineExceeded',
       message: 'Pod was active on the node longer than the specified deadline',
     });
+    await until('its event is there', async () =>
+      (await bench.eventReasons('too-long')).includes('DeadlineExceeded'),
+    );
   });
 
   it('runs its hooks', async () => {

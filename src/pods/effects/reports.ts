@@ -7,6 +7,7 @@ import { VolumeError } from '../../volumes/volume.ts';
 import type { Waiting } from '../actions.ts';
 import { podName, podNamespace, podReference, podUid } from '../identity.ts';
 import { startConditionReason } from '../lifecycle.ts';
+import type { Verdict } from '../pod-record.ts';
 import { resizeCompletedMessage } from '../resize.ts';
 import { messageOf } from './failure.ts';
 
@@ -14,6 +15,8 @@ export interface PodReports {
   reportSyncError(pod: Pod, err: unknown): void;
   reportResized(pod: Pod): void;
   reportLost(pod: Pod, instance: ContainerStatus): void;
+  /** The pod ends by itself. */
+  reportEnd(pod: Pod, verdict: Verdict): void;
   reportStartGate(pod: Pod, waitsFor: string): void;
   reportWaiting(pod: Pod, name: string, waiting: Waiting): void;
 }
@@ -29,6 +32,10 @@ export const podReports = (events: EventRecorder): PodReports => ({
   reportLost: (pod, { metadata: { name }, message, reason }) => {
     const what = `Container ${name} was lost: ${message}`;
     events.event(containerReference(pod, { name }), 'Warning', reason, what);
+  },
+  reportEnd: (pod, { reason, message = '' }) => {
+    // What containers make of themselves they tell.
+    if (reason !== undefined) events.event(podReference(pod), 'Normal', reason, message);
   },
   reportStartGate: (pod, waitsFor) => {
     events.event(podReference(pod), 'Normal', startConditionReason, `The pod ${waitsFor}`);
