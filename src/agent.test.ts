@@ -112,6 +112,25 @@ describe('a static pod that is refused', () => {
   });
 });
 
+describe('a pod of the API that is refused', () => {
+  it('takes no room of those that come with it', async () => {
+    const podOf = (name: string, cpu: string) =>
+      testPod(
+        { containers: [{ name: 'a', image: 'i', resources: { requests: { cpu } } }] },
+        { name, uid: name, annotations: { [configSourceAnnotation]: 'api' } },
+      );
+    const { agent } = await agentOf({
+      workerDeps: () => ({ ...new TestMachine().deps(), kind: 'process' }),
+    });
+    await agent.start(stop.signal);
+    agent.reconcile([podOf('big', '100'), podOf('small', '1')]);
+    await expect.poll(() => agent.worker('small')?.status?.phase).toBe('Running');
+    await expect
+      .poll(() => agent.worker('big')?.status)
+      .toMatchObject({ phase: 'Failed', reason: 'OutOfcpu' });
+  });
+});
+
 describe('a critical pod that needs the room of others', () => {
   const podOf = (name: string, cpu: string, priority: number) =>
     testPod(

@@ -355,6 +355,8 @@ export class Agent {
     const nowMs = this.#o.now();
     this.#workers.adopt({
       ...newRecord(pod, nowMs),
+      // Nothing of it will be here: it takes no room of others, not even until that is told.
+      goal: 'unconfigured',
       verdict: { phase: 'Failed', reason: refusal.reason, message: rejection(refusal) },
       stop: { graceMs: 0, deadlineMs: nowMs },
     });
