@@ -27,6 +27,7 @@ import { KubeconfigError } from './kubeconfig.ts';
 import { keepLease } from './lease.ts';
 import { measuredConnection } from './measured-connection.ts';
 import { MirrorPods } from './mirror-pods.ts';
+import { nodeEvents } from './node-events.ts';
 import { NodeMemory } from './node-memory.ts';
 import { NodeReporter } from './node-reporter.ts';
 import { PodSource } from './pod-source.ts';
@@ -121,6 +122,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     },
     log,
   });
+  const told = nodeEvents(nodeName, events);
   const images = new ImageList(options.runtimes);
   const reporter = new NodeReporter({
     client: urgent,
@@ -130,6 +132,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     local,
     images: () => images.images,
     statusUpdateMs: options.statusUpdateMs,
+    onRebooted: (bootId) => told.rebooted(bootId),
     log,
   });
   const objects = new UsedObjects({ client, local: desired, store, log }, signal);
@@ -158,7 +161,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
       if (!worker.record.ended) pods.set(worker.uid, worker.pod);
     }
     for (const pod of source.snapshot().pods) pods.set(podUid(pod), pod);
-    objects.setPods([...pods.values()].filter((pod) => !isStaticPod(pod)));
+    const ofCluster = [...pods.values()].filter((pod) => !isStaticPod(pod));
+    objects.setPods(ofCluster);
     tokens.keepOnly(new Set(pods.keys()));
   };
 
@@ -203,7 +207,10 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
       });
       reporter.onChange(() => mirrors.wake());
       for (const pod of agent.pods()) statuses.observe(pod);
+      told.started();
+      told.conditions(local.node());
       const ends = [
+        local.onChange(() => told.conditions(local.node())),
         agent.onPodChange(({ type, pod }) => {
           if (type === 'changed') statuses.observe(pod);
           else if (isStaticPod(pod)) statuses.forget(podUid(pod));

@@ -23,6 +23,8 @@ export interface NodeReporterOptions {
   images(): ContainerImage[] | undefined;
   /** How often it is looked whether there is something to tell. */
   statusUpdateMs: number;
+  /** The Node was last told of before this boot of the machine. */
+  onRebooted(bootId: string): void;
   log: Logger;
 }
 
@@ -146,6 +148,8 @@ export class NodeReporter {
       this.#answered(node);
       return;
     }
+    const [before, bootId] = [node, this.#o.local.node()].map(({ status }) => status?.nodeInfo?.bootID ?? '');
+    if (before && bootId && before !== bootId) this.#o.onRebooted(bootId);
     // An existing Node keeps what others set; only what the machine itself says is put right.
     const labels = Object.fromEntries(
       Object.entries(this.#o.local.node().metadata?.labels ?? {}).filter(([name]) => machineLabels.has(name)),

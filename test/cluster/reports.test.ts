@@ -1,7 +1,7 @@
 /** The Node and the statuses of pods, told to an API server that is slow, or restored from an older backup. */
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Node, NodeCondition, ObjectMeta, Pod } from '../../src/api/core.gen.ts';
+import type { Node, NodeCondition, NodeSystemInfo, ObjectMeta, Pod } from '../../src/api/core.gen.ts';
 import { KubeClient } from '../../src/cluster/client.ts';
 import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
 import { keepLease } from '../../src/cluster/lease.ts';
@@ -85,6 +85,7 @@ class Served<T extends Kept> {
 }
 
 function nodeReporter() {
+  const boots: string[] = [];
   const listeners = new Set<() => void>();
   const local = { ready: 'True' };
   const condition = (): NodeCondition => ({ type: 'Ready', status: local.ready });
@@ -101,7 +102,10 @@ function nodeReporter() {
     nodeIps: [],
     config: config as ClusterConfig,
     local: {
-      node: () => ({ metadata: { name: 'n' }, status: { conditions: [condition()] } }),
+      node: () => ({
+        metadata: { name: 'n' },
+        status: { conditions: [condition()], nodeInfo: { bootID: 'this' } as NodeSystemInfo },
+      }),
       onChange: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -109,6 +113,7 @@ function nodeReporter() {
     },
     images: () => undefined,
     statusUpdateMs: hour,
+    onRebooted: (bootId) => boots.push(bootId),
     log,
   });
   const change = (ready: string) => {
@@ -116,7 +121,7 @@ function nodeReporter() {
     for (const listener of listeners) listener();
   };
   running = reporter.run(ending.signal);
-  return { reporter, change };
+  return { reporter, change, boots };
 }
 
 const readyIn = ({ status }: Node): string | undefined => status?.conditions?.[0]?.status;
@@ -139,6 +144,19 @@ describe('the Node', () => {
     change('Unknown');
     held.resolve();
     await until('the change is told', () => readyIn(served.object) === 'Unknown');
+  });
+
+  it.each([
+    ['another', ['this']],
+    ['this', []],
+  ])('was last told of in the boot %s', async (bootID, rebooted) => {
+    const served = new Served<Node>(
+      '/api/v1/nodes',
+      stored('1', { status: { nodeInfo: { bootID } as NodeSystemInfo } }),
+    );
+    const { boots } = nodeReporter();
+    await until('it was told', () => readyIn(served.object) === 'True');
+    expect(boots).toEqual(rebooted);
   });
 
   it('is not told of each flap', async () => {

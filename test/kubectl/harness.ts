@@ -144,6 +144,14 @@ export class Bench {
     return [...new Set(items.map(({ reason }) => reason ?? ''))].sort();
   }
 
+  async nodeEventReasons(): Promise<string[]> {
+    const about = `involvedObject.kind=Node,involvedObject.name=${this.node.name}`;
+    const { items } = await this.get<{ items: Event[] }>('events', '-n=default', `--field-selector=${about}`);
+    // Of the kubelet alone: who else watches nodes does so later.
+    const own = items.filter(({ source }) => source?.component === 'kubelet');
+    return [...new Set(own.map(({ reason }) => reason ?? ''))].sort();
+  }
+
   isGone(name: string): Promise<unknown> {
     const gone = async () => (await this.kubectl('get', 'pod', name, '--ignore-not-found')) === '';
     return until(`pod ${name} is gone`, gone, 60_000);

@@ -51,6 +51,19 @@ export function shapeCases({ roslet, go }: Benches): void {
     expect(headings(theirs)).toContain('Allocated resources > ephemeral-storage');
   });
 
+  it('the Node has the events that tell how it is', async () => {
+    const told = (bench: Bench) =>
+      until('all are told', async () => {
+        const reasons = await bench.nodeEventReasons();
+        return reasons.includes('NodeReady') && reasons;
+      });
+    const [ours, theirs] = await both(told);
+    // roslet has nothing against cgroup v1, and limits what pods have together without a word.
+    expect(
+      missing(theirs, ours).filter((reason) => !/^(CgroupV1|NodeAllocatableEnforced)$/.test(reason)),
+    ).toEqual([]);
+  });
+
   it('the Node has every field', async () => {
     const [ours, theirs] = await both((bench) => bench.get('node', bench.node.name));
     expect(missing(paths(theirs), paths(ours))).toEqual([]);
