@@ -92,7 +92,7 @@ const PodSpec: Table<core.PodSpec> = {
   resources: refused('resources of the whole pod are not supported yet: give them to its containers'),
   restartPolicy: yes,
   runtimeClassName: noted(
-    'host-process runs the pod as processes of the host; others are handlers of the runtime',
+    'host-process runs the pod as processes of the host; others are handlers of the runtime, in a cluster those that its RuntimeClasses name',
   ),
   schedulerName: scheduler,
   schedulingGates: inCluster(refused(`nothing would ever open the gates: ${needsControlPlane}`)),

@@ -33,6 +33,7 @@ import { NodeReporter } from './node-reporter.ts';
 import { PodSource } from './pod-source.ts';
 import { rateLimit } from './rate-limit.ts';
 import { reviews } from './reviews.ts';
+import { RuntimeClasses } from './runtime-classes.ts';
 import { Services } from './services.ts';
 import { servingCertificate } from './serving-certificate.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -66,6 +67,10 @@ export interface Cluster extends ClusterPort {
   /** Its labels and taints as the API server last had them, perhaps in an earlier life of the agent. */
   lastNode(): Node | undefined;
   onNodeChange(listener: () => void): void;
+  /** The handler that the pod's class stands for. */
+  handlerOf(pod: Pod): string;
+  /** Whether that is known. */
+  isHandlerKnown(pod: Pod): boolean;
   /** Whether it is known what pods the cluster wants here. */
   isRead(): boolean;
   /** Nothing of the pod runs on this machine any more: its object may go. */
@@ -139,6 +144,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
   const onRenewed = (uid: string) => agent?.worker(uid)?.retry();
   const tokens = new ServiceAccountTokens({ client, store, onRenewed, now, log }, signal);
   const services = new Services({ client, store, log });
+  const onKnown = () => agent?.nodeChanged();
+  const classes = new RuntimeClasses({ client, store, onKnown, log }, signal);
   const statuses = new StatusWriter({ client, source, metrics, log }, signal);
   const eventWriter = new EventWriter(urgent, log);
   const mirrors = new MirrorPods({
@@ -152,7 +159,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
   reporter.onChange(() => {
     if (reporter.node !== undefined) memory.note(reporter.node);
   });
-  await Promise.all([objects.load(), tokens.load(), services.load(), memory.load()]);
+  await Promise.all([objects.load(), tokens.load(), services.load(), memory.load(), classes.load()]);
 
   /** What pods of the cluster need, those of an earlier life of the agent included. */
   const notePods = () => {
@@ -163,6 +170,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     for (const pod of source.snapshot().pods) pods.set(podUid(pod), pod);
     const ofCluster = [...pods.values()].filter((pod) => !isStaticPod(pod));
     objects.setPods(ofCluster);
+    classes.setPods(ofCluster);
     tokens.keepOnly(new Set(pods.keys()));
   };
 
@@ -172,6 +180,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     node: () => reporter.node,
     lastNode: () => reporter.node ?? memory.node,
     onNodeChange: (listener) => reporter.onChange(listener),
+    handlerOf: (pod) => classes.handlerOf(pod),
+    isHandlerKnown: (pod) => classes.isKnown(pod),
     isRead: () => source.isRead,
     finalize: (uid) => statuses.finalize(uid),
     async deletePod(pod, signal) {

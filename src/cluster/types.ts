@@ -37,6 +37,12 @@ export interface PersistentVolume {
   >;
 }
 
+/** node.k8s.io/v1 */
+export interface RuntimeClass {
+  metadata?: ObjectMeta;
+  handler: string;
+}
+
 export interface Service {
   metadata?: ObjectMeta;
   spec?: { clusterIP?: string; ports?: ServicePort[] };

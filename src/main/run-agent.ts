@@ -106,6 +106,7 @@ export async function runAgent(
     signal,
   );
   const podObjects = cluster?.objects ?? desired;
+  const handlerOf = (pod: Pod) => cluster?.handlerOf(pod) ?? pod.spec?.runtimeClassName ?? '';
 
   const resources = await detectResourceContext({
     cpuCfsQuota: config.cpuCfsQuota,
@@ -183,6 +184,7 @@ export async function runAgent(
     qosClass,
     workerDeps: workerDeps(config, {
       runtimes,
+      handlerOf,
       health,
       node,
       hostIps,
@@ -207,7 +209,8 @@ export async function runAgent(
         ...toAmounts(extendedOf(cluster?.lastNode()?.status?.allocatable)),
         ...node.allocatable(),
       },
-      runtimeClasses: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
+      handlerOf,
+      runtimeHandlers: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,
@@ -220,7 +223,7 @@ export async function runAgent(
       (health.isKnown() || isRuntimeKnown(pod)) &&
       (!isClusterPod(pod) ||
         cluster === undefined ||
-        (isFinal ? cluster.node() : cluster.lastNode()) !== undefined),
+        (cluster.isHandlerKnown(pod) && (isFinal ? cluster.node() : cluster.lastNode()) !== undefined)),
     finalize: async (uid) => {
       cluster?.finalize(uid);
       await objects.finalizeDeletion(uid);

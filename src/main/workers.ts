@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { AgentOptions } from '../agent.ts';
+import type { Pod } from '../api/core.gen.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { EventLog } from '../events/recorder.ts';
@@ -30,6 +31,8 @@ import type { VolumeManager } from '../volumes/manager.ts';
 
 export interface WorkerParts {
   runtimes: RuntimeSet;
+  /** That the pod's runtimeClassName stands for. */
+  handlerOf(pod: Pod): string;
   health: RuntimeHealth;
   node: NodeMonitor;
   hostIps(): string[];
@@ -98,7 +101,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
   const { cgroups, resources } = o;
 
   return (pod, recorded) => {
-    const { runtime, kind, handler } = runtimes.forPod(pod, recorded);
+    const { runtime, kind, handler } = runtimes.forHandler(o.handlerOf(pod), recorded);
     return {
       kind,
       runtime,

@@ -27,8 +27,10 @@ export interface NodeAdmissionContext {
   taints: readonly Taint[];
   /** Allocatable, `pods` and extended resources included. */
   allocatable: ResourceAmounts;
-  /** Accepted values of runtimeClassName. */
-  runtimeClasses: readonly string[];
+  /** Handlers that there are. */
+  runtimeHandlers: readonly string[];
+  /** The one that the pod's runtimeClassName stands for. */
+  handlerOf(pod: Pod): string;
   allowedUnsafeSysctls: readonly string[];
   /** Node conditions that are true now: MemoryPressure, DiskPressure, PIDPressure. */
   pressures: readonly string[];
@@ -143,11 +145,13 @@ function checkRuntimeClass(
   node: NodeAdmissionContext,
 ): Refusal | undefined {
   const name = pod.spec?.runtimeClassName ?? '';
-  if (name === '' || node.runtimeClasses.includes(name)) return undefined;
-  const known = node.runtimeClasses.filter((known) => known !== '').join(', ');
+  const handler = node.handlerOf(pod);
+  if (name === '' || node.runtimeHandlers.includes(handler)) return undefined;
+  const known = node.runtimeHandlers.filter((known) => known !== '').join(', ');
+  const what = handler === name ? 'not found' : `needs the handler ${handler}`;
   return {
     reason: 'RuntimeClassNotSupported',
-    message: `RuntimeClass "${name}" not found; this node has ${known === '' ? 'none' : known}`,
+    message: `RuntimeClass "${name}" ${what}; this node has ${known === '' ? 'none' : known}`,
   };
 }
 

@@ -1,7 +1,6 @@
-/** Which runtime runs a pod: by `runtimeClassName`, else the node's default. */
+/** Which runtime runs a pod: by the handler of its `runtimeClassName`, else the node's default. */
 
 import type { Runtime } from '../../runtime/runtime.ts';
-import type { Pod } from '../api/core.gen.ts';
 import { hostProcessRuntimeClass } from './identity.ts';
 
 export type RuntimeKind = 'process' | 'cri';
@@ -39,11 +38,11 @@ export class RuntimeSet {
   }
 
   /**
+   * @param name of the handler
    * @param recorded where the pod is already: it stays there, also when the node's default is another now
    * @throws RuntimeClassError when the node has no such runtime.
    */
-  forPod(pod: Pod, recorded?: RuntimeKind): RuntimeChoice {
-    const name = pod.spec?.runtimeClassName ?? '';
+  forHandler(name: string, recorded?: RuntimeKind): RuntimeChoice {
     const byClass =
       name === hostProcessRuntimeClass ? 'process' : name === '' ? this.#options.default : 'cri';
     const wantsProcess = (recorded ?? byClass) === 'process';

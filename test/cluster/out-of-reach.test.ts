@@ -2,15 +2,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Pod } from '../../src/api/core.gen.ts';
 import { KubeClient } from '../../src/cluster/client.ts';
 import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
+import { RuntimeClasses } from '../../src/cluster/runtime-classes.ts';
 import { Services } from '../../src/cluster/services.ts';
 import { ServiceAccountTokens } from '../../src/cluster/tokens.ts';
 import { UsedObjects } from '../../src/cluster/used-objects.ts';
 import { silentLogger } from '../../src/log.ts';
 import { DesiredState } from '../../src/sources/desired.ts';
+import { configSourceAnnotation } from '../../src/sources/source.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { until } from '../agent.ts';
 import { type Answer, json, ScriptedApi } from './api-script.ts';
@@ -49,6 +51,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
+const heavyPath = '/apis/node.k8s.io/v1/runtimeclasses/heavy';
 const silence: Answer = () => undefined;
 
 const pod: Pod = {
@@ -129,6 +132,72 @@ it('a renewal is tried until it works, and ends with the pod', async () => {
   api.answer = issue('third', clock.nowMs + hour);
   await expect(of.token(pod, { path: 'token' }, soon())).resolves.toBe('third');
   expect(renewed).toHaveLength(1);
+});
+
+describe('the class of a pod', () => {
+  const classed = (uid: string, annotations = {}): Pod => ({
+    metadata: { name: uid, uid, annotations: { [configSourceAnnotation]: 'api', ...annotations } },
+    spec: { containers: [], runtimeClassName: 'heavy' },
+  });
+  const heavy =
+    (handler: string): Answer =>
+    (_, response) =>
+      json(response, 200, { handler });
+  async function classes() {
+    let known = 0;
+    const onKnown = () => (known += 1);
+    const made = new RuntimeClasses({ client, store, onKnown, log }, ending.signal);
+    await made.load();
+    const answered = (times: number) => until('it is answered', () => known === times);
+    return { made, answered };
+  }
+
+  it('stands for a handler, asked for with each pod, and known to the next agent', async () => {
+    const { made, answered } = await classes();
+    api.answer = heavy('kata');
+    made.setPods([classed('a')]);
+    expect(made.isKnown(classed('a'))).toBe(false);
+    await answered(1);
+    expect(made.isKnown(classed('a'))).toBe(true);
+    expect(made.handlerOf(classed('a'))).toBe('kata');
+    api.answer = heavy('gvisor');
+    made.setPods([classed('a'), classed('b')]);
+    await answered(2);
+    expect(made.handlerOf(classed('b'))).toBe('gvisor');
+    expect(api.asked.map(({ path }) => path)).toEqual([heavyPath, heavyPath]);
+    await Promise.all(puts);
+
+    const next = await classes();
+    expect(next.made.handlerOf(classed('b'))).toBe('gvisor');
+    api.answer = (_, response) => json(response, 503, {});
+    next.made.setPods([classed('b')]);
+    await next.answered(1);
+    expect(next.made.isKnown(classed('b'))).toBe(true);
+  });
+
+  it('is waited for until the API server answers, unless the pod goes', async () => {
+    const { made, answered } = await classes();
+    api.answer = (_, response) => json(response, 503, {});
+    made.setPods([classed('a'), classed('b')]);
+    await until('it is asked again', () => api.asked.length >= 4);
+    expect(made.isKnown(classed('a'))).toBe(false);
+    made.setPods([classed('a')]);
+    api.answer = heavy('kata');
+    await answered(1);
+    expect([made.isKnown(classed('a')), made.isKnown(classed('b'))]).toEqual([true, false]);
+  });
+
+  it('is a handler itself where the cluster has none of the name, and in a manifest', async () => {
+    const { made, answered } = await classes();
+    api.answer = (_, response) => json(response, 404, {});
+    made.setPods([classed('a')]);
+    await answered(1);
+    expect(made.handlerOf(classed('a'))).toBe('heavy');
+    api.answer = heavy('kata');
+    made.setPods([classed('b')]);
+    await answered(2);
+    expect(made.handlerOf(classed('static', { [configSourceAnnotation]: 'file' }))).toBe('heavy');
+  });
 });
 
 it('copies of config maps are waited for once, not at each start', async () => {

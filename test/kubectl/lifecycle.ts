@@ -27,6 +27,21 @@ export function startCases(bench: Bench): void {
     });
   });
 
+  it('runs in the runtime that its class stands for, with what that costs', async () => {
+    const name = `class-of-${bench.kind}`;
+    const runtimeClass = {
+      apiVersion: 'node.k8s.io/v1',
+      kind: 'RuntimeClass',
+      metadata: { name },
+      handler: 'other',
+      overhead: { podFixed: { cpu: '10m', memory: '8Mi' } },
+    };
+    await bench.try(['create', '-f', '-'], JSON.stringify(runtimeClass));
+    await bench.run('classed', { runtimeClassName: name, containers: [main(untilTerm)] });
+    const { spec } = await bench.ready('classed');
+    expect(spec?.overhead).toEqual(runtimeClass.overhead.podFixed);
+  });
+
   it('runs init containers in order, then sidecars, then the others', async () => {
     const say = (name: string, more = '') => `echo ${name} >>/out/log; ${more}`;
     const out = { volumeMounts: [{ name: 'out', mountPath: '/out' }] };
