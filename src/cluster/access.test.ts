@@ -22,27 +22,43 @@ const pair = () => {
 };
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-it('shows the certificate that was issued last, and that of the kubeconfig where the other is damaged', async () => {
-  const written = pair();
+async function writeKubeconfig({ cert, key }: ReturnType<typeof pair>): Promise<string> {
   const kubeconfig = join(dir, 'kubeconfig');
   await writeFile(
     kubeconfig,
     `current-context: c
 contexts: [{name: c, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
-users: [{name: u, user: {client-certificate-data: ${base64(written.cert)}, client-key-data: ${base64(written.key)}}}]
+users: [{name: u, user: {client-certificate-data: ${base64(cert)}, client-key-data: ${base64(key)}}}]
 `,
   );
-  const access = await openAccess({
-    config: { kubeconfig, bootstrapKubeconfig: undefined, rotateCertificates: true },
+  return kubeconfig;
+}
+
+const accessBy = (kubeconfig: string, bootstrapKubeconfig: string | undefined, nowMs: number) =>
+  openAccess({
+    config: { kubeconfig, bootstrapKubeconfig, rotateCertificates: true },
     certDir: dir,
     nodeName: 'n',
     userAgent: 'test',
     onExpiry: () => undefined,
     onFailure: () => undefined,
-    nowMs: () => 1,
+    nowMs: () => nowMs,
     log: silentLogger(),
   });
+
+it('needs no bootstrap kubeconfig where the node has joined: kubeadm has taken it away', async () => {
+  const written = pair();
+  const kubeconfig = await writeKubeconfig(written);
+  const gone = join(dir, 'bootstrap');
+  const access = await accessBy(kubeconfig, gone, 1);
+  expect(await access.credentials()).toEqual(written);
+  await expect(accessBy(kubeconfig, gone, 3600_001)).rejects.toThrow(/bootstrap cannot be read: ENOENT/);
+});
+
+it('shows the certificate that was issued last, and that of the kubeconfig where the other is damaged', async () => {
+  const written = pair();
+  const access = await accessBy(await writeKubeconfig(written), undefined, 1);
   const issued = pair();
   await pairStore(dir, 'kubelet-client').add(issued, 0);
   expect((await access.credentials()).key?.trim()).toBe(issued.key.trim());

@@ -37,10 +37,10 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
   const { config, nowMs, log } = options;
   const { kubeconfig, bootstrapKubeconfig, rotateCertificates } = config;
   const store = pairStore(options.certDir, 'kubelet-client');
-  const bootstrap = bootstrapKubeconfig === undefined ? undefined : await readKubeconfig(bootstrapKubeconfig);
-  const isBootstrapped = bootstrap !== undefined && !(await isUsable(kubeconfig, nowMs()));
+  const isBootstrapped = bootstrapKubeconfig !== undefined && !(await isUsable(kubeconfig, nowMs()));
   if (isBootstrapped) {
     log.info({ kubeconfig, bootstrapKubeconfig }, 'asking for a client certificate to join the cluster');
+    const bootstrap = await readKubeconfig(bootstrapKubeconfig);
     await writeKubeconfig(kubeconfig, bootstrap, await bootstrap.credentials(), store);
   }
   const access = await readKubeconfig(kubeconfig);
@@ -55,7 +55,8 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
 
   async function issue(request: string, signal: AbortSignal): Promise<string> {
     const isHeld = holds(await own.credentials().catch(() => ({})), nowMs());
-    const client = new KubeClient(isHeld ? own : (bootstrap ?? own), options.userAgent);
+    const asker = isHeld ? own : ((await bootstrapAccess(bootstrapKubeconfig, log)) ?? own);
+    const client = new KubeClient(asker, options.userAgent);
     try {
       return await issueCertificate(client, 'kubernetes.io/kube-apiserver-client-kubelet', request, signal);
     } finally {
@@ -100,6 +101,18 @@ async function lastIssued(store: PairStore, log: Logger): Promise<CertificatePai
     if (!(err instanceof CertificateError)) throw err;
     // Told aloud by who replaces it.
     log.debug({ err }, 'the last certificate cannot be used');
+    return undefined;
+  }
+}
+
+/** kubeadm takes the file away once the node has joined. */
+async function bootstrapAccess(path: string | undefined, log: Logger): Promise<ClusterAccess | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readKubeconfig(path);
+  } catch (err) {
+    if (!(err instanceof KubeconfigError)) throw err;
+    log.warn({ err }, 'there are no credentials to join the cluster anew');
     return undefined;
   }
 }

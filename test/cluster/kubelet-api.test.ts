@@ -131,6 +131,8 @@ describe('joining', () => {
     const before = (await certificate('kubelet-client')).serialNumber;
     await agent.stop();
     await plane.kubectl('delete', 'clusterrolebinding', 'join', 'approve');
+    // As kubeadm does.
+    await rm(join(plane.dir, 'bootstrap.kubeconfig'));
     await agent.start();
     await until('it is served', async () => (await read('/healthz')).code !== undefined);
     expect((await certificate('kubelet-client')).serialNumber).toBe(before);
