@@ -217,8 +217,6 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
       });
       reporter.onChange(() => mirrors.wake());
       for (const pod of agent.pods()) statuses.observe(pod);
-      told.started();
-      told.conditions(local.node());
       const ends = [
         local.onChange(() => told.conditions(local.node())),
         agent.onPodChange(({ type, pod }) => {
@@ -228,6 +226,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
         }),
         events.watch((event) => eventWriter.add(event)),
       ];
+      told.started();
+      told.conditions(local.node());
       await Promise.all([
         access.keepCertificate(signal),
         source.run(signal),
