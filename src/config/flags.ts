@@ -79,6 +79,26 @@ export const laterFlags: Readonly<Record<string, FieldKind>> = {
   'minimum-container-ttl-duration': 'duration',
   'pod-infra-container-image': 'string',
   'runtime-cgroups': 'string',
+  // Of the library that the kubelet measures with.
+  'application-metrics-count-limit': 'int',
+  'boot-id-file': 'string',
+  'container-hints': 'string',
+  containerd: 'string',
+  'containerd-namespace': 'string',
+  'enable-load-reader': 'bool',
+  'event-storage-age-limit': 'string',
+  'event-storage-event-limit': 'string',
+  'global-housekeeping-interval': 'duration',
+  'housekeeping-interval': 'duration',
+  'log-cadvisor-usage': 'bool',
+  'machine-id-file': 'string',
+  'storage-driver-buffer-duration': 'duration',
+  'storage-driver-db': 'string',
+  'storage-driver-host': 'string',
+  'storage-driver-password': 'string',
+  'storage-driver-secure': 'bool',
+  'storage-driver-table': 'string',
+  'storage-driver-user': 'string',
 };
 
 const fieldsByFlag: ReadonlyMap<string, string> = new Map(
