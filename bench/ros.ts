@@ -23,7 +23,7 @@ import { median, memoryMb } from './process.ts';
 import { type BeatRecord, openTransport, type WatchReport, type WriteReport, wallMs } from './ros-peers.ts';
 
 const { values: options } = parseArgs({
-  options: { minutes: { type: 'string', default: '1' } },
+  options: { minutes: { type: 'string', default: quick ? '1' : '10' } },
   strict: false,
 });
 const rounds = quick ? 3 : 15;
@@ -82,7 +82,12 @@ async function heartbeats(load: string): Promise<void> {
   const transport = openTransport(domainId);
   const decided: number[] = [];
   const told: number[] = [];
-  const seen: number[] = [];
+  const stages: [what: string, ms: number[]][] = [
+    ['seen by a peer', []],
+    ['written by the agent', []],
+    ["in the peer's middleware from then", []],
+    ["in the peer's program from then", []],
+  ];
   let early = 0;
   try {
     await agent.start();
@@ -106,8 +111,11 @@ async function heartbeats(load: string): Promise<void> {
           told.push(record.endMs - lastMs);
         }
         const readyAtMs = resultAt(agent, name, 'readiness', 'success');
-        const seenMs = statuses.get(name)?.seenReadyMs();
-        if (readyAtMs !== undefined && seenMs !== undefined) seen.push(seenMs - readyAtMs);
+        const ready = statuses.get(name)?.ready();
+        if (readyAtMs === undefined || ready === undefined) continue;
+        const { readMs, receivedMs, writtenMs } = ready;
+        const took = [readMs - readyAtMs, writtenMs - readyAtMs, receivedMs - writtenMs, readMs - receivedMs];
+        for (const [index, ms] of took.entries()) stages[index]![1].push(ms);
       }
       for (const name of names) {
         statuses.get(name)?.close();
@@ -121,7 +129,7 @@ async function heartbeats(load: string): Promise<void> {
   }
   note(`last beat to kill decided, deadline ${deadlineMs} ms, ${load}, ms`, summary(decided));
   note(`last beat to SIGTERM in the process, ${load}, ms`, summary(told));
-  note(`change of readiness to topic seen by a peer, ${load}, ms`, summary(seen));
+  for (const [what, ms] of stages) note(`change of readiness to topic ${what}, ${load}, ms`, summary(ms, 1));
   note(`killed before it fell silent, ${load}`, `${early} of ${rounds * atOnce}`);
 }
 
@@ -144,14 +152,25 @@ function resultAt(agent: TestAgent, name: string, probe: string, result: string)
   return undefined;
 }
 
-/** When the peer first had the pod's status with `ready`. */
-function readiness(node: RosNode, name: string): { seenReadyMs(): number | undefined; close(): void } {
-  let seenMs: number | undefined;
+/** Of the wall clock: when the status with `ready` was written, came to the peer's middleware and to its program. */
+interface ReadyTimes {
+  writtenMs: number;
+  receivedMs: number;
+  readMs: number;
+}
+
+function readiness(node: RosNode, name: string): { ready(): ReadyTimes | undefined; close(): void } {
+  let times: ReadyTimes | undefined;
   const topic = `/bench/pods/default/${name}_robot/status`;
-  const subscription = node.createSubscription(topic, PodStatus, latchedQos, ({ ready }) => {
-    if (ready) seenMs ??= wallMs();
+  const subscription = node.createSubscription(topic, PodStatus, latchedQos, ({ ready }, info) => {
+    if (!ready) return;
+    times ??= {
+      writtenMs: info.sourceTimeMs,
+      receivedMs: performance.timeOrigin + info.receivedMs,
+      readMs: wallMs(),
+    };
   });
-  return { seenReadyMs: () => seenMs, close: () => subscription.close() };
+  return { ready: () => times, close: () => subscription.close() };
 }
 
 function podManifest(agent: TestAgent, name: string): string {
@@ -234,8 +253,8 @@ function memory(pid: number): string {
 }
 
 /** `median (longest)` */
-function summary(values: number[]): string {
-  return `${Math.round(median(values))} (up to ${Math.round(Math.max(...values))})`;
+function summary(values: number[], digits = 0): string {
+  return `${median(values).toFixed(digits)} (up to ${Math.max(...values).toFixed(digits)})`;
 }
 
 function print(): void {
