@@ -6,6 +6,7 @@ import type {
   LogAnswer,
   LogLine,
   PodProbe,
+  PodState,
   PodUsage,
 } from '../ros/agent-port.ts';
 import type { Agent } from './agent.ts';
@@ -70,24 +71,31 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
     signal: o.signal,
   });
 
+  const lifecycleOf = (uid: string, pod: Pod): PodState | undefined => {
+    const state = o.transitions.state(uid);
+    const lifecycle = o.agent.worker(uid)?.lifecycle;
+    if (state !== undefined && lifecycle !== undefined) {
+      return {
+        state,
+        hasFailed: pod.status?.phase === 'Failed' && !lifecycle.isUnwanted,
+        isHeldBack: lifecycle.goal !== 'active',
+        waitsFor: lifecycle.waitsFor,
+        ...(lifecycle.problem === undefined ? {} : { problem: lifecycle.problem }),
+      };
+    }
+    // Nobody looks after it until others have made room for it.
+    const waiting = [...o.agent.waitingForRoom()].find((each) => podUid(each.pod) === uid);
+    if (waiting === undefined) return undefined;
+    const { waitsFor } = waiting;
+    return { state: 'unconfigured', hasFailed: false, isHeldBack: false, waitsFor };
+  };
   const bridged = (pod: Pod, probes: readonly ProbeSummary[]): BridgedPod => {
     const uid = podUid(pod);
     const worker = o.agent.worker(uid);
-    const state = o.transitions.state(uid);
-    const lifecycle = worker?.lifecycle;
+    const lifecycle = lifecycleOf(uid, pod);
     return {
       pod,
-      ...(lifecycle === undefined || state === undefined
-        ? {}
-        : {
-            lifecycle: {
-              state,
-              hasFailed: pod.status?.phase === 'Failed' && !lifecycle.isUnwanted,
-              isHeldBack: lifecycle.goal !== 'active',
-              waitsFor: lifecycle.waitsFor,
-              ...(lifecycle.problem === undefined ? {} : { problem: lifecycle.problem }),
-            },
-          }),
+      ...(lifecycle === undefined ? {} : { lifecycle }),
       runtime: worker?.runtime.name ?? '',
       usage: usages.get(uid) ?? {},
       probes: probes.filter((probe) => podUid(probe.pod) === uid).map(bridgedProbe),

@@ -3,7 +3,7 @@
  * The participants of the test find each other on the machine itself, under a tag of their own.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cycloneTransport } from '../../ros/cyclone/index.ts';
@@ -526,6 +526,35 @@ describe('start order', () => {
     planner.createService('/plan', GetState, () => ({ current_state: { id: 1, label: '' } }));
     await agent.ready('a');
   });
+});
+
+it('a critical pod says what it waits for while others make room for it', async () => {
+  await agent.configure('maxPods: 1', ros('all'));
+  await agent.start();
+  // It goes when it is told by the test, or is killed in the end.
+  const stubborn = `trap : TERM; while ! test -e ${join(agent.dir, 'go')}; do sleep 0.1; done`;
+  await apply(manifest('other', stubborn).replace('PeriodSeconds: 1', 'PeriodSeconds: 600'));
+  await agent.ready('other');
+  await agent.apply('critical.yaml', manifest('critical', sleeping));
+  const statuses = heard(`${podNode('critical_robot')}/status`, PodStatus);
+  const diagnostics = heard('/diagnostics', DiagnosticArray, volatile);
+  const events = heard(`${podNode('critical_robot')}/transition_event`, TransitionEvent, volatile);
+  const waiting = await until('it waits', async () => statuses.find(({ waits_for }) => waits_for.length > 0));
+  expect(waiting).toMatchObject({
+    waits_for: ['pod/default/other finalized (it is to make room)'],
+    reason: 'WaitingForPreemption',
+    lifecycle_state: { label: 'unconfigured' },
+  });
+  expect(await stateOf('critical_robot')).toBe('unconfigured');
+  const shown = await until('its diagnostics', async () =>
+    diagnostics.at(-1)?.status.find(({ name }) => name.endsWith('/critical-robot')),
+  );
+  expect(shown.message).toBe('waits for pod/default/other finalized (it is to make room)');
+  await published(`${podNode('critical_robot')}/transition_event`);
+  await writeFile(join(agent.dir, 'go'), '');
+  await agent.ready('critical');
+  await until('it does not wait any more', async () => statuses.at(-1)?.waits_for.length === 0);
+  await until('its last step', async () => steps(events).at(-1) === 'transition_success active');
 });
 
 describe('an agent without a way onto the graph', () => {
