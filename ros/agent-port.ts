@@ -87,6 +87,8 @@ export interface BridgeAgent {
   /** Oldest first. */
   events(): Event[];
   onEvent(listener: (event: Event) => void): () => void;
+  /** Tells people of something about a pod that is not as they want it. */
+  warn(pod: Pod, reason: string, message: string): void;
   /** Resolves when the pod is there, or will not get there. */
   changeLifecycle(pod: Pod, transition: LifecycleTransition): Promise<Answer>;
   apply(manifest: string, isDryRun: boolean): Promise<Answer & { objects: AppliedObject[] }>;

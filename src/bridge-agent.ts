@@ -22,7 +22,7 @@ import type { EventLog } from './events/recorder.ts';
 import type { Logger } from './log.ts';
 import { podLogs } from './logs/pod-logs.ts';
 import { readLog } from './logs/read.ts';
-import { podUid } from './pods/identity.ts';
+import { podReference, podUid } from './pods/identity.ts';
 import type { Transitions } from './pods/transitions.ts';
 import type { ProbeSummary } from './probes/manager.ts';
 import { probeSubject } from './probes/subject.ts';
@@ -176,6 +176,7 @@ export function bridgeAgent(o: BridgeAgentOptions): BridgeAgent {
     },
     events: () => o.events.list(),
     onEvent: (listener) => o.events.watch(listener),
+    warn: (pod, reason, message) => o.events.event(podReference(pod), 'Warning', reason, message),
     changeLifecycle: (pod, transition) => o.transitions.change(pod, transition, o.signal),
 
     async apply(manifest, isDryRun) {

@@ -41,26 +41,32 @@ export class PodNode {
     this.#state = state;
     this.name = fullName({ name, namespace });
     const node = transport.createNode(name, namespace);
-    const own = (topic: string) => `${namespace}/${name}/${topic}`;
     this.#node = node;
-    this.#status = node.createPublisher(own('status'), PodStatus, latchedQos);
-    this.#events = node.createPublisher(own('transition_event'), TransitionEvent, defaultQos);
-    node.createService(own('get_state'), GetState, () => ({ current_state: stateMessage(this.#state) }));
-    node.createService(own('get_available_states'), GetAvailableStates, () => ({
-      available_states: allStates(),
-    }));
-    node.createService(own('get_available_transitions'), GetAvailableTransitions, () => ({
-      available_transitions: transitionsFrom(this.#state),
-    }));
-    node.createService(own('get_transition_graph'), GetAvailableTransitions, () => ({
-      available_transitions: allTransitions(),
-    }));
-    node.createService(own('change_state'), ChangeState, async ({ transition }) => {
-      const asked = requested(this.#state, transition);
-      // Its refusal has no field for a reason: the agent's event and log have it.
-      return { success: asked !== undefined && (await change(asked)).success };
-    });
-    serveParameters(node, `${namespace}/${name}`, {}, "read-only: change the pod's manifest");
+    const own = (topic: string) => `${namespace}/${name}/${topic}`;
+    try {
+      this.#status = node.createPublisher(own('status'), PodStatus, latchedQos);
+      this.#events = node.createPublisher(own('transition_event'), TransitionEvent, defaultQos);
+      node.createService(own('get_state'), GetState, () => ({ current_state: stateMessage(this.#state) }));
+      node.createService(own('get_available_states'), GetAvailableStates, () => ({
+        available_states: allStates(),
+      }));
+      node.createService(own('get_available_transitions'), GetAvailableTransitions, () => ({
+        available_transitions: transitionsFrom(this.#state),
+      }));
+      node.createService(own('get_transition_graph'), GetAvailableTransitions, () => ({
+        available_transitions: allTransitions(),
+      }));
+      node.createService(own('change_state'), ChangeState, async ({ transition }) => {
+        const asked = requested(this.#state, transition);
+        // Its refusal has no field for a reason: the agent's event and log have it.
+        return { success: asked !== undefined && (await change(asked)).success };
+      });
+      serveParameters(node, `${namespace}/${name}`, {}, "read-only: change the pod's manifest");
+    } catch (err) {
+      // Half a node would only take room.
+      node.close();
+      throw err;
+    }
   }
 
   publish(status: PodStatus): void {

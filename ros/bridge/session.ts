@@ -8,15 +8,14 @@ import type { BridgeAgent, BridgedPod, PodLogLine } from '../agent-port.ts';
 import { DiagnosticArray } from '../messages/gen/diagnostic_msgs.ts';
 import { Log } from '../messages/gen/rcl_interfaces.ts';
 import { Event, NodeStatus, type PodStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
+import { Paced } from '../paced.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
-import { type Access, refusal } from './access.ts';
+import type { Access } from './access.ts';
 import { serveAgent } from './agent-node.ts';
 import { diagnosticsMessage } from './diagnostics.ts';
-import { fullName, type PodNodeName, podNodeNames } from './names.ts';
 import { nodeStatusMessage } from './node-status.ts';
-import { Paced } from './paced.ts';
 import { serveParameters } from './parameters.ts';
-import { PodNode } from './pod-node.ts';
+import { PodNodes } from './pod-nodes.ts';
 import { podLogLine } from './pod-rosout.ts';
 import { eventMessage, podStatusMessage } from './pod-status.ts';
 import { defaultQos, eventsQos, latchedQos, rosoutQos } from './qos.ts';
@@ -39,9 +38,6 @@ const restMs = 5;
 /** How often the CPUs in use are measured and told. */
 const machinePeriodMs = 5000;
 
-/** How long the node of a pod that is gone stays, so that whoever asked for that gets the answer. */
-const farewellMs = 1000;
-
 export interface Session {
   /** The agent's. */
   readonly node: RosNode;
@@ -62,20 +58,23 @@ export function startSession(options: SessionOptions): Session {
   const rosout = new RosoutWriter(rosoutPublisher, `${robot}.roslet`, onRosoutFailure);
   const podRosouts = new Map<string, RosoutWriter>();
   let cpuCores: number | undefined;
-  let names: ReadonlyMap<string, PodNodeName> = new Map();
-  const podNodes = new Map<string, PodNode>();
   const changed = new Set<string>();
-  /** Each ends one; by the name of the node. */
-  const farewells = new Map<string, () => void>();
+  const podNodes = new PodNodes({
+    transport,
+    agent,
+    robot,
+    access,
+    onGone: (uid) => {
+      podRosouts.get(uid)?.close();
+      podRosouts.delete(uid);
+    },
+    log,
+  });
   let isListChanged = false;
   let isClosed = false;
 
-  const rosNameOf = (uid: string): string | undefined => {
-    const name = names.get(uid);
-    return name === undefined || !podNodes.has(uid) ? undefined : fullName(name);
-  };
   const statusOf = (pod: BridgedPod) =>
-    podStatusMessage(pod, { robot, rosNode: rosNameOf(podUid(pod.pod)) ?? '', nowMs: Date.now() });
+    podStatusMessage(pod, { robot, rosNode: podNodes.nameOf(podUid(pod.pod)) ?? '', nowMs: Date.now() });
   const nodeStatusNow = () =>
     nodeStatusMessage(agent, {
       robot,
@@ -85,56 +84,8 @@ export function startSession(options: SessionOptions): Session {
       nowMs: Date.now(),
     });
 
-  const showPod = (uid: string): void => {
-    const bridged = agent.pod(uid);
-    const state = bridged?.lifecycle?.state;
-    const shown = podNodes.get(uid);
-    if (bridged === undefined) {
-      if (shown !== undefined) sayFarewell(uid, shown);
-    } else if (state !== undefined) {
-      if (shown !== undefined) shown.show(state, bridged.lifecycle?.hasFailed ?? false, Date.now());
-      else addPod(uid, bridged, state);
-    }
-  };
-  const addPod = (
-    uid: string,
-    { pod }: BridgedPod,
-    state: NonNullable<BridgedPod['lifecycle']>['state'],
-  ): void => {
-    names = podNodeNames(
-      robot,
-      agent.pods().map((each) => each.pod),
-      names,
-    );
-    const name = names.get(uid);
-    if (name === undefined) return;
-    const change = async (transition: Parameters<BridgeAgent['changeLifecycle']>[1]) => {
-      const answer =
-        refusal(access, 'control') ?? (await agent.changeLifecycle(agent.pod(uid)?.pod ?? pod, transition));
-      if (!answer.success)
-        log.warn({ podUid: uid, rosNode: fullName(name) }, `${transition}: ${answer.message}`);
-      return answer;
-    };
-    // Whoever had that name has said farewell for long enough.
-    farewells.get(fullName(name))?.();
-    podNodes.set(uid, new PodNode(transport, name, state, change));
-  };
-  const sayFarewell = (uid: string, gone: PodNode): void => {
-    podNodes.delete(uid);
-    podRosouts.get(uid)?.close();
-    podRosouts.delete(uid);
-    gone.show('finalized', false, Date.now());
-    const end = (): void => {
-      clearTimeout(timer);
-      farewells.delete(gone.name);
-      gone.close();
-    };
-    const timer = setTimeout(end, farewellMs);
-    farewells.set(gone.name, end);
-  };
-
   const tellPodLog = (line: PodLogLine): void => {
-    const name = rosNameOf(line.uid);
+    const name = podNodes.nameOf(line.uid);
     if (name === undefined) return;
     let writer = podRosouts.get(line.uid);
     if (writer === undefined) {
@@ -215,7 +166,7 @@ export function startSession(options: SessionOptions): Session {
     'read-only: change the configuration of roslet and restart it',
   );
   for (const { pod } of agent.pods()) {
-    showPod(podUid(pod));
+    podNodes.show(podUid(pod));
     changed.add(podUid(pod));
   }
   for (const event of agent.events()) events.publish(eventMessage(event, robot));
@@ -224,7 +175,7 @@ export function startSession(options: SessionOptions): Session {
   tellMachine();
   const ends = [
     agent.onPodChange((uid) => {
-      guarded(() => showPod(uid));
+      guarded(() => podNodes.show(uid));
       podChanged(uid);
     }),
     agent.onNodeChange(() => machinePace.ask()),
@@ -245,7 +196,7 @@ export function startSession(options: SessionOptions): Session {
 
   return {
     node,
-    nodeName: rosNameOf,
+    nodeName: (uid) => podNodes.nameOf(uid),
     async close() {
       isClosed = true;
       for (const end of ends) end();
@@ -254,7 +205,7 @@ export function startSession(options: SessionOptions): Session {
       for (const writer of [rosout, ...podRosouts.values()]) writer.close();
       podPace.close();
       machinePace.close();
-      for (const end of farewells.values()) end();
+      podNodes.close();
       await transport.close();
     },
   };

@@ -1,5 +1,6 @@
 /** Tells on `ros_discovery_info` which nodes this participant has, and hears what others tell. */
 import { ParticipantEntitiesInfo } from '../messages/gen/rmw_dds_common.ts';
+import { Paced } from '../paced.ts';
 import type { EndpointGid, QosProfile } from '../transport.ts';
 import {
   decodeEntities,
@@ -22,6 +23,9 @@ const writerQos: QosProfile = {
 };
 /** One sample a participant; a reader of a keyless topic keeps those of all participants together. */
 const readerQos: QosProfile = { ...writerQos, history: 'keep_all' };
+
+/** Nodes that come so soon after another are told together. */
+const restMs = 5;
 
 /** More come in one moment only from those that are gone. */
 const maxEarly = 256;
@@ -46,7 +50,8 @@ export class Announcer {
   /** By matched writer. */
   readonly #gidSizes = new Map<EndpointGid, GidSize>();
   #gidSize: GidSize = 16;
-  #pending: NodeJS.Immediate | undefined;
+  /** All of it is told anew: each of many nodes that come one by one must not take longer than the one before it. */
+  readonly #pace = new Paced(() => this.#announce(), restMs);
   /** How many endpoints of nobody were announced. */
   #orphans = 0;
 
@@ -89,14 +94,11 @@ export class Announcer {
 
   /** A node got or lost an endpoint. What changes together is told once. */
   update(): void {
-    this.#pending ??= setImmediate(() => {
-      this.#pending = undefined;
-      this.#announce();
-    });
+    this.#pace.ask();
   }
 
   close(): void {
-    clearImmediate(this.#pending);
+    this.#pace.close();
     this.#participant.remove(this.#reader);
     this.#participant.remove(this.#writer);
   }

@@ -59,6 +59,8 @@ export class CycloneNode implements RosNode, OwnEndpoints {
   readonly #onClose: () => void;
   /** Open ones, to be closed with the node. */
   readonly #created = new Set<{ close(): void }>();
+  /** Also those of a service or client of which only one could be made. */
+  readonly #open = new Set<NativeEndpoint>();
 
   constructor({ name, namespace, participant, announcer, graph, log, onClose }: NodeDependencies) {
     this.name = name;
@@ -162,6 +164,7 @@ export class CycloneNode implements RosNode, OwnEndpoints {
 
   close(): void {
     for (const created of [...this.#created]) created.close();
+    for (const endpoint of [...this.#open]) this.remove(endpoint);
     this.#announcer.remove(this);
     this.#onClose();
   }
@@ -171,6 +174,7 @@ export class CycloneNode implements RosNode, OwnEndpoints {
   createWriter(definition: EndpointDefinition, callbacks: EndpointCallbacks): NativeEndpoint {
     const writer = this.#participant.createWriter(definition, callbacks);
     this.writers.add(writer.gid);
+    this.#open.add(writer);
     this.#announcer.update();
     return writer;
   }
@@ -178,6 +182,7 @@ export class CycloneNode implements RosNode, OwnEndpoints {
   createReader(definition: EndpointDefinition, callbacks: EndpointCallbacks): NativeEndpoint {
     const reader = this.#participant.createReader(definition, callbacks);
     this.readers.add(reader.gid);
+    this.#open.add(reader);
     this.#announcer.update();
     return reader;
   }
@@ -193,6 +198,7 @@ export class CycloneNode implements RosNode, OwnEndpoints {
   remove(endpoint: NativeEndpoint): void {
     this.writers.delete(endpoint.gid);
     this.readers.delete(endpoint.gid);
+    this.#open.delete(endpoint);
     this.#participant.remove(endpoint);
     this.#announcer.update();
   }

@@ -6,6 +6,14 @@
 #include "failure.h"
 #include "locators.h"
 
+namespace {
+
+// The library counts up to 16,383 entities below another, and is of no use any more beyond. Each endpoint has a topic below the
+// participant; what is left is for watches, without which pods that live would be taken for dead.
+constexpr size_t kMaxEndpoints = 15'000;
+
+}  // namespace
+
 Participant::Participant(const ParticipantOptions& options, std::function<void()> wake) : mailbox_(std::move(wake)) {
   domain_.emplace(options.domain, options.config);
   dds_qos_t* qos = dds_create_qos();
@@ -13,6 +21,8 @@ Participant::Participant(const ParticipantOptions& options, std::function<void()
   entity_ = dds_create_participant(options.domain, qos, nullptr);
   dds_delete_qos(qos);
   if (entity_ < 0) throw std::runtime_error(failure("dds_create_participant", entity_));
+  publisher_ = dds_create_publisher(entity_, nullptr, nullptr);
+  subscriber_ = dds_create_subscriber(entity_, nullptr, nullptr);
   dds_guid_t guid;
   dds_get_guid(entity_, &guid);
   memcpy(guid_.data(), guid.v, sizeof guid.v);
@@ -36,6 +46,9 @@ std::unique_ptr<Endpoint> Participant::newEndpoint(EndpointKind kind) {
 }
 
 Endpoint& Participant::createEntity(EndpointKind kind, const EndpointOptions& options) {
+  if (entities_ >= kMaxEndpoints) {
+    throw std::runtime_error("all of the " + std::to_string(kMaxEndpoints) + " endpoints that a participant can have are in use");
+  }
   auto endpoint = newEndpoint(kind);
   ddsi_sertype* sertype = newOpaqueType(options.type.c_str(), options.isKeyed);
   endpoint->topic =
@@ -52,8 +65,8 @@ Endpoint& Participant::createEntity(EndpointKind kind, const EndpointOptions& op
   if (!userData.empty()) dds_qset_userdata(ddsQos, userData.data(), userData.size());
   dds_listener_t* listener = listenerFor(*endpoint);
   // Listeners may be called before this returns; they only know the endpoint by its id.
-  endpoint->entity = isWriter ? dds_create_writer(entity_, endpoint->topic, ddsQos, listener)
-                              : dds_create_reader(entity_, endpoint->topic, ddsQos, listener);
+  endpoint->entity = isWriter ? dds_create_writer(publisher_, endpoint->topic, ddsQos, listener)
+                              : dds_create_reader(subscriber_, endpoint->topic, ddsQos, listener);
   dds_delete_listener(listener);
   dds_delete_qos(ddsQos);
   if (endpoint->entity < 0) {
@@ -64,6 +77,7 @@ Endpoint& Participant::createEntity(EndpointKind kind, const EndpointOptions& op
   dds_guid_t guid;
   dds_get_guid(endpoint->entity, &guid);
   memcpy(endpoint->guid.data(), guid.v, sizeof guid.v);
+  ++entities_;
   return adopt(std::move(endpoint));
 }
 
@@ -126,17 +140,16 @@ void Participant::reap() {
     toReap_.wait(lock, [this] { return isClosing_ || !removed_.empty(); });
     const auto removed = std::exchange(removed_, {});
     lock.unlock();
-    for (const auto& endpoint : removed) destroy(*endpoint);
+    for (const auto& endpoint : removed) {
+      dds_delete(endpoint->entity);
+      dds_delete(endpoint->topic);
+      --entities_;
+    }
     lock.lock();
   }
   lock.unlock();
   deleteAll();
   mailbox_.push(Event{Event::Kind::closed});
-}
-
-void Participant::destroy(Endpoint& endpoint) {
-  dds_delete(endpoint.entity);
-  if (endpoint.topic > 0) dds_delete(endpoint.topic);
 }
 
 void Participant::deleteAll() {

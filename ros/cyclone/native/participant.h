@@ -1,6 +1,7 @@
 // One participant: its endpoints, the watcher of its topics, and the thread that deletes what may take its time.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -67,14 +68,18 @@ class Participant {
   Endpoint& adopt(std::unique_ptr<Endpoint> endpoint);
   void reap();
   void deleteAll();
-  static void destroy(Endpoint& endpoint);
 
   Mailbox mailbox_;
   std::optional<DomainUse> domain_;
   std::optional<LogSubscription> log_;
   dds_entity_t entity_ = 0;
+  // Of all endpoints, as rmw_cyclonedds has it. The library would make one for each, and an entity can have 16,383 others below it.
+  dds_entity_t publisher_ = 0;
+  dds_entity_t subscriber_ = 0;
   Guid guid_{};
   uint32_t lastId_ = 0;
+  // Also those that were removed, until the library has let go of them.
+  std::atomic<size_t> entities_{0};
   std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;
   std::unique_ptr<Watcher> watcher_;
 
