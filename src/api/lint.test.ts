@@ -11,6 +11,7 @@ describe('lint', () => {
   it('tells what is fine', () => {
     expect(lint(pod('talker', 'hostNetwork: true'))).toEqual({
       errors: [],
+      warnings: [],
       objects: ['Pod default/talker'],
       text: 'pod.yaml: Pod default/talker is fine',
     });
@@ -39,6 +40,19 @@ describe('lint', () => {
       'pod.yaml:5:3: spec.nodeName: asks for node robot-2, and this is node robot-1: leave it out or move the manifest',
     );
   });
+});
+
+it('lint tells of nodes on Fast DDS that will not be heard, and that is no error', () => {
+  const env = '[{name: ROS_AUTOMATIC_DISCOVERY_RANGE, value: LOCALHOST}]';
+  const text = (spec: string) => pod('talker', spec).replace('image: x', `image: x, env: ${env}`);
+  const report = lint(`${text('hostNetwork: true')}---\n${text('hostIPC: true')}`);
+  expect(report.errors).toEqual([]);
+  expect(report.text.split('\n')).toEqual([
+    expect.stringMatching(
+      /^pod\.yaml:7:\d+: spec\.containers\[0\]\.env: .* Set hostIPC: true.* \(a warning\)$/,
+    ),
+    'pod.yaml: Pod default/talker is fine',
+  ]);
 });
 
 describe('the examples', () => {

@@ -2,15 +2,18 @@
  * All that can be said about a manifest before it runs: decoding, the API server's rules, and what roslet supports.
  * The manifest directory and `roslet lint` use the same checks, so that what one accepts the other does.
  */
+import { whyDeaf } from '../pods/dds-env.ts';
 import { staticPod } from '../sources/static-pod.ts';
 import { type DecodedObject, decodeManifest, formatManifestError, type ManifestError } from './decode.ts';
 import { defaultConfigMap, defaultPod, defaultSecret } from './defaults.ts';
-import { child, type FieldError } from './errors.ts';
+import { child, type FieldError, index } from './errors.ts';
 import { unsupportedFields } from './support.ts';
 import { validateConfigMap, validatePod, validateSecret } from './validate.ts';
 
 export interface LintReport {
   errors: ManifestError[];
+  /** What can be had, but hardly is what is meant. */
+  warnings: ManifestError[];
   /** What the file asks for, as `Pod default/talker`. */
   objects: string[];
   /** For people: one line an error, or what is fine. */
@@ -21,14 +24,23 @@ export function lintFile(file: string, text: string, { nodeName }: { nodeName: s
   const decoded = decodeManifest(text, file);
   const errors = [...decoded.errors, ...decoded.objects.flatMap((object) => objectErrors(object, nodeName))];
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
+  const warnings = decoded.objects.flatMap((object) => located(object, fieldWarnings(object)));
   const objects = decoded.objects.map(describe);
-  return { errors, objects, text: reportText(file, objects, errors) };
+  const isDoubtful = ({ document }: DecodedObject) => warnings.some((each) => each.document === document);
+  const fine = decoded.objects.filter((object) => !isDoubtful(object)).map(describe);
+  return { errors, warnings, objects, text: reportText(file, fine, errors, warnings) };
 }
 
 /** What is wrong with an object that could be decoded. */
 export function objectErrors(decoded: DecodedObject, nodeName: string): ManifestError[] {
-  const { document, file, kind, locate, object } = decoded;
-  return fieldErrors(decoded, nodeName).map((error) => ({
+  return located(decoded, fieldErrors(decoded, nodeName));
+}
+
+function located(
+  { document, file, kind, locate, object }: DecodedObject,
+  errors: readonly FieldError[],
+): ManifestError[] {
+  return errors.map((error) => ({
     file,
     ...locate(error.path),
     document,
@@ -54,6 +66,19 @@ function fieldErrors(decoded: DecodedObject, nodeName: string): FieldError[] {
   }
 }
 
+/** By what the containers say themselves: what a config map or an image sets is not known here. */
+function fieldWarnings({ kind, object }: DecodedObject): FieldError[] {
+  if (kind !== 'Pod') return [];
+  const { containers = [] } = object.spec ?? {};
+  return containers.flatMap(({ env = [] }, position) => {
+    const why = whyDeaf(object.spec, (name) => env.findLast((each) => each.name === name)?.value);
+    if (why === undefined) return [];
+    return [
+      { path: child(index('spec.containers', position), 'env'), reason: 'FieldValueInvalid', message: why },
+    ];
+  });
+}
+
 function wrongNode(asked: string | undefined, nodeName: string): FieldError[] {
   if (!asked || asked === nodeName) return [];
   const message = `asks for node ${asked}, and this is node ${nodeName}: leave it out or move the manifest`;
@@ -73,9 +98,16 @@ function describe({ kind, object }: DecodedObject): string {
   return `${kind} ${namespace}/${name}`;
 }
 
-function reportText(file: string, objects: readonly string[], errors: readonly ManifestError[]): string {
-  if (errors.length > 0) return errors.map(formatManifestError).join('\n');
-  return objects.length === 0
-    ? `${file}: asks for nothing`
-    : objects.map((object) => `${file}: ${object} is fine`).join('\n');
+function reportText(
+  file: string,
+  fine: readonly string[],
+  errors: readonly ManifestError[],
+  warnings: readonly ManifestError[],
+): string {
+  const found = [
+    ...errors.map(formatManifestError),
+    ...warnings.map((warning) => `${formatManifestError(warning)} (a warning)`),
+    ...(errors.length > 0 ? [] : fine.map((object) => `${file}: ${object} is fine`)),
+  ];
+  return found.length === 0 ? `${file}: asks for nothing` : found.join('\n');
 }

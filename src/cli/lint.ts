@@ -4,7 +4,7 @@ import { readPath } from './manifests.ts';
 import { paint, print } from './output.ts';
 import { visible } from './visible.ts';
 
-/** Returns 1 when anything is wrong. */
+/** Returns 1 when anything is wrong; what is merely told of can be had. */
 export async function lint(paths: readonly string[], nodeName: string): Promise<number> {
   let errors = 0;
   for (const path of paths) {
@@ -12,7 +12,8 @@ export async function lint(paths: readonly string[], nodeName: string): Promise<
       const report = lintFile(file, content, { nodeName });
       errors += report.errors.length;
       const text = visible(report.text);
-      print(report.errors.length > 0 ? text : paint('green', text));
+      const isFine = report.errors.length === 0 && report.warnings.length === 0;
+      print(isFine ? paint('green', text) : text);
     }
   }
   if (errors > 0) process.stderr.write(`${errors} ${errors === 1 ? 'error' : 'errors'}\n`);

@@ -18,7 +18,7 @@ import { type Paths, podDir } from '../paths.ts';
 import { type ClusterPort, isClusterPod, type ObjectReader } from '../sources/source.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
-import { ddsEnv } from './dds-env.ts';
+import { ddsEnv, whyDeaf } from './dds-env.ts';
 import type { NodeContext } from './downward.ts';
 import { makeEnv } from './env.ts';
 import { writePodHosts } from './etc-files.ts';
@@ -96,8 +96,12 @@ export async function containerConfig(
     context.objects,
     signal,
   );
-  if (context.hasRosBridge) for (const [name, value] of ddsEnv(pod, envs)) envs.set(name, value);
   const lookup: Lookup = (name) => envs.get(name);
+  if (context.hasRosBridge) {
+    for (const [name, value] of ddsEnv(pod, envs)) envs.set(name, value);
+    const why = whyDeaf(pod.spec, lookup);
+    if (why !== undefined) warnings.push({ reason: 'RosNodesUnheard', message: why });
+  }
 
   const mounts = await volumeMounts(context, input, lookup, signal);
   const hosts = await hostsMount(context, input);

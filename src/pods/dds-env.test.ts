@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ddsEnv } from './dds-env.ts';
+import { ddsEnv, whyDeaf } from './dds-env.ts';
 
 const udp = { FASTDDS_BUILTIN_TRANSPORTS: 'UDPv4' };
 
@@ -14,4 +14,22 @@ test.each([
 ])('a pod with %s', (_, spec, env, expected) => {
   const envs = new Map(Object.entries(env as Record<string, string>));
   expect(Object.fromEntries(ddsEnv({ spec: { ...spec, containers: [] } }, envs))).toEqual(expected);
+});
+
+const local = { ROS_AUTOMATIC_DISCOVERY_RANGE: 'LOCALHOST' };
+const alone = { hostNetwork: true };
+
+test.each([
+  ['the default RMW', alone, local, true],
+  ['Fast DDS by name', alone, { ...local, RMW_IMPLEMENTATION: 'rmw_fastrtps_dynamic_cpp' }, true],
+  ['UDP alone, which is not listened to', alone, { ...local, FASTDDS_BUILTIN_TRANSPORTS: 'UDPv4' }, true],
+  ["Humble's variable", alone, { ROS_LOCALHOST_ONLY: '1' }, true],
+  ["Humble's variable, off", alone, { ROS_LOCALHOST_ONLY: '0' }, false],
+  ['another RMW', alone, { ...local, RMW_IMPLEMENTATION: 'rmw_cyclonedds_cpp' }, false],
+  ['the subnet', alone, { ROS_AUTOMATIC_DISCOVERY_RANGE: 'SUBNET' }, false],
+  ["the machine's /dev/shm", { hostNetwork: true, hostIPC: true }, local, false],
+  ['a network of its own', {}, local, false],
+])('nodes with %s are not heard by others: %o %o -> %s', (_, spec, env, isDeaf) => {
+  const why = whyDeaf({ ...spec, containers: [] }, (name) => (env as Record<string, string>)[name]);
+  expect(why !== undefined).toBe(isDeaf);
 });

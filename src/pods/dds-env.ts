@@ -14,3 +14,23 @@ export function ddsEnv({ spec }: Pod, envs: ReadonlyMap<string, string>): Readon
   const isAlone = spec?.hostNetwork === true && spec.hostIPC !== true;
   return new Map(isAlone && !ownWishes.some((name) => envs.has(name)) ? [[transports, 'UDPv4']] : []);
 }
+
+/**
+ * Why the nodes of a container will be seen by those of other pods and of the machine and not be heard, whatever they are
+ * told: rmw_fastrtps brings shared memory along itself where discovery is confined to the machine. With the fix; undefined
+ * where that is not so, as far as its environment tells.
+ */
+export function whyDeaf(spec: Pod['spec'], env: (name: string) => string | undefined): string | undefined {
+  if (spec?.hostNetwork !== true || spec.hostIPC === true) return undefined;
+  const rmw = env('RMW_IMPLEMENTATION')?.trim() || 'rmw_fastrtps_cpp';
+  if (!rmw.startsWith('rmw_fastrtps')) return undefined;
+  const local = [
+    ['ROS_LOCALHOST_ONLY', '1'],
+    ['ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'],
+  ].find(([name, value]) => env(name!)?.trim().toUpperCase() === value);
+  if (local === undefined) return undefined;
+  return (
+    `with ${local.join('=')} ROS 2 on Fast DDS speaks over /dev/shm alone, and the pod has one of its own: its nodes and those of others will ` +
+    'see each other and hear nothing. Set hostIPC: true, or RMW_IMPLEMENTATION: rmw_cyclonedds_cpp'
+  );
+}

@@ -557,6 +557,27 @@ it('a critical pod says what it waits for while others make room for it', async 
   await until('its last step', async () => steps(events).at(-1) === 'transition_success active');
 });
 
+it('a pod on Fast DDS that will not be heard is told so, with what to do about it', async () => {
+  await agent.start();
+  const container = 'env: [{name: ROS_AUTOMATIC_DISCOVERY_RANGE, value: LOCALHOST}], ';
+  await agent.apply('deaf.yaml', manifest('deaf', sleeping, { container }));
+  await agent.apply(
+    'fine.yaml',
+    manifest('fine', sleeping, { container }).replace(
+      'hostNetwork: true',
+      'hostNetwork: true, hostIPC: true',
+    ),
+  );
+  for (const name of ['deaf', 'fine']) await agent.ready(name);
+  const unheard = (await agent.events()).filter(({ reason }) => reason === 'RosNodesUnheard');
+  expect(unheard.map(({ involvedObject: { name } }) => name)).toEqual(['deaf-robot']);
+  expect(await agent.cli('describe', 'deaf-robot')).toMatch(/RosNodesUnheard.*Set hostIPC: true/);
+  const linted = await agent.tryCli('lint', agent.manifests);
+  expect(linted.code).toBe(0);
+  expect(linted.output).toMatch(/deaf\.yaml:\d+:\d+: .*Set hostIPC: true.*\(a warning\)/);
+  expect(linted.output).toMatch(/fine\.yaml: Pod default\/fine is fine/);
+});
+
 describe('an agent without a way onto the graph', () => {
   it('goes on when the environment is wrong about it, and says how', async () => {
     await agent.remove();
