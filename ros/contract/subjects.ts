@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../../src/log.ts';
+import { installRclnodejs } from '../../test/peers/ros/peer.ts';
 import { cycloneTransport } from '../cyclone/index.ts';
 import { rclnodejsCapabilities, rclnodejsTransport } from '../rclnodejs/index.ts';
 import { loadRclnodejs } from '../rclnodejs/load.ts';
@@ -29,11 +30,17 @@ const embedded: Record<string, Subject> = {
   },
 };
 
-/** Where the tests run with a ROS 2 sourced and ROSLET_RCLNODEJS naming the directory that rclnodejs is installed in. */
+/**
+ * On the ROS 2 that is sourced, where ROSLET_RCLNODEJS names the directory that rclnodejs is installed in for it; else on the
+ * Jazzy of the tests.
+ */
 async function onRos2(): Promise<Record<string, Subject>> {
-  const { AMENT_PREFIX_PATH, ROSLET_RCLNODEJS: path } = process.env;
-  if (!AMENT_PREFIX_PATH || !path) return {};
-  const loaded = await loadRclnodejs({ path, env: process.env });
+  if (!process.env.AMENT_PREFIX_PATH || !process.env.ROSLET_RCLNODEJS) {
+    const { env, path } = await installRclnodejs();
+    // The libraries read it, and the processes of peers have it from here.
+    Object.assign(process.env, env, { ROSLET_RCLNODEJS: path });
+  }
+  const loaded = await loadRclnodejs({ path: process.env.ROSLET_RCLNODEJS!, env: process.env });
   return {
     rclnodejs: {
       domainId: randomInt(41, 60),

@@ -128,12 +128,23 @@ export async function installJazzy(): Promise<{ jazzy: string; messages: string 
   return { jazzy, messages: join(messages, 'install') };
 }
 
+/** rclnodejs in the cache, built for that Jazzy: the directory that it is installed in, and the environment that it needs. */
+export async function installRclnodejs(): Promise<{ path: string; env: Record<string, string> }> {
+  const installed = await installJazzy();
+  const inputs = ['package.json', 'package-lock.json'].map((name) => join(here, 'rclnodejs', name));
+  const path = await install('rclnodejs', [...inputs, nodeHeader], installed.jazzy, installed.messages);
+  return { path, env: jazzyEnv(installed) };
+}
+
+/** Of the Node that runs here: what is compiled is for that. */
+const nodeHeader = join(process.execPath, '..', '..', 'include', 'node', 'node_version.h');
+
 /** Without messages of ours: where it is. */
 export const installPlainJazzy = (): Promise<string> => install('jazzy', [join(here, 'jazzy.txt')]);
 
-/** Into the cache, anew when one of these files has changed. */
+/** Into the cache, anew when one of these files or what it is made with has changed. */
 async function install(peer: string, inputs: string[], ...args: string[]): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(args.join());
   for (const path of inputs) hash.update(path.slice(root.length)).update(readFileSync(path));
   const dir = join(cacheDir('ros'), `${peer}-${hash.digest('hex').slice(0, 12)}`);
   await promisify(execFile)(join(here, 'install'), [peer, dir, ...args], { maxBuffer: 1 << 26 });
@@ -145,16 +156,23 @@ interface Program {
   env: Record<string, string>;
 }
 
+/** What a shell has that sourced it. */
+const jazzyEnv = ({ jazzy, messages }: { jazzy: string; messages: string }) => ({
+  AMENT_PREFIX_PATH: `${messages}:${jazzy}`,
+  LD_LIBRARY_PATH: `${join(messages, 'lib')}:${join(jazzy, 'lib')}`,
+  ROS_DISTRO: 'jazzy',
+  RMW_IMPLEMENTATION: 'rmw_fastrtps_cpp',
+});
+
 async function rclpyProgram(): Promise<Program> {
-  const { jazzy, messages } = await installJazzy();
+  const installed = await installJazzy();
+  const { jazzy, messages } = installed;
   const packages = readdirSync(join(messages, 'lib')).find((name) => name.startsWith('python3'))!;
   return {
     command: [join(jazzy, 'bin', 'python'), join(here, 'rclpy_peer.py')],
     env: {
-      AMENT_PREFIX_PATH: `${messages}:${jazzy}`,
-      LD_LIBRARY_PATH: `${join(messages, 'lib')}:${join(jazzy, 'lib')}`,
+      ...jazzyEnv(installed),
       PYTHONPATH: join(messages, 'lib', packages, 'site-packages'),
-      RMW_IMPLEMENTATION: 'rmw_fastrtps_cpp',
       ROS_AUTOMATIC_DISCOVERY_RANGE: 'LOCALHOST',
     },
   };
