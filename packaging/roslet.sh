@@ -26,8 +26,7 @@ fi
 
 # A robot has better uses for memory than a supervisor's speed: garbage is collected earlier, which costs a tenth more CPU
 # with 50 probes a second and saves 19 MB at 100 pods; the young generation is small, and one thread helps with it. One
-# arena keeps malloc from spreading. With a limit that it never comes near the heap grows in smaller steps.
+# arena keeps malloc from spreading. With a limit that it never comes near the heap grows in smaller steps. More of the
+# kind the agent asks for itself when it is up (src/main/after-start.ts).
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
-# As systemd gives it: with what Node compiled kept there the next start takes less time and memory.
-[ -z "${CACHE_DIRECTORY:-}" ] || export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$CACHE_DIRECTORY}"
-exec "$node" --optimize-for-size --max-semi-space-size=1 --max-old-space-size=512 --v8-pool-size=1 "$program" "$@"
+exec "$node" --max-semi-space-size=1 --max-old-space-size=512 --v8-pool-size=1 "$program" "$@"

@@ -1,6 +1,6 @@
 /**
- * Builds what `make install` installs: dist/roslet.js (agent and CLI in one file, so that it starts fast and holds
- * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
+ * Builds what `make install` installs: dist/roslet-main.mjs (agent and CLI in one file, so that it starts fast and holds
+ * only the code it uses), dist/roslet.js (what loads it), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
  * which starts in containers outlive the agent), dist/roslet-dds.node (ROS 2, where it can be built) and the launcher
  * bin/roslet.
  */
@@ -11,7 +11,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile 
 import http from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { cycloneLibrary } from './cyclonedds.ts';
 import { licencesOf } from './licences.ts';
 
@@ -19,15 +19,28 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
 
-/** Runs before the rest: an old Node gets a sentence, and CommonJS dependencies the `require` that they call. */
-const banner = `
-import { createRequire as __createRequire } from 'node:module';
+/** Runs before the rest: an old Node gets a sentence. */
+const versionCheck = `
 const [__major, __minor] = process.versions.node.split('.').map(Number);
 if (__major < 24 && !(__major === 22 && __minor >= 16)) {
   console.error('roslet: Node ' + process.versions.node + ' will not do; it needs 24 or newer, or 22.16 at least');
   process.exit(1);
-}
+}`.trim();
+
+/** CommonJS dependencies get the `require` that they call. */
+const requireForAll = `
+import { createRequire as __createRequire } from 'node:module';
 const require = __createRequire(import.meta.url);`.trim();
+
+const bundled: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node22',
+  format: 'esm',
+  legalComments: 'none',
+  logLevel: 'silent',
+};
 
 await mkdir(dist, { recursive: true });
 await mkdir(join(root, 'bin'), { recursive: true });
@@ -43,16 +56,20 @@ await Promise.all([
 });
 
 async function bundle(): Promise<void> {
-  const outfile = join(dist, 'roslet.js');
+  const main = 'roslet-main.mjs';
+  const outfile = join(dist, main);
+  await build({
+    ...bundled,
+    entryPoints: [join(root, 'src', 'start.ts')],
+    outfile: join(dist, 'roslet.js'),
+    banner: { js: versionCheck },
+    plugins: [apartFromMain(`./${main}`)],
+  });
   const { metafile } = await build({
-    absWorkingDir: root,
+    ...bundled,
     metafile: true,
     entryPoints: [join(root, 'src', 'main.ts')],
     outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node22',
-    format: 'esm',
     // Names stay, for stack traces.
     minifySyntax: true,
     minifyWhitespace: true,
@@ -60,9 +77,7 @@ async function bundle(): Promise<void> {
     lineLimit: 120,
     sourcemap: 'external',
     sourcesContent: false,
-    legalComments: 'none',
-    banner: { js: banner },
-    logLevel: 'silent',
+    banner: { js: requireForAll },
     plugins: [leanHttp()],
   });
   const [foreign] = /.{0,40}[^\0-\x7f]/.exec(await readFile(outfile, 'utf8')) ?? [];
@@ -71,8 +86,18 @@ async function bundle(): Promise<void> {
   const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
     Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
   );
-  await writeFile(`${outfile}.LEGAL.txt`, await licencesOf(used, root));
-  console.log(`build: dist/roslet.js, ${kilobytes((await stat(outfile)).size)}`);
+  await writeFile(join(dist, 'roslet.js.LEGAL.txt'), await licencesOf(used, root));
+  console.log(`build: dist/${main}, ${kilobytes((await stat(outfile)).size)}`);
+}
+
+/** What start.ts loads stays a file of its own. */
+function apartFromMain(path: string): Plugin {
+  return {
+    name: 'apart-from-main',
+    setup(build) {
+      build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path, external: true }));
+    },
+  };
 }
 
 /**

@@ -1,7 +1,6 @@
 /** One life of the agent: its parts put together in the order in which they need each other, and run. */
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
-import { flushCompileCache } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BridgeAgent } from '../../ros/agent-port.ts';
 import { rosProber } from '../../ros/probes/prober.ts';
@@ -38,6 +37,7 @@ import { systemdNotifier } from '../systemd.ts';
 import { kubernetesVersion, version } from '../version.ts';
 import { agentView } from '../view.ts';
 import { volumeManager } from '../volumes/manager.ts';
+import { afterStart } from './after-start.ts';
 import { healthOf, nodeMonitor } from './node.ts';
 import { rosBridge, rosDomain } from './ros.ts';
 import { openRuntimes } from './runtimes.ts';
@@ -336,6 +336,7 @@ export async function runAgent(
     ...watches.map((watch) => watch.run(signal)),
     health.run(signal),
     node.run(signal),
+    afterStart(signal),
   ];
   if (config.staticPodPath !== undefined) {
     const sink = {
@@ -356,8 +357,6 @@ export async function runAgent(
     { nodeName, rootDir: config.rootDir, runtimes: runtimes.all().map((r) => r.name) },
     'roslet is up',
   );
-  // Where there is one (see packaging/roslet.sh). By itself it is written at an orderly end alone.
-  flushCompileCache();
 
   await Promise.all(loops);
   await systemd.stopping();
