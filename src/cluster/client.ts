@@ -242,14 +242,13 @@ async function within<T>(
 
 async function readAll({ body }: WireAnswer): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of body) chunks.push(chunk as Buffer);
-  checkWhole(body);
+  for await (const chunk of chunksOf(body)) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
 }
 
 async function* eventsOf<T>({ body }: WireAnswer): AsyncGenerator<WatchEvent<T>[]> {
   let rest: Buffer[] = [];
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(body)) {
     const end = chunk.lastIndexOf(newline);
     if (end < 0) {
       rest.push(chunk);
@@ -262,12 +261,38 @@ async function* eventsOf<T>({ body }: WireAnswer): AsyncGenerator<WatchEvent<T>[
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as WatchEvent<T>);
   }
-  checkWhole(body);
 }
 
-/** A stream that was cut off can end like one that is complete. */
-function checkWhole(body: WireAnswer['body']): void {
-  if (body.aborted || (body.rstCode ?? 0) !== 0) throw new Error('the answer was cut off');
+/**
+ * The body to its end. Node's own iterator takes one for cut off that came as a whole before anybody read of it, as on a
+ * busy machine; and one that was cut off can end like one that is complete.
+ */
+async function* chunksOf(body: WireAnswer['body']): AsyncGenerator<Buffer> {
+  let failure: Error | undefined;
+  let wake: (() => void) | undefined;
+  const look = () => wake?.();
+  body.on('readable', look).on('end', look).on('close', look);
+  body.on('error', (error: Error) => {
+    failure = error;
+    look();
+  });
+  try {
+    while (!body.readableEnded) {
+      if (failure !== undefined) throw failure;
+      if (body.destroyed) break;
+      const chunk = body.read() as Buffer | null;
+      if (chunk !== null) yield chunk;
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+    if (!body.readableEnded || body.aborted || (body.rstCode ?? 0) !== 0)
+      throw new Error('the answer was cut off');
+  } finally {
+    body.destroy();
+  }
 }
 
 const newline = 0x0a;

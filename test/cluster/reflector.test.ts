@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigMap } from '../../src/api/core.gen.ts';
 import { apiPath, KubeClient } from '../../src/cluster/client.ts';
+import { apiConnection } from '../../src/cluster/connection.ts';
 import { ApiStatusError, ApiUnreachableError } from '../../src/cluster/errors.ts';
 import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
 import { reflect } from '../../src/cluster/reflector.ts';
@@ -213,6 +214,28 @@ describe('the client', () => {
       setTimeout(() => api.cutConnections(), 20);
     };
     await expect(client.get('/version', signal)).rejects.toBeInstanceOf(ApiUnreachableError);
+  });
+
+  it('takes a whole answer for one that it begins to read only when the server is done with it', async () => {
+    const access = await readKubeconfig(await api.kubeconfig('first'));
+    const real = apiConnection(access);
+    const busy = new KubeClient(access, 'test', undefined, {
+      ...real,
+      request: async (request, signal) => {
+        const answer = await real.request(request, signal);
+        await until('the stream is closed', () => answer.body.closed);
+        return answer;
+      },
+    });
+    const data = { large: 'x'.repeat(200_000) };
+    api.answer = (_, response) => json(response, 200, object('a', '1', data));
+    expect((await busy.get<ConfigMap>(path, ending.signal)).data).toEqual(data);
+    api.answer = (_, response) => response.end(event('ADDED', object('a', '1')));
+    const types: string[] = [];
+    for await (const batch of busy.watch(path, {}, 60, ending.signal))
+      types.push(...batch.map((e) => e.type));
+    expect(types).toEqual(['ADDED']);
+    busy.close();
   });
 
   it('ends at once when it is told to', async () => {
