@@ -136,6 +136,7 @@ export function agentView(options: ViewOptions): AgentView {
     podUsage: (podUid) => options.cgroups.podStats(podUid),
     podCgroups: (podUid) => options.cgroups.podCgroups(podUid),
     podsCgroup: () => options.cgroups.nodeStats(),
+    agentCgroup: () => options.cgroups.processStats(process.pid),
 
     async podNetwork(podUid) {
       if (agent.worker(podUid)?.pod.spec?.hostNetwork) return undefined;

@@ -92,6 +92,14 @@ describe('the cgroups of pods', () => {
     for (const dir of paths.flatMap(directories)) expect(await exists(dir), dir).toBe(true);
   });
 
+  it('of any process can be measured', async () => {
+    const child = sleeper();
+    await enter(`${cgroupRoot}/service`, child);
+    const measured = await manager.processStats(child.pid!);
+    expect(measured?.path).toBe(`${cgroupRoot}/service`);
+    expect(measured?.stats).toMatchObject({ processCount: 1, cpuUsageCoreNanoSeconds: expect.any(BigInt) });
+  });
+
   it('carry the limits of their pod', async () => {
     const path = await manager.ensurePod(burstable('limited'));
     expect(await control('memory', path, 'memory.limit_in_bytes', 'memory.max')).toBe(`${16 * mib}`);

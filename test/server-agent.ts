@@ -53,6 +53,7 @@ export function testAgent(over: Partial<AgentView> = {}): TestAgent {
       stats: { timestampMs: 0 },
       details: { blockDevices: [], pressure: {} },
     }),
+    agentCgroup: async () => undefined,
     podNetwork: async () => undefined,
     podVolumes: () => [],
     volumeSpace: volumeSpace(),

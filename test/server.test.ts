@@ -409,4 +409,24 @@ describe('/stats/summary', () => {
       ],
     });
   });
+
+  it('has the agent where that has a cgroup, also under the names of cAdvisor', async () => {
+    const names = async () => {
+      const { node } = await json<{ node: { systemContainers: { name: string }[] } }>(
+        'GET',
+        '/stats/summary',
+      );
+      return node.systemContainers.map(({ name }) => name);
+    };
+    expect(await names()).toEqual(['pods']);
+    agent.agentCgroup = async () => ({
+      path: '/system.slice/roslet.service',
+      stats: { timestampMs: 1000, memoryWorkingSetBytes: 4096 },
+      details: { blockDevices: [], pressure: {} },
+    });
+    expect(await names()).toEqual(['pods', 'kubelet']);
+    expect((await send('GET', '/metrics/cadvisor')).body).toContain(
+      'container_memory_working_set_bytes{container="",image="",name="",namespace="",pod="",id="/system.slice/roslet.service"} 4096',
+    );
+  });
 });

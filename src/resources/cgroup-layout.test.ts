@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CgroupError, missingControllers, parseLayout } from './cgroup-layout.ts';
+import { CgroupError, cgroupOfProcess, missingControllers, parseLayout } from './cgroup-layout.ts';
 
 const v1Mounts = `
 30 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -8,6 +8,17 @@ const v1Mounts = `
 33 30 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,release_agent=/lib/agent,name=systemd`;
 const v2Mount =
   '40 23 0:38 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot';
+
+describe('cgroupOfProcess', () => {
+  const hybrid = '9:name=systemd:/a\n4:cpu,memory:/system.slice/x:y.service\n2:cpuset:/\n0::/u\n';
+  it.each([
+    ['v1', 1, hybrid, '/system.slice/x:y.service'],
+    ['v2', 2, hybrid, '/u'],
+    ['the root of v1', 1, '4:memory:/\n0::/u\n', undefined],
+    ['the root of v2', 2, '0::/\n', undefined],
+    ['no memory controller', 1, '2:cpuset:/a\n', undefined],
+  ] as const)('%s', (_, version, text, path) => expect(cgroupOfProcess(text, version)).toBe(path));
+});
 
 describe('parseLayout', () => {
   it('finds v2 alone', () => {

@@ -58,6 +58,16 @@ export function parseLayout(mountinfo: string): CgroupLayout {
   );
 }
 
+/** Where a process is, from its /proc/PID/cgroup; undefined: in no cgroup but the root. On v1 where its memory is counted. */
+export function cgroupOfProcess(procCgroup: string, version: 1 | 2): string | undefined {
+  for (const line of procCgroup.split('\n')) {
+    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const counts = version === 2 ? controllers === '' : controllers.split(',').includes('memory');
+    if (counts && path !== '/') return path;
+  }
+  return undefined;
+}
+
 export interface MissingController {
   controller: string;
   /** Why, and what to do about it. */

@@ -11,7 +11,7 @@ import type { Logger } from '../log.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from './amounts.ts';
 import type { CgroupDetails } from './cgroup-details.ts';
-import { CgroupError, detectLayout, missingControllers } from './cgroup-layout.ts';
+import { CgroupError, cgroupOfProcess, detectLayout, missingControllers } from './cgroup-layout.ts';
 import type { CgroupStats } from './cgroup-stats.ts';
 import { childCgroups, pidsBelow, removeCgroups } from './cgroup-tree.ts';
 import {
@@ -50,6 +50,8 @@ export interface CgroupManager {
   podCgroups(uid: string): Promise<MeasuredCgroup[]>;
   /** All pods together. */
   nodeStats(): Promise<MeasuredCgroup>;
+  /** Of the cgroup that a process is in; undefined when that is the root. */
+  processStats(pid: number): Promise<MeasuredCgroup | undefined>;
   pids(uid: string): Promise<number[]>;
 }
 
@@ -192,6 +194,11 @@ function cgroupManager(
     },
 
     nodeStats: async () => measured(base),
+
+    processStats: async (pid) => {
+      const path = cgroupOfProcess(await readFile(`/proc/${pid}/cgroup`, 'utf8'), driver.version);
+      return path === undefined ? undefined : measured(path);
+    },
 
     pids: async (uid) => {
       const pids = new Set(podDirsOf(uid).flatMap((dir) => [...pidsBelow(dir)]));

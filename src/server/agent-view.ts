@@ -44,6 +44,8 @@ export interface AgentView {
   podCgroups(podUid: string): Promise<MeasuredCgroup[]>;
   /** Of all pods together. */
   podsCgroup(): Promise<MeasuredCgroup>;
+  /** That the agent is in; undefined when it has none to itself. */
+  agentCgroup(): Promise<MeasuredCgroup | undefined>;
   /** Of the pod's own network namespace; undefined when it has none. */
   podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;
   /** Directories of the pod's volumes whose usage counts (emptyDir, configMap, …). */

@@ -19,6 +19,7 @@ import { type NodeUsage, nodeUsage } from './node-usage.ts';
 export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Promise<MetricFamily[]> {
   const stats = await agent.containerStats(signal);
   const pods = await agent.podsCgroup();
+  const own = await agent.agentCgroup();
   const node = await nodeUsage(Date.now());
   const none = { container: '', image: '', name: '', namespace: '', pod: '' };
   const measured: Measured[] = [
@@ -27,7 +28,11 @@ export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Pr
       usage: machineUsage(node),
       details: { blockDevices: await machineDevices(), pressure: node.pressure },
     },
-    { labels: { ...none, id: pods.path }, usage: pods.stats, details: pods.details },
+    ...[pods, ...(own === undefined ? [] : [own])].map(({ path, stats: usage, details }) => ({
+      labels: { ...none, id: path },
+      usage,
+      details,
+    })),
   ];
   const interfaces: NetworkSample[] = [];
   for (const pod of agent.pods()) {

@@ -5,6 +5,7 @@ import type { Pod } from '../../api/core.gen.ts';
 import type { Logger } from '../../log.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
 import type { CgroupDetails } from '../../resources/cgroup-details.ts';
+import type { MeasuredCgroup } from '../../resources/cgroups.ts';
 import { type DiskUsage, diskUsageReader } from '../../volumes/disk-usage-reader.ts';
 import type { AgentView, PodUsage } from '../agent-view.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
@@ -34,7 +35,7 @@ export interface NodeStats {
   rlimit: { time: string; maxpid: number; curproc: number };
 }
 
-/** `pods`: all of them together. */
+/** `pods`: all of them together. `kubelet`: the agent, where it has a cgroup. */
 export interface SystemContainer {
   name: string;
   startTime: string;
@@ -177,7 +178,7 @@ export function summaryReader(
     return {
       nodeName: agent.nodeName,
       startTime: time(usage.bootedAtMs),
-      systemContainers: [await podsTogether(usage)],
+      systemContainers: await systemContainers(usage),
       cpu: {
         ...(cpu('node', usage.timestampMs, usage.cpuUsageCoreNanoSeconds) ?? { time: now }),
         ...psi(usage.pressure.cpu),
@@ -196,20 +197,27 @@ export function summaryReader(
     };
   }
 
-  async function podsTogether({
+  async function systemContainers({
     bootedAtMs,
     swap: { availableBytes: freeSwapBytes },
-  }: NodeUsage): Promise<SystemContainer> {
-    const { stats, details } = await agent.podsCgroup();
-    const at = time(stats.timestampMs);
-    return {
-      name: 'pods',
-      startTime: time(bootedAtMs),
-      cpu: cpu('pods', stats.timestampMs, stats.cpuUsageCoreNanoSeconds, details),
+  }: NodeUsage): Promise<SystemContainer[]> {
+    const measured = (
+      name: string,
+      startedAtMs: number,
+      { stats, details }: MeasuredCgroup,
+    ): SystemContainer => ({
+      name,
+      startTime: time(startedAtMs),
+      cpu: cpu(name, stats.timestampMs, stats.cpuUsageCoreNanoSeconds, details),
       memory: memory(stats, details),
-      ...io(at, details.pressure),
-      ...swap(at, details, freeSwapBytes),
-    };
+      ...io(time(stats.timestampMs), details.pressure),
+      ...swap(time(stats.timestampMs), details, freeSwapBytes),
+    });
+    const own = await agent.agentCgroup();
+    return [
+      measured('pods', bootedAtMs, await agent.podsCgroup()),
+      ...(own === undefined ? [] : [measured('kubelet', nowMs() - process.uptime() * 1000, own)]),
+    ];
   }
 
   async function imageFsStats(signal: AbortSignal): Promise<FsStats | undefined> {
