@@ -267,6 +267,18 @@ syncFrequency: 0s`),
   });
 });
 
+describe('the runtime of pods that name none', () => {
+  const endpoint = 'containerRuntimeEndpoint: unix:///run/none.sock';
+  test.each([
+    ['is looked for', kubelet('maxPods: 1'), 'auto'],
+    ['is the engine that is named, also before that is up', kubelet(endpoint), 'cri'],
+    ['is another where that is said', [kubelet(endpoint), roslet('runtime: {default: process}')], 'process'],
+    ['is looked for where nothing is named', kubelet('containerRuntimeEndpoint: ""'), 'auto'],
+  ])('%s', async (_, documents, runtime) => {
+    expect((await load(documents)).config.runtime).toBe(runtime);
+  });
+});
+
 describe('fields that belong together', () => {
   test.each<[string, string]>([
     [
@@ -390,7 +402,8 @@ describe('/configz', () => {
     });
     const again = await load(JSON.stringify(first.configz));
     expect(again.configz).toEqual(first.configz);
-    expect(again.config).toEqual(first.config);
+    // All of it, so that the engine is named.
+    expect(again.config).toEqual({ ...first.config, runtime: 'cri' });
   });
 });
 

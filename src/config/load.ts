@@ -15,7 +15,7 @@ import { type AgentFlags, parseFlags } from './flags.ts';
 import { type KubeletFieldName, kubeletFields } from './kubelet-fields.ts';
 import { laterFields } from './later-fields.ts';
 import { ConfigError, type ConfigProblem } from './problems.ts';
-import { rosletFields } from './roslet-fields.ts';
+import { type RosletValues, rosletFields } from './roslet-fields.ts';
 import { effectiveSetting, mergeSettings, type Settings, valuesOf } from './settings.ts';
 import { validateKubeletValues } from './validate.ts';
 
@@ -50,10 +50,17 @@ export async function loadConfig(argv: readonly string[]): Promise<LoadedConfig>
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return {
-    config: agentConfig(values, valuesOf(rosletFields, roslet), identity),
+    config: agentConfig(values, rosletValues(roslet, kubelet), identity),
     warnings: [...warnings, ...laterWarnings(kubelet)],
     configz: configz(values),
   };
+}
+
+function rosletValues(roslet: Settings, kubelet: Settings): RosletValues {
+  const values = valuesOf(rosletFields, roslet);
+  // Who names an engine has one, though it may come up after the agent.
+  const isNamed = effectiveSetting(kubeletFields, kubelet, 'containerRuntimeEndpoint') !== undefined;
+  return values['runtime.default'] === 'auto' && isNamed ? { ...values, 'runtime.default': 'cri' } : values;
 }
 
 async function configFiles(flags: AgentFlags, problems: ConfigProblem[]): Promise<string[]> {
