@@ -418,6 +418,7 @@ describe('/stats/summary', () => {
       );
       return node.systemContainers.map(({ name }) => name);
     };
+    await start();
     expect(await names()).toEqual(['pods']);
     agent.agentCgroup = async () => ({
       path: '/system.slice/roslet.service',
