@@ -469,3 +469,17 @@ it.each([
   const said = output.split('\n').filter((each) => !each.startsWith('{'));
   expect({ code, said: said.join('\n') }).toEqual({ code: 1, said: expect.stringMatching(line) });
 });
+
+it('a port that is kept forwarded keeps no agent from ending', async () => {
+  const session = await upgrade('/portForward/default/shell-robot', 'portforward.k8s.io');
+  const stream = session.open({ port: '1', requestID: '0', streamType: 'error' });
+  stream.on('error', () => undefined);
+  // It is never idle.
+  const busy = setInterval(() => stream.write('x'), 500);
+  try {
+    expect(await agent.stop()).toBe(0);
+  } finally {
+    clearInterval(busy);
+  }
+  await agent.start();
+});

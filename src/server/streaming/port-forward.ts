@@ -48,6 +48,8 @@ export async function streamPorts(
     return;
   }
   const connection = await accept(exchange);
+  // The agent ends, too, while somebody keeps a port forwarded.
+  exchange.signal.addEventListener('abort', () => connection.destroy(), { once: true });
   const pairs = new Map<string, { port: number; error?: Duplex; data?: Duplex }>();
   const served = serveSpdy(
     connection,
