@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerState, PodStatus } from '../api/core.gen.ts';
-import { canWait, type StatusPatch, statusPatch } from './status-patch.ts';
+import { patienceMs, type StatusPatch, statusPatch } from './status-patch.ts';
 
 const t1 = '2026-01-01T00:00:01Z';
 const t2 = '2026-01-01T00:00:02Z';
@@ -123,17 +123,21 @@ describe('the patch of a status', () => {
   });
 });
 
-describe('a status that nobody misses for a moment', () => {
+describe('a status can wait for what comes to be told with it', () => {
   const deleted = { metadata: { deletionTimestamp: t1 }, spec: { containers: [] } };
   const running = { metadata: {}, spec: { containers: [] } };
-  const sandboxReady = { type: 'PodReadyToStartContainers', status: 'True' };
+  const sandbox = (status: string) => ({ type: 'PodReadyToStartContainers', status });
 
-  it.each<[string, typeof running, StatusPatch, boolean]>([
-    ['is a step of a pod that goes down', deleted, { phase: 'Running', conditions: [ready('False')] }, true],
-    ['is the sandbox alone', running, { podIP: '10.0.0.1', podIPs: [], conditions: [sandboxReady] }, true],
-    ['is the generation alone', running, { observedGeneration: 2 }, true],
-    ['is not readiness', running, { conditions: [sandboxReady, ready('True')] }, false],
-    ['is not what a container does', running, { podIP: '10.0.0.1', containerStatuses: [] }, false],
-    ['is not a phase', running, { phase: 'Running' }, false],
-  ])('%s', (_, pod, patch, expected) => expect(canWait(pod, patch)).toBe(expected));
+  it.each<[string, typeof running, StatusPatch, 'long' | 'a moment' | 'no']>([
+    ['when it is the sandbox alone', running, { podIP: '1.1.1.1', conditions: [sandbox('True')] }, 'long'],
+    ['when it is the generation alone', running, { observedGeneration: 2 }, 'long'],
+    ['also of a pod that goes down', deleted, { conditions: [sandbox('False')] }, 'long'],
+    ['as a step of a pod that goes down', deleted, { conditions: [ready('False')] }, 'a moment'],
+    ['but not readiness', running, { conditions: [sandbox('True'), ready('True')] }, 'no'],
+    ['but not what a container does', running, { podIP: '10.0.0.1', containerStatuses: [] }, 'no'],
+    ['but not a phase', running, { phase: 'Running' }, 'no'],
+  ])('%s', (_, pod, patch, expected) => {
+    const ms = patienceMs(pod, patch);
+    expect(ms === 0 ? 'no' : ms <= 1000 ? 'a moment' : 'long').toBe(expected);
+  });
 });

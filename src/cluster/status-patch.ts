@@ -30,16 +30,18 @@ export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): StatusPatc
 }
 
 /**
- * Whether nobody misses it for a moment, in which most often more comes to be told with it: steps of a pod that goes down,
- * and of one whose sandbox is there, as its containers are next.
+ * How long it may wait for what comes to be told with it; 0: somebody misses it. Steps of a pod that goes down come one
+ * upon another. A sandbox alone is of little use to anybody, be it there or gone: longer, as on a busy machine what
+ * follows takes its time, and each write costs the API server and all who watch the pod.
  */
-export function canWait({ metadata }: Pod, patch: StatusPatch): boolean {
-  if (metadata?.deletionTimestamp !== undefined) return true;
-  return Object.entries(patch).every(([field, value]) =>
+export function patienceMs({ metadata }: Pod, patch: StatusPatch): number {
+  const isOfSandbox = Object.entries(patch).every(([field, value]) =>
     field === 'conditions'
       ? (value as PodCondition[]).every(({ type }) => type === 'PodReadyToStartContainers')
       : patientFields.has(field),
   );
+  if (isOfSandbox) return 3000;
+  return metadata?.deletionTimestamp === undefined ? 0 : 500;
 }
 
 const patientFields: ReadonlySet<string> = new Set([

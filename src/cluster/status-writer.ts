@@ -11,13 +11,19 @@ import { isStaticPod } from '../sources/source.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { isMirror, type PodSource } from './pod-source.ts';
-import { canWait, statusPatch } from './status-patch.ts';
+import { patienceMs, statusPatch } from './status-patch.ts';
 
 export interface StatusWriterOptions {
   client: KubeClient;
   source: PodSource;
   metrics: Pick<Metrics, 'observe'>;
   log: Logger;
+}
+
+interface Held {
+  /** Monotonic. */
+  untilMs: number;
+  patienceMs: number;
 }
 
 export class StatusWriter {
@@ -34,8 +40,10 @@ export class StatusWriter {
   readonly #sent = new Map<string, string>();
   /** Since when what the API server has is out of date (monotonic), by the uid of the object there. */
   readonly #behindSinceMs = new Map<string, number>();
-  /** Since when (monotonic) a status is held back that can wait for a newer one. */
-  readonly #heldSinceMs = new Map<string, number>();
+  /** A status that can wait for a newer one is held back. */
+  readonly #held = new Map<string, Held>();
+  /** When (monotonic) the API server took the deletion of an object: the watch is about to show its end. */
+  readonly #releasedMs = new Map<string, number>();
   readonly #signal: AbortSignal;
 
   constructor(options: StatusWriterOptions, signal: AbortSignal) {
@@ -81,7 +89,8 @@ export class StatusWriter {
     this.#gone.delete(uid);
     this.#sent.delete(uid);
     this.#behindSinceMs.delete(uid);
-    this.#heldSinceMs.delete(uid);
+    this.#held.delete(uid);
+    this.#releasedMs.delete(uid);
   }
 
   #targetUid(pod: Pod): string {
@@ -144,8 +153,8 @@ export class StatusWriter {
     const ours = this.#ourStatus(target);
     const status = ours && statusPatch(target.status, ours);
     const isNews = status !== undefined && this.#sent.get(uid) !== sentTo(target, status);
-    if (isNews && !this.#gone.has(uid) && canWait(target, status) && this.#hold(uid)) return;
-    this.#heldSinceMs.delete(uid);
+    if (isNews && !this.#gone.has(uid) && this.#hold(uid, patienceMs(target, status))) return;
+    this.#held.delete(uid);
     if (isNews) {
       // The uid makes it fail for another pod of the same name.
       const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
@@ -158,7 +167,14 @@ export class StatusWriter {
     const { deletionTimestamp, deletionGracePeriodSeconds } = target.metadata ?? {};
     // With a grace of 0 it was released already and waits for its finalizers.
     if (deletionTimestamp === undefined || deletionGracePeriodSeconds === 0) return;
+    const leftMs = (this.#releasedMs.get(uid) ?? Number.NEGATIVE_INFINITY) + releaseMs - performance.now();
+    if (leftMs > 0) {
+      // Most often that is our last status, which comes before the end. One that lost the deletion is asked again.
+      void pause(leftMs, this.#signal).then(() => this.#write(uid));
+      return;
+    }
     await client.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } }, this.#signal);
+    this.#releasedMs.set(uid, performance.now());
   }
 
   #noteWritten(uid: string): void {
@@ -169,11 +185,16 @@ export class StatusWriter {
   }
 
   /** Returns whether the status still has to wait; what is written then is that of the end of its time. */
-  #hold(uid: string): boolean {
-    const sinceMs = this.#heldSinceMs.get(uid);
-    if (sinceMs !== undefined) return performance.now() - sinceMs < holdMs;
-    this.#heldSinceMs.set(uid, performance.now());
-    void pause(holdMs + 1, this.#signal).then(() => this.#write(uid));
+  #hold(uid: string, ms: number): boolean {
+    if (ms === 0) return false;
+    const held = this.#held.get(uid);
+    const nowMs = performance.now();
+    // What can wait less has its own time, no longer than that of what was held before.
+    const untilMs = Math.min(held?.untilMs ?? nowMs + ms, nowMs + ms);
+    if (held !== undefined && held.patienceMs <= ms) return nowMs < held.untilMs;
+    this.#held.set(uid, { untilMs, patienceMs: ms });
+    if (untilMs <= nowMs) return false;
+    void pause(untilMs - nowMs + 1, this.#signal).then(() => this.#write(uid));
     return true;
   }
 }
@@ -182,4 +203,4 @@ const sentTo = ({ metadata }: Pod, status: object): string =>
   `${metadata?.resourceVersion} ${JSON.stringify(status)}`;
 
 const backoff = { initialMs: 200, maxMs: 10_000 };
-const holdMs = 500;
+const releaseMs = 1000;

@@ -43,6 +43,8 @@ interface Kept {
 class Served<T extends Kept> {
   object: T;
   readonly patches: T[] = [];
+  /** Taken and, as by a server that loses what it took, not done. */
+  deletions = 0;
   /** Waited for before a patch is answered. */
   hold: Promise<void> = Promise.resolve();
   #watches: ((line: string) => void)[] = [];
@@ -62,6 +64,9 @@ class Served<T extends Kept> {
         this.patches.push(patch);
         await this.hold;
         this.set({ status: patch.status } as Partial<T>);
+        json(response, 200, this.object);
+      } else if (method === 'DELETE') {
+        this.deletions += 1;
         json(response, 200, this.object);
       } else json(response, 404, {});
     };
@@ -211,6 +216,25 @@ describe('a pod', () => {
     served.set({ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
     await until('the deletion is seen', () => source.get('u')?.metadata?.deletionTimestamp !== undefined);
     expect(served.patches).toHaveLength(2);
+  });
+
+  it('is let go once, and again only when the API server still has it after a while', async () => {
+    const metadata = { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 };
+    const served = new Served<Pod>('/api/v1/pods', stored('1000', { metadata }));
+    const source = new PodSource({ client, nodeName: 'n', owns: () => true, onHealth: () => undefined, log });
+    const statuses = new StatusWriter({ client, source, metrics: createMetrics(), log }, ending.signal);
+    running = source.run(ending.signal);
+    await until('the pod is seen', () => source.get('u') !== undefined);
+    statuses.observe(stored('1', { status: { phase: 'Succeeded' } }));
+    statuses.finalize('u');
+    await until('it is let go', () => served.deletions === 1);
+    for (let version = 1; version <= 3; version += 1) {
+      served.set({ metadata: { labels: { version: `${version}` } } });
+      await until('the watch tells of it', () => source.get('u')?.metadata?.labels?.version === `${version}`);
+    }
+    expect(served.deletions).toBe(1);
+    expect(served.patches).toHaveLength(1);
+    await until('it is let go again', () => served.deletions === 2);
   });
 
   it('is what our own write made it, before the watch shows that', async () => {
