@@ -53,6 +53,8 @@ export function podEffects(options: PodEffectsOptions): PodEffects {
     removeOldInstances: (actual, signal) => removeOldInstances(options, actual, signal),
     refreshVolumes: async (pod, actual, signal) => {
       if (actual.containers.length > 0) await options.volumes.refresh(pod, signal);
+      // Its first container is still to come, with volumes as they are then.
+      else sandboxes.changed(pod);
     },
     release: (pod, signal) => releasePod(options, pod, signal),
     remove: (pod, actual, signal) => removePod(options, pod, actual, signal),

@@ -30,8 +30,19 @@ export interface SandboxDeps {
   ownerLabels: Readonly<Record<string, string>>;
 }
 
+interface Ready {
+  attempt: number;
+  config: PodSandboxConfig;
+  untilMs: number;
+}
+
+/** The steps of a start follow one another; whoever starts a container later makes sure of everything anew. */
+const readyForMs = 10_000;
+
 export class Sandboxes {
   readonly #o: SandboxDeps;
+  /** What was made ready a moment ago, so that a start does it once and not at each of its steps. */
+  readonly #ready = new WeakMap<Pod, Ready>();
 
   constructor(options: SandboxDeps) {
     this.#o = options;
@@ -80,12 +91,21 @@ export class Sandboxes {
     signal: AbortSignal,
   ): Promise<PodSandboxConfig | undefined> {
     const attempt = currentSandbox(actual)?.metadata.attempt;
+    if (attempt === undefined) return undefined;
+    const ready = this.#ready.get(pod);
+    if (ready?.attempt === attempt && performance.now() < ready.untilMs) return ready.config;
     // In force: a limit that is to become lower is not lowered in passing.
-    return attempt === undefined ? undefined : this.#prepare(podInForce(pod, actual), attempt, signal);
+    return this.#prepare(podInForce(pod, actual), attempt, signal);
+  }
+
+  /** What the pod needs is not what it was: the next step makes sure of all anew. */
+  changed(pod: Pod): void {
+    this.#ready.delete(pod);
   }
 
   async #prepare(pod: Pod, attempt: number, signal: AbortSignal): Promise<PodSandboxConfig> {
     const { paths, cgroups, volumes, events, ownerLabels, dns } = this.#o;
+    this.#ready.delete(pod);
     const uid = podUid(pod);
     await mkdir(podDir(paths, uid), { recursive: true, mode: 0o750 });
     await mkdir(podLogDir(paths, podNamespace(pod), podName(pod), uid), { recursive: true, mode: 0o755 });
@@ -94,6 +114,7 @@ export class Sandboxes {
     const { config, warnings } = podSandboxConfig(pod, { attempt, paths, cgroupParent, dns: dns() });
     for (const { reason, message } of warnings) events.event(podReference(pod), 'Warning', reason, message);
     Object.assign(config.labels, ownerLabels);
+    this.#ready.set(pod, { attempt, config, untilMs: performance.now() + readyForMs });
     return config;
   }
 }

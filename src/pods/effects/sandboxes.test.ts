@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Runtime } from '../../../runtime/runtime.ts';
+import { createMetrics } from '../../metrics/metrics.ts';
+import { agentPaths } from '../../paths.ts';
+import { testActual, testPod, testSandbox } from '../testing.ts';
+import { type SandboxDeps, Sandboxes } from './sandboxes.ts';
+
+const { signal } = new AbortController();
+let root: string;
+/** What was made sure of, in order. */
+let done: string[];
+let sandboxes: Sandboxes;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'roslet-sandboxes-'));
+  done = [];
+  const deps: Pick<SandboxDeps, 'handler' | 'paths' | 'events' | 'metrics' | 'dns' | 'ownerLabels'> & {
+    runtime: Partial<Runtime>;
+    cgroups: Partial<SandboxDeps['cgroups']>;
+    volumes: Partial<SandboxDeps['volumes']>;
+  } = {
+    runtime: { runPodSandbox: async () => 'sb0' },
+    handler: () => ({ name: '', recursiveReadOnlyMounts: false, userNamespaces: false }),
+    paths: agentPaths(root),
+    cgroups: {
+      ensurePod: async () => {
+        done.push('cgroup');
+        return '/kubepods/pod1';
+      },
+    },
+    volumes: {
+      setUp: async () => {
+        done.push('volumes');
+      },
+    },
+    events: { event: () => undefined },
+    metrics: createMetrics(),
+    dns: () => ({
+      host: { servers: [], searches: [], options: [] },
+      clusterDns: [],
+      clusterDomain: 'x',
+    }),
+    ownerLabels: { owner: 'us' },
+  };
+  sandboxes = new Sandboxes(deps as SandboxDeps);
+});
+
+afterEach(() => rm(root, { recursive: true }));
+
+describe('what a pod needs of the machine', () => {
+  const pod = testPod();
+  const inSandbox = (attempt = 0) =>
+    testActual([testSandbox({ metadata: { name: 'p', namespace: 'default', uid: 'uid-1', attempt } })]);
+  const create = (attempt = 0) =>
+    sandboxes.create(pod, { do: 'createSandbox', attempt, replaces: [] }, signal);
+
+  it('is made sure of once for all steps of a start', async () => {
+    await create();
+    const config = await sandboxes.prepareContainers(pod, inSandbox(), signal);
+    await sandboxes.prepareContainers(pod, inSandbox(), signal);
+    expect(done).toEqual(['cgroup', 'volumes']);
+    expect(config).toMatchObject({ cgroupParent: '/kubepods/pod1', labels: { owner: 'us' } });
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['in another sandbox', () => sandboxes.prepareContainers(pod, inSandbox(1), signal)],
+    ['for another version of the pod', () => sandboxes.prepareContainers(testPod(), inSandbox(), signal)],
+    ['for a new sandbox', () => create()],
+    [
+      'when it may have changed',
+      () => {
+        sandboxes.changed(pod);
+        return sandboxes.prepareContainers(pod, inSandbox(), signal);
+      },
+    ],
+  ])('is made sure of anew %s', async (_, again) => {
+    await create();
+    done = [];
+    await again();
+    expect(done).toEqual(['cgroup', 'volumes']);
+  });
+
+  it('is nothing without a sandbox', async () => {
+    expect(await sandboxes.prepareContainers(pod, testActual([]), signal)).toBeUndefined();
+    expect(done).toEqual([]);
+  });
+});
