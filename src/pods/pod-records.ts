@@ -26,6 +26,9 @@ export class PodRecords {
   }
 
   put(uid: string, record: PodRecord): Promise<void> {
+    // What was to be written soon is in it.
+    clearTimeout(this.#waiting.get(uid)?.timer);
+    this.#waiting.delete(uid);
     return this.#store.put(kind, uid, record);
   }
 
@@ -33,7 +36,6 @@ export class PodRecords {
   putSoon(uid: string, record: () => PodRecord): void {
     if (this.#waiting.has(uid)) return;
     const timer = setTimeout(() => {
-      this.#waiting.delete(uid);
       this.put(uid, record()).catch((err: unknown) =>
         this.#log.error({ err, podUid: uid }, 'cannot save the status of a pod'),
       );
@@ -43,10 +45,7 @@ export class PodRecords {
 
   /** Writes what is still waiting to be written. */
   async flush(): Promise<void> {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const [, { timer }] of waiting) clearTimeout(timer);
-    await Promise.all(waiting.map(([uid, { record }]) => this.put(uid, record())));
+    await Promise.all([...this.#waiting].map(([uid, { record }]) => this.put(uid, record())));
   }
 
   async delete(uid: string): Promise<void> {

@@ -61,6 +61,18 @@ describe('a store', () => {
     expect(await store.load('pods')).toEqual([{ key: 'b', value: 'b' }]);
   });
 
+  test('writes many records of a kind at a time, also where somebody took their directory away', async () => {
+    const store = await openStore(dir, silentLogger());
+    const keys = Array.from({ length: 40 }, (_, n) => `${n}`);
+    const putAll = () => Promise.all(keys.map((key) => store.put('pods', key, key)));
+    await putAll();
+    await rm(join(dir, 'pods'), { recursive: true });
+    await putAll();
+    expect((await store.load('pods')).map(({ key }) => key).sort()).toEqual(keys.sort());
+    await Promise.all(keys.map((key) => store.delete('pods', key)));
+    expect(await store.load('pods')).toEqual([]);
+  });
+
   test('takes a value as it was at the call', async () => {
     const store = await openStore(dir, silentLogger());
     const value = { phase: 'Pending' };

@@ -10,7 +10,7 @@
  * callers are answered when the newer is on disk.
  */
 import type { Dirent } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from '../log.ts';
 import { decodeRecord, encodeRecord, recordFileName, recordSuffix } from './record.ts';
@@ -50,6 +50,7 @@ export async function openStore(dir: string, log: Logger): Promise<Store> {
   await makeDir(dir);
   await removeTemporaryFiles(dir, log);
   const queues = new Map<string, WriteQueue>();
+  const syncTogether = sharedSync();
 
   /** Undefined content deletes. */
   function write(kind: string, key: string, content: Buffer | undefined): Promise<void> {
@@ -60,7 +61,7 @@ export async function openStore(dir: string, log: Logger): Promise<Store> {
   }
 
   function newQueue(path: string): WriteQueue {
-    const queue = writeQueue(path, () => queues.delete(path));
+    const queue = writeQueue(path, syncTogether, () => queues.delete(path));
     queues.set(path, queue);
     return queue;
   }
@@ -111,7 +112,7 @@ interface PendingWrite {
 }
 
 /** Runs the writes of one path, at most one at a time and at most one waiting. */
-function writeQueue(path: string, onIdle: () => void): WriteQueue {
+function writeQueue(path: string, syncDir: SyncDir, onIdle: () => void): WriteQueue {
   let waiting: PendingWrite | undefined;
   let running = false;
 
@@ -121,7 +122,7 @@ function writeQueue(path: string, onIdle: () => void): WriteQueue {
       const write = waiting;
       waiting = undefined;
       try {
-        await (write.content ? writeRecord(path, write.content) : deleteRecord(path));
+        await (write.content ? writeRecord(path, write.content, syncDir) : deleteRecord(path, syncDir));
         write.resolve();
       } catch (error) {
         write.reject(error);
@@ -142,11 +143,10 @@ function writeQueue(path: string, onIdle: () => void): WriteQueue {
   };
 }
 
-async function writeRecord(path: string, content: Buffer): Promise<void> {
+async function writeRecord(path: string, content: Buffer, syncDir: SyncDir): Promise<void> {
   const temporary = `${path}${temporarySuffix}`;
   try {
-    await makeDir(dirname(path));
-    const file = await open(temporary, 'w', 0o600);
+    const file = await openNew(temporary);
     try {
       await file.writeFile(content);
       await file.sync();
@@ -162,7 +162,18 @@ async function writeRecord(path: string, content: Buffer): Promise<void> {
   }
 }
 
-async function deleteRecord(path: string): Promise<void> {
+/** The directory of a kind is made with its first record. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'w', 0o600);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    await makeDir(dirname(path));
+    return open(path, 'w', 0o600);
+  }
+}
+
+async function deleteRecord(path: string, syncDir: SyncDir): Promise<void> {
   try {
     await unlink(path);
     await syncDir(dirname(path));
@@ -236,6 +247,35 @@ async function makeDir(path: string): Promise<void> {
   } catch (error) {
     throw new StoreError('make the directory', path, error);
   }
+}
+
+type SyncDir = (path: string) => Promise<void>;
+
+/** Of many records that are written at a time one sync of their directory does for all that were renamed before it. */
+function sharedSync(): SyncDir {
+  const underWay = new Map<string, Promise<void>>();
+  const next = new Map<string, Promise<void>>();
+  const begin = (path: string): Promise<void> => {
+    next.delete(path);
+    const sync = syncDir(path).finally(() => {
+      if (underWay.get(path) === sync) underWay.delete(path);
+    });
+    underWay.set(path, sync);
+    return sync;
+  };
+  return (path) => {
+    const before = underWay.get(path);
+    if (before === undefined) return begin(path);
+    // The one under way may have looked too early.
+    const following =
+      next.get(path) ??
+      before.then(
+        () => begin(path),
+        () => begin(path),
+      );
+    next.set(path, following);
+    return following;
+  };
 }
 
 async function syncDir(path: string): Promise<void> {
