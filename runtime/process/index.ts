@@ -53,6 +53,12 @@ const conmonPlaces = [
 export function processRuntime(options: ProcessRuntimeOptions): Runtime {
   const hub = eventHub();
   let opened: Promise<Parts> | undefined;
+  /** They stay; the mount table, which tells of them, is long where containers run. */
+  let hasCgroups = false;
+  const needCgroups = (): void => {
+    if (!hasCgroups) cgroups();
+    hasCgroups = true;
+  };
   /** Opened at the first call, and tried again while it fails: the disk may be full just now. */
   const parts = (): Promise<Parts> => {
     opened ??= open(options, hub.emit).catch((error: unknown) => {
@@ -77,7 +83,7 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
     async status() {
       return {
         conditions: [
-          await readiness(options),
+          await readiness(options, needCgroups),
           { type: 'NetworkReady', status: true, reason: '', message: '' },
         ],
         runtimeHandlers: [{ name: '', recursiveReadOnlyMounts: true, userNamespaces: false }],
@@ -176,7 +182,7 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
   return { context, sandboxes: pods, containers: containers(context, stateReader(context), pods) };
 }
 
-async function readiness(options: ProcessRuntimeOptions): Promise<RuntimeCondition> {
+async function readiness(options: ProcessRuntimeOptions, needCgroups: () => void): Promise<RuntimeCondition> {
   const condition = (status: boolean, reason: string, message: string): RuntimeCondition => ({
     type: 'RuntimeReady',
     status,
@@ -192,7 +198,7 @@ async function readiness(options: ProcessRuntimeOptions): Promise<RuntimeConditi
       `${options.ociPath} cannot be run: build it with make build`,
     );
   try {
-    cgroups();
+    needCgroups();
   } catch (error) {
     if (error instanceof RuntimeError) return condition(false, 'NoCgroups', error.message);
     throw error;

@@ -8,7 +8,7 @@ import type { Pod, Volume } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
 import { hugepageBytes, isHugepages } from '../resources/amounts.ts';
 import { isLimited, podLimits } from '../resources/qos.ts';
-import { ensureTmpfs, makeDirectory } from './directory.ts';
+import { ensureTmpfs, isTmpfs, makeDirectory } from './directory.ts';
 import { mountedAt, mountFilesystem } from './mount.ts';
 import { hasCode } from './safe-fs.ts';
 import type { VolumeContext, VolumePlugin } from './volume.ts';
@@ -84,8 +84,11 @@ async function make(
 }
 
 /** A volume in memory is lost in a reboot, though its note is not. */
-const isThere = async (medium: string, dir: string): Promise<boolean> =>
-  medium === '' ? exists(dir) : (await mountedAt(dir)) !== undefined;
+async function isThere(medium: string, dir: string): Promise<boolean> {
+  if (!(await exists(dir))) return false;
+  if (medium === '') return true;
+  return medium === 'Memory' ? isTmpfs(dir) : (await mountedAt(dir)) !== undefined;
+}
 
 async function exists(path: string): Promise<boolean> {
   try {

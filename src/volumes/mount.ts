@@ -26,8 +26,10 @@ export class MountError extends Error {
 
 /** In the order of mounting: a later one at the same path hides an earlier one. */
 export async function mountPoints(): Promise<MountPoint[]> {
-  return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  return parseMountInfo(await mountTable());
 }
+
+const mountTable = (): Promise<string> => readFile('/proc/self/mountinfo', 'utf8');
 
 export function parseMountInfo(text: string): MountPoint[] {
   return text
@@ -64,8 +66,12 @@ export async function isSharedBelow(dir: string, path: string): Promise<boolean>
 /** Unmounts what is mounted at the directory and below it, the innermost first. */
 export async function unmountBelow(dir: string, signal: AbortSignal): Promise<void> {
   const real = await realPath(dir);
-  const innermost = async (): Promise<MountPoint | undefined> =>
-    (await mountPoints()).findLast(({ path }) => path === real || path.startsWith(`${real}/`));
+  const innermost = async (): Promise<MountPoint | undefined> => {
+    const table = await mountTable();
+    // Most often there is none among the many of all containers.
+    if (!table.includes(` ${escapeOctal(real)}`)) return undefined;
+    return parseMountInfo(table).findLast(({ path }) => path === real || path.startsWith(`${real}/`));
+  };
   for (let mount = await innermost(); mount !== undefined; mount = await innermost()) {
     try {
       await unmount(mount.path, signal);
@@ -125,6 +131,10 @@ async function realPath(path: string): Promise<string> {
     throw error;
   }
 }
+
+/** As the kernel writes paths there. */
+const escapeOctal = (path: string): string =>
+  path.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 const unescapeOctal = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
