@@ -52,7 +52,10 @@ export class MirrorPods {
     const { source, staticPods } = this.#o;
     const node = this.#o.node();
     if (!source.isRead || node === undefined) return undefined;
-    const wanted = new Map(staticPods().map((pod) => [podKey(pod), pod]));
+    const originals = staticPods();
+    // Most changes are of pods of the cluster, on nodes that have no others.
+    if (originals.length === 0 && ![...source.all()].some(isMirror)) return undefined;
+    const wanted = new Map(originals.map((pod) => [podKey(pod), pod]));
     let failed: unknown;
     const attempt = async (pod: Pod, work: () => Promise<void>) => {
       try {

@@ -50,7 +50,7 @@ export class ServiceAccountTokens {
   /** Those of pods that are gone. */
   keepOnly(uids: ReadonlySet<string>): void {
     for (const key of this.#tokens.keys()) {
-      if (uids.has((JSON.parse(key) as string[])[0] ?? '')) continue;
+      if (uids.has(uidIn(key))) continue;
       this.#tokens.delete(key);
       this.#renewals.get(key)?.ending.abort();
       this.#o.store.delete(recordKind, key).catch((err: unknown) => {
@@ -163,6 +163,9 @@ function requestOf(
     },
   };
 }
+
+/** Its first part, without decoding the rest: all keys are looked at whenever a pod changes. A uid needs no escapes. */
+const uidIn = (key: string): string => key.slice(2, key.indexOf('"', 2));
 
 /** A clock that was set back makes it due too: its age is not known then. */
 function isDue({ askedMs, expiresMs }: Token, nowMs: number): boolean {

@@ -20,6 +20,7 @@ export interface UsedObjectsOptions {
 }
 
 type StoredObject = ConfigMap | Secret;
+type KeyedRef = readonly [key: string, ref: ObjectRef];
 
 export class UsedObjects implements ObjectReader {
   readonly #o: UsedObjectsOptions;
@@ -27,7 +28,7 @@ export class UsedObjects implements ObjectReader {
   readonly #listeners = new Set<(ref: ObjectRef) => void>();
   readonly #kept = new Map<string, Kept>();
   /** By pods, which are another object when they changed. */
-  readonly #refs = new WeakMap<Pod, readonly ObjectRef[]>();
+  readonly #refs = new WeakMap<Pod, readonly KeyedRef[]>();
   readonly #signal: AbortSignal;
 
   /** @param signal ends all watches */
@@ -43,7 +44,7 @@ export class UsedObjects implements ObjectReader {
 
   /** All pods whose objects are needed. What no pod uses any more is forgotten, on disk too. */
   setPods(pods: readonly Pod[]): void {
-    const wanted = new Map(pods.flatMap((pod) => this.#refsOf(pod)).map((ref) => [keyOf(ref), ref]));
+    const wanted = new Map(pods.flatMap((pod) => this.#refsOf(pod)));
     for (const ref of wanted.values()) this.#entry(ref);
     for (const [key, entry] of this.#entries) {
       if (wanted.has(key)) continue;
@@ -53,8 +54,8 @@ export class UsedObjects implements ObjectReader {
     for (const key of this.#kept.keys()) if (!wanted.has(key)) this.#forget(key);
   }
 
-  #refsOf(pod: Pod): readonly ObjectRef[] {
-    const refs = this.#refs.get(pod) ?? usedObjects(pod);
+  #refsOf(pod: Pod): readonly KeyedRef[] {
+    const refs = this.#refs.get(pod) ?? usedObjects(pod).map((ref): KeyedRef => [keyOf(ref), ref]);
     this.#refs.set(pod, refs);
     return refs;
   }
