@@ -3,6 +3,11 @@
  * only the code it uses), dist/roslet.js (what loads it), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
  * which starts in containers outlive the agent), dist/roslet-dds.node (ROS 2, where it can be built) and the launcher
  * bin/roslet.
+
+ * Builds what `make install` installs: dist/roslet.js (agent and CLI in one file, so that it starts fast and holds
+ * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
+ * which starts in containers outlive the agent), dist/roslet-mount.node (mount(2), which Node lacks), dist/roslet-dds.node
+ * (ROS 2, where it can be built) and the launcher bin/roslet.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -42,12 +47,16 @@ const bundled: BuildOptions = {
   logLevel: 'silent',
 };
 
+const nodeHeaders = ['-isystem', join(root, 'node_modules', 'node-api-headers', 'include')];
+const addonFlags = ['-fPIC', '-shared', '-fvisibility=hidden', '-DNAPI_VERSION=9', ...nodeHeaders];
+
 await mkdir(dist, { recursive: true });
 await mkdir(join(root, 'bin'), { recursive: true });
 await Promise.all([
   bundle(),
   compile('runtime/process/native', 'roslet-oci'),
   compile('runtime/cri/native', 'roslet-cri-relay'),
+  compile('src/volumes/native', 'roslet-mount.node', addonFlags),
   compileRosAddon(),
   placeLauncher(),
 ]).catch((error) => {
@@ -124,15 +133,15 @@ export default http;`;
   };
 }
 
-/** Linked statically, so that it also runs in a mount namespace that does not show the host's libraries. */
-async function compile(folder: string, name: string): Promise<void> {
+/** @param kind statically linked a program also runs in a mount namespace that does not show the host's libraries */
+async function compile(folder: string, name: string, kind: readonly string[] = ['-static']): Promise<void> {
   const sources = (await readdir(join(root, folder)))
     .filter((file) => file.endsWith('.c'))
     .map((file) => join(root, folder, file));
   const outfile = join(dist, name);
   // A running pod may have the old file open: replace it, never write into it.
   const fresh = `${outfile}.new`;
-  const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-static', '-s'];
+  const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-s', ...kind];
   await run(process.env.CC ?? 'gcc', [...flags, '-o', fresh, ...sources]).catch((cause) => {
     throw new Error(`the C compiler failed on ${folder}:\n${cause.stderr || cause.message}`);
   });
@@ -154,7 +163,7 @@ async function compileRosAddon(): Promise<void> {
       '-DNAPI_VERSION=9',
       `-DROSLET_CYCLONEDDS_VERSION="${library.version}"`,
       ...(library.isPatched ? ['-DROSLET_RELATED_SAMPLE_IDENTITY'] : []),
-      ...['-isystem', join(root, 'node_modules', 'node-api-headers', 'include'), ...library.flags],
+      ...[...nodeHeaders, ...library.flags],
     ];
     const key = createHash('sha256').update([...flags, ...library.libraries].join('\n'));
     for (const name of files) key.update(await readFile(join(folder, name)));

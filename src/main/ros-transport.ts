@@ -3,7 +3,7 @@ import { rmwProblem, securityProblem } from '../../ros/cyclone/unsupported.ts';
 import { type DiscoveryOptions, type RosTransport, TransportError } from '../../ros/transport.ts';
 import type { RosConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
-import { program } from './programs.ts';
+import { program } from '../programs.ts';
 
 export interface ChosenTransport {
   name: 'cyclone' | 'rclnodejs';

@@ -10,7 +10,7 @@ import type { RosAccess } from '../cli/ros.ts';
 import type { RosConfig } from '../config/agent-config.ts';
 import type { EventRecorder } from '../events.ts';
 import { createLogger, type Logger } from '../log.ts';
-import { program } from './programs.ts';
+import { program } from '../programs.ts';
 import { chooseTransport } from './ros-transport.ts';
 
 /** @throws TransportError where the environment is wrong about it */

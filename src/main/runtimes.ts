@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Paths } from '../paths.ts';
 import { RuntimeSet } from '../pods/runtimes.ts';
-import { program } from './programs.ts';
+import { program } from '../programs.ts';
 
 /** @param usedCri whether pods of an earlier life of the agent run in a container engine, started or not by now */
 export async function openRuntimes(

@@ -1,9 +1,10 @@
 /**
- * Mounting, by the system's own mount and umount (Node has no such call), and what is mounted now, from
- * /proc/self/mountinfo (proc_pid_mountinfo(5)).
+ * Mounting (Node has no such call): what is in memory by an addon of ours, all else by the system's own mount and umount. And
+ * what is mounted now, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
  */
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { mountInMemory, SystemCallError, unmountInMemory } from './native.ts';
 import { runProgram } from './program.ts';
 import { hasCode } from './safe-fs.ts';
 
@@ -18,8 +19,8 @@ export interface MountPoint {
 export class MountError extends Error {
   override readonly name = 'MountError';
   readonly target: string;
-  constructor(target: string, message: string) {
-    super(message);
+  constructor(target: string, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.target = target;
   }
 }
@@ -74,7 +75,8 @@ export async function unmountBelow(dir: string, signal: AbortSignal): Promise<vo
   };
   for (let mount = await innermost(); mount !== undefined; mount = await innermost()) {
     try {
-      await unmount(mount.path, signal);
+      if (mount.fsType === 'tmpfs') await asMountError(mount.path, unmountTmpfs(mount.path, signal));
+      else await unmount(mount.path, signal);
     } catch (error) {
       if ((await innermost())?.id === mount.id) throw error;
     }
@@ -87,8 +89,8 @@ export async function mountFilesystem(
   options: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const chosen = options.length === 0 ? [] : ['-o', options.join(',')];
-  await run('/bin/mount', ['-t', fsType, ...chosen, fsType, target], target, signal);
+  signal.throwIfAborted();
+  await asMountError(target, mountInMemory(fsType, target, options.join(',')));
 }
 
 /**
@@ -100,6 +102,17 @@ export async function bindDescriptor(fd: number, target: string, signal: AbortSi
   await run('/bin/mount', ['--no-canonicalize', '--bind', '/proc/self/fd/3', target], target, signal, fd);
 }
 
+/** Takes the uppermost mount off the path, which is in memory, from under those who still use it if need be. */
+async function unmountTmpfs(target: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  try {
+    await unmountInMemory(target, false);
+  } catch (error) {
+    if (!hasCode(error, 'EBUSY')) throw error;
+    await unmountInMemory(target, true);
+  }
+}
+
 /** Takes the uppermost mount off the path, from under those who still use it if need be. */
 export async function unmount(target: string, signal: AbortSignal): Promise<void> {
   try {
@@ -108,6 +121,15 @@ export async function unmount(target: string, signal: AbortSignal): Promise<void
     if (!(error instanceof MountError) || !/busy/.test(error.message)) throw error;
     // The pod is gone: who still looks into its volume must not keep it on the node.
     await run('/bin/umount', ['--no-canonicalize', '--lazy', target], target, signal);
+  }
+}
+
+async function asMountError(target: string, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new MountError(target, error.message, { cause: error });
   }
 }
 
