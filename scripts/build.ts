@@ -1,13 +1,8 @@
 /**
  * Builds what `make install` installs: dist/roslet-main.mjs (agent and CLI in one file, so that it starts fast and holds
- * only the code it uses), dist/roslet.js (what loads it), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
- * which starts in containers outlive the agent), dist/roslet-dds.node (ROS 2, where it can be built) and the launcher
- * bin/roslet.
-
- * Builds what `make install` installs: dist/roslet.js (agent and CLI in one file, so that it starts fast and holds
- * only the code it uses), dist/roslet-oci (the program by which conmon starts host processes), dist/roslet-cri-relay (by
- * which starts in containers outlive the agent), dist/roslet-mount.node (mount(2), which Node lacks), dist/roslet-dds.node
- * (ROS 2, where it can be built) and the launcher bin/roslet.
+ * only the code it uses), dist/roslet.js (what loads it), dist/roslet-oci (the program by which conmon starts host
+ * processes), dist/roslet-cri-relay (by which starts in containers outlive the agent), dist/roslet-mount.node (mount(2),
+ * which Node lacks), dist/roslet-dds.node (ROS 2, where it can be built) and the launcher bin/roslet.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
