@@ -6,16 +6,22 @@ const restMs = 5;
 describe('what is paced', () => {
   let done = 0;
   let costMs = 0;
+  let waitMs = 0;
+  let cpuMs = 0;
   let paced: Paced;
 
   beforeEach(() => {
     vi.useFakeTimers();
     done = 0;
     costMs = 0;
-    paced = new Paced(() => {
+    waitMs = 0;
+    cpuMs = 0;
+    const act = () => {
       done += 1;
-      vi.advanceTimersByTime(costMs);
-    }, restMs);
+      cpuMs += costMs;
+      vi.advanceTimersByTime(costMs + waitMs);
+    };
+    paced = new Paced(act, restMs, () => cpuMs);
   });
   afterEach(() => {
     paced.close();
@@ -55,6 +61,42 @@ describe('what is paced', () => {
     expect(done).toBe(1);
     vi.advanceTimersByTime(20);
     expect(done).toBe(2);
+  });
+
+  it('rests from what it cost, and not from having waited for a processor', () => {
+    waitMs = 1000;
+    paced.ask();
+    vi.advanceTimersByTime(0);
+    paced.ask();
+    vi.advanceTimersByTime(restMs);
+    expect(done).toBe(2);
+  });
+
+  it('is done in this moment where it is asked for now, and no more often for that', () => {
+    paced.ask();
+    paced.askNow();
+    expect(done).toBe(1);
+    paced.askNow();
+    vi.advanceTimersByTime(restMs - 1);
+    expect(done).toBe(1);
+    vi.advanceTimersByTime(10 * restMs);
+    expect(done).toBe(2);
+  });
+
+  it('that asks for itself is done once more, after the rest', () => {
+    const asking: Paced = new Paced(
+      () => {
+        done += 1;
+        if (done === 1) asking.askNow();
+      },
+      restMs,
+      () => 0,
+    );
+    asking.askNow();
+    expect(done).toBe(1);
+    vi.advanceTimersByTime(10 * restMs);
+    expect(done).toBe(2);
+    asking.close();
   });
 
   it('is not done any more when it was closed before its time', () => {

@@ -128,7 +128,7 @@ export function startSession(options: SessionOptions): Session {
   const machinePace = new Paced(() => guarded(tellMachine), restMs);
   const podChanged = (uid: string): void => {
     changed.add(uid);
-    podPace.ask();
+    podPace.askNow();
     isListChanged = true;
     machinePace.ask();
   };
