@@ -160,3 +160,17 @@ function endpointInfo(kind: EndpointInfo['kind'], topic: string, info: RclEndpoi
 /** Those of Humble are longer, with zeros behind. */
 export const gidOf = (bytes: Iterable<number>): string =>
   Buffer.from([...bytes].slice(0, 16)).toString('hex');
+
+/**
+ * Which of the writers a sample is from. rmw_cyclonedds tells a number of its own in the place of the gid, eight bytes with
+ * zeros behind them, where every gid ends with what kind of entity it is: such a sample counts as one of a writer that is
+ * accepted, where there is any.
+ */
+export function writerOf(
+  told: EndpointGid,
+  writers: readonly EndpointGid[],
+  isAccepted: (writer: EndpointGid) => boolean,
+): EndpointGid {
+  if (!told.endsWith('0'.repeat(16))) return told;
+  return writers.find(isAccepted) ?? writers[0] ?? told;
+}

@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { serversProblem } from './graph.ts';
+import { describe, expect, it } from 'vitest';
+import { serversProblem, writerOf } from './graph.ts';
 
 it.each([
   ['rmw_zenoh_cpp', expect.stringContaining('not known on rmw_zenoh_cpp')],
@@ -7,4 +7,21 @@ it.each([
   ['rmw_cyclonedds_cpp', undefined],
 ])('on %s who asks for the servers of a service is told: %s', (rmw, problem) => {
   expect(serversProblem(rmw)).toEqual(problem);
+});
+
+describe('the writer of a sample', () => {
+  const [own, driver] = ['0110ca00db6a492b45bbc48000000803', '010f8e49c0f6a6c597aa10e900002103'];
+  const numberOfCyclone = 'f857dc689ea6e9690000000000000000';
+  const isAccepted = (writer: string) => writer === driver;
+
+  it('is the one that is told, also when it is gone already', () => {
+    expect(writerOf(own, [own, driver], isAccepted)).toBe(own);
+    expect(writerOf(own, [driver], isAccepted)).toBe(own);
+  });
+
+  it('is one that is accepted where the RMW implementation tells a number of its own', () => {
+    expect(writerOf(numberOfCyclone, [own, driver], isAccepted)).toBe(driver);
+    expect(writerOf(numberOfCyclone, [own], isAccepted)).toBe(own);
+    expect(writerOf(numberOfCyclone, [], isAccepted)).toBe(numberOfCyclone);
+  });
 });

@@ -15,7 +15,7 @@ import type {
   WatchOptions,
   WatchStats,
 } from '../transport.ts';
-import type { RclGraph } from './graph.ts';
+import { type RclGraph, writerOf } from './graph.ts';
 import type { RclRosNode } from './node.ts';
 
 export interface RclWatchOptions {
@@ -143,8 +143,12 @@ export class RclWatch implements TopicWatch {
     }
   }
 
-  #onSample({ receivedMs, sourceTimeMs, writer: gid }: SampleInfo): void {
-    if (!this.#writers.has(gid)) this.#look();
+  #onSample({ receivedMs, sourceTimeMs, writer: told }: SampleInfo): void {
+    let gid = this.#writerOf(told);
+    if (!this.#writers.has(gid)) {
+      this.#look();
+      gid = this.#writerOf(told);
+    }
     const writer = this.#writers.get(gid);
     if (writer !== undefined) {
       writer.samples += 1;
@@ -161,6 +165,10 @@ export class RclWatch implements TopicWatch {
     this.#state = 'heard';
     if (!wasHeard) this.#tell({ event: 'heard', writer: gid, atMs: receivedMs });
     if (this.#timer === undefined) this.#waitForSilence(receivedMs);
+  }
+
+  #writerOf(told: EndpointGid): EndpointGid {
+    return writerOf(told, [...this.#writers.keys()], (writer) => this.#isAccepted(writer));
   }
 
   #trimWindow(): void {
