@@ -1,8 +1,8 @@
 /**
- * How containers ended, as containerd's events told it. That memory ran out containerd notes only when it has told the end, and
- * until then an end reads as any other: a reader that was fast must not keep that. And containerd deletes the task of a container that has ended before it
- * notes the exit code, which takes a moment: killed in between, it knows afterwards only that there was an end (255,
- * `Unknown`), and a job that was done reads as failed.
+ * How containers ended, as containerd's events told it. That memory ran out containerd notes only when it has told the end,
+ * and until then an end reads as any other: a reader that was fast must not keep that. And it deletes the task of a container
+ * that has ended before it notes the exit code, which takes a moment: killed in between, it knows afterwards only that there
+ * was an end (255, `Unknown`), and a job that was done reads as failed.
  */
 import type { ContainerStatus } from '../runtime.ts';
 
