@@ -1,13 +1,16 @@
 /**
  * The processes of robustness.test.ts: `agent` makes and closes nodes with all that the node of a pod has, watches, and says
  * after every turn what it holds; `lonely` makes and closes publishers that tell much of themselves, with nobody else there;
- * `peer` comes and goes as a whole; `crowd` is there and has nothing to do with anybody.
+ * `peer` comes and goes as a whole; `crowd` is there and has nothing to do with anybody; `callers` ask an agent much at once, and say
+ * so when all have asked.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { echoType, latched, reliable, textType } from '../../ros/contract/types.ts';
 import { cycloneTransport } from '../../ros/cyclone/index.ts';
+import { ChangeState } from '../../ros/messages/gen/lifecycle_msgs.ts';
+import { Logs } from '../../ros/messages/gen/roslet_msgs.ts';
 import { watchOn } from '../../ros/probes/kinds.ts';
 import { rosProber } from '../../ros/probes/prober.ts';
 import type { RosTransport } from '../../ros/transport.ts';
@@ -29,6 +32,7 @@ if (import.meta.main) {
   if (role === 'agent') await agent(Number(counts[0]), Number(counts[1]));
   else if (role === 'lonely') await lonely(Number(counts[0]), Number(counts[1]));
   else if (role === 'peer') await peer();
+  else if (role === 'callers') await callers(Number(counts[0]));
   else crowd(Number(counts[0]));
 }
 
@@ -117,6 +121,26 @@ async function peer(): Promise<void> {
     }
     await transport.close();
   }
+}
+
+/** Each a participant of its own. */
+async function callers(count: number): Promise<void> {
+  const never = new AbortController().signal;
+  const loud = { pod_namespace: '', pod_name: 'loud', container: '', tail_lines: 10_000, previous: false };
+  const asking = Array.from({ length: count }, () => {
+    const node = open().createNode('caller', '/');
+    const logs = node.createClient('/r2_d2/roslet/logs', Logs);
+    const change = node.createClient('/r2_d2/pods/default/late/change_state', ChangeState);
+    return { logs, change };
+  });
+  while (asking.some(({ logs, change }) => !logs.isReady || !change.isReady)) await sleep(5);
+  for (const { logs, change } of asking) {
+    void change.call({ transition: { id: 0, label: 'activate' } }, never).catch(() => undefined);
+    // As many as are kept for a client that does not read them.
+    for (let i = 0; i < 10; i++) void logs.call(loud, never).catch(() => undefined);
+  }
+  await new Promise(setImmediate);
+  process.send?.('asked');
 }
 
 function crowd(publishers: number): void {

@@ -1,17 +1,17 @@
 /**
  * An hour's comings and goings in half a minute, and a domain that is crowded and rude: nothing grows, and pods are looked
- * after all the same. `ROSLET_CHURN_TURNS=100` goes on for longer.
+ * after all the same; nor by clients that die before they have their answer. `ROSLET_CHURN_TURNS=100` goes on for longer.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
-import { echoType, textType } from '../../ros/contract/types.ts';
+import { echoType, reliable, textType } from '../../ros/contract/types.ts';
 import { cycloneTransport } from '../../ros/cyclone/index.ts';
-import { GetState } from '../../ros/messages/gen/lifecycle_msgs.ts';
-import { List } from '../../ros/messages/gen/roslet_msgs.ts';
+import { ChangeState, GetState } from '../../ros/messages/gen/lifecycle_msgs.ts';
+import { Apply, List } from '../../ros/messages/gen/roslet_msgs.ts';
 import type { RosTransport, ServiceType } from '../../ros/transport.ts';
 import { silentLogger } from '../../src/log.ts';
 import { TestAgent, until } from '../agent.ts';
@@ -141,3 +141,63 @@ spec:
   await agent.unapply('a.yaml');
   await until('the pod is gone', async () => (await agent!.pods()).length === 0);
 });
+
+it('clients that die between their question and the answer, or do not read it, cost the agent nothing', async () => {
+  agent = await TestAgent.create({
+    ros: `{transport: cyclone, domainId: ${domainId}, discoveryRange: localhost, robotName: r2-d2}`,
+  });
+  await agent.start();
+  const spec = (command: string) =>
+    `spec: {runtimeClassName: host-process, hostNetwork: true, terminationGracePeriodSeconds: 1, containers: [{name: main, image: none, command: [sh, -c, "${command}"]}]}`;
+  // As much as an answer holds.
+  const script = `i=0; while [ $i -lt 8000 ]; do i=$((i+1)); echo ${'x'.repeat(110)} $i; done; exec sleep 1000`;
+  const about = (name: string, annotations: string) =>
+    `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}, annotations: {${annotations}}}\n`;
+  transport = cycloneTransport({
+    addonPath: join(import.meta.dirname, '..', '..', 'dist', 'roslet-dds.node'),
+    discovery: { domainId, range: 'localhost', staticPeers: [] },
+    log: silentLogger(),
+  });
+  const node = transport.createNode('witness', '/');
+  const call = <Request, Response>(name: string, type: ServiceType<Request, Response>, request: Request) =>
+    node.createClient(name, type).call(request, AbortSignal.timeout(60_000));
+  const apply = (manifest: string) => call('/r2_d2/roslet/apply', Apply, { manifest, dry_run: false });
+  await apply(about('loud', '') + spec(script));
+  const late = `roslet.dev/autostart: "false", roslet.dev/after: topic /never, roslet.dev/transition-timeout: 10m`;
+  await apply(about('late', late) + spec('exec sleep 1000'));
+  const { pid } = await agent.ready('loud').then(() => agent!);
+  const change = (label: string) =>
+    call('/r2_d2/pods/default/late/change_state', ChangeState, { transition: { id: 0, label } });
+  const state = async () =>
+    (await call('/r2_d2/pods/default/late/get_state', GetState, {})).current_state.label;
+  expect(await change('configure')).toEqual({ success: true });
+
+  const files = () => readdirSync(`/proc/${pid}/fd`).length;
+  const filesBefore = files();
+  const rssMb: number[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const clients = start('callers', 6);
+    await once(clients, 'message');
+    if (turn === 0)
+      await until('one of them was heard', async () => (await state()) === 'activating', 30_000);
+    // Every other one lives until all is answered, and reads nothing of it.
+    if (turn % 2 === 0) {
+      clients.kill('SIGSTOP');
+      await sleep(100);
+      await until('what they asked for is done', () => files() <= filesBefore, 30_000);
+      expect((await call('/r2_d2/roslet/list', List, List.request.create())).pods).toHaveLength(2);
+    }
+    clients.kill('SIGKILL');
+    await until('they are forgotten', () => transport!.graph.participants().length === 2, 30_000);
+    // What they had asked for goes on.
+    expect(await state()).toBe('activating');
+    await until('what they asked for is done', () => files() <= filesBefore, 30_000);
+    rssMb.push(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024);
+  }
+  // Until then memory is taken for what is there at most at a time.
+  expect(rssMb.at(-1)! - rssMb[1]!).toBeLessThan(40);
+  node.createPublisher('/never', textType, reliable);
+  await until('it is active', async () => (await state()) === 'active', 30_000);
+  const pods = await agent.pods();
+  expect(pods.map(({ status }) => status?.containerStatuses?.[0]?.restartCount)).toEqual([0, 0]);
+}, 300_000);
