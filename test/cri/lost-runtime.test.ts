@@ -1,6 +1,7 @@
 /** containerd away, killed, restarted, hung: what a caller sees, and that it comes back by itself. */
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,15 +15,21 @@ import { containerConfig, sandboxConfig } from './configs.ts';
 describe.each(containerdLines)('without containerd %s', (line) => {
   let containerd: TestContainerd;
   let runtime: Runtime;
+  let dir: string;
   const closing = new AbortController();
 
   beforeAll(async () => {
-    containerd = await startContainerd(line);
+    dir = await mkdtemp(join(tmpdir(), 'roslet-runc-'));
+    const otherRunc = join(dir, 'slow-to-delete');
+    const script = '#!/bin/sh\ncase " $* " in *" delete "*) sleep 1 ;; esac\nexec runc "$@"\n';
+    await writeFile(otherRunc, script, { mode: 0o755 });
+    containerd = await startContainerd(line, { otherRunc });
     runtime = await connect();
   });
   afterAll(async () => {
     closing.abort();
     await containerd?.stop();
+    await rm(dir, { recursive: true });
   });
 
   const connect = (requestTimeoutMs?: number) =>
@@ -37,9 +44,10 @@ describe.each(containerdLines)('without containerd %s', (line) => {
   async function startContainer(
     name: string,
     script: string,
+    handler = '',
   ): Promise<{ sandbox: string; container: string }> {
     const config = sandboxConfig(containerd, name);
-    const sandbox = await runtime.runPodSandbox(config, '');
+    const sandbox = await runtime.runPodSandbox(config, handler);
     const container = await runtime.createContainer(sandbox, containerConfig('main', script), config);
     await runtime.startContainer(container);
     return { sandbox, container };
@@ -114,12 +122,12 @@ describe.each(containerdLines)('without containerd %s', (line) => {
         }
       })();
       const ends: unknown[] = [];
-      // It tells the end, then deletes the task, which takes it some ten milliseconds.
-      const waitsMs = [0, 5, 10, 15, 20, 30, 40, 60];
+      // It tells the end, has the task deleted, which takes a while here, and notes the end then.
+      const waitsMs = [0, 20, 50, 100, 200];
       for (const waitMs of waitsMs) {
         await expect.poll(() => resyncs, { timeout: 10_000 }).toBeGreaterThan(ends.length);
-        const name = `noted-${waitMs}`;
-        const { sandbox, container } = await startContainer(name, 'sleep 0.3; exit 7');
+        const script = 'sleep 0.3; exit 7';
+        const { sandbox, container } = await startContainer(`noted-${waitMs}`, script, 'other');
         while (ended !== container) await sleep(1);
         await sleep(waitMs);
         await containerd.kill9();

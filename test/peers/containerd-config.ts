@@ -30,11 +30,15 @@ export function writeContainerdConfig(
   dir: string,
   line: ContainerdLine,
   network: { bridge: string; subnet: string },
+  otherRunc?: string,
 ): void {
   for (const path of [paths.root, paths.state, paths.cniConfDir, paths.certsDir]) {
     mkdirSync(path, { recursive: true });
   }
-  writeFileSync(paths.config, line === '2.x' ? version3(paths, dir) : version2(paths, dir));
+  writeFileSync(
+    paths.config,
+    line === '2.x' ? version3(paths, dir, otherRunc) : version2(paths, dir, otherRunc),
+  );
   writeFileSync(join(paths.cniConfDir, '10-test.conflist'), JSON.stringify(cniConfig(dir, network)));
 }
 
@@ -61,12 +65,12 @@ const runtimeOptions = (): string => `
   netns_mounts_under_state_dir = true
   restrict_oom_score_adj = ${!hasCapSysResource()}`;
 
-const runc = (dir: string): string => `
+const runc = (dir: string, binary = 'runc'): string => `
   runtime_type = "io.containerd.runc.v2"
-  options = { SystemdCgroup = false, Root = ${quote(join(dir, 'runc'))} }
+  options = { SystemdCgroup = false, Root = ${quote(join(dir, 'runc'))}, BinaryName = ${quote(binary)} }
 `;
 
-function version2(paths: ContainerdPaths, dir: string): string {
+function version2(paths: ContainerdPaths, dir: string, otherRunc?: string): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   return `version = 2
 ${common(paths, dir)}
@@ -81,11 +85,11 @@ ${common(paths, dir)}
   bin_dir = "${cniBinDir()}"
   conf_dir = ${quote(paths.cniConfDir)}
 [${cri}.containerd.runtimes.runc]${runc(dir)}
-[${cri}.containerd.runtimes.other]${runc(dir)}
+[${cri}.containerd.runtimes.other]${runc(dir, otherRunc)}
 `;
 }
 
-function version3(paths: ContainerdPaths, dir: string): string {
+function version3(paths: ContainerdPaths, dir: string, otherRunc?: string): string {
   const runtime = 'plugins."io.containerd.cri.v1.runtime"';
   const images = 'plugins."io.containerd.cri.v1.images"';
   return `version = 3
@@ -105,7 +109,7 @@ ${common(paths, dir)}
   bin_dirs = ["${cniBinDir()}"]
   conf_dir = ${quote(paths.cniConfDir)}
 [${runtime}.containerd.runtimes.runc]${runc(dir)}
-[${runtime}.containerd.runtimes.other]${runc(dir)}
+[${runtime}.containerd.runtimes.other]${runc(dir, otherRunc)}
 `;
 }
 

@@ -19,6 +19,8 @@ import { testImages } from './images.ts';
 export interface ContainerdOptions {
   /** Registries on this machine by the host name that they stand for: `{'registry.test': 'http://127.0.0.1:1234'}`. */
   registries?: Record<string, string>;
+  /** Program that runs the containers of the handler `other` in place of runc. */
+  otherRunc?: string;
 }
 
 export interface TestContainerd {
@@ -62,7 +64,7 @@ export async function startContainerd(
   const network = { bridge: `rt-${id}`, subnet: freeSubnet() };
   const cgroupParent = `/roslet-test-${id}`;
   writeOwner(dir, { pid: process.pid, cgroupParent, bridge: network.bridge });
-  writeContainerdConfig(paths, dir, line, network);
+  writeContainerdConfig(paths, dir, line, network, options.otherRunc);
   writeRegistries(paths, options.registries ?? {});
 
   let daemon: ChildProcess | undefined;
