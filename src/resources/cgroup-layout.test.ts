@@ -10,13 +10,15 @@ const v2Mount =
   '40 23 0:38 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot';
 
 describe('cgroupOfProcess', () => {
-  const hybrid = '9:name=systemd:/a\n4:cpu,memory:/system.slice/x:y.service\n2:cpuset:/\n0::/u\n';
+  const hybrid = '9:name=systemd:/a\n4:cpu,cpuacct,memory:/system.slice/x:y.service\n2:cpuset:/\n0::/u\n';
   it.each([
     ['v1', 1, hybrid, '/system.slice/x:y.service'],
     ['v2', 2, hybrid, '/u'],
-    ['the root of v1', 1, '4:memory:/\n0::/u\n', undefined],
+    ['the root of v1', 1, '4:cpuacct,memory:/\n0::/u\n', undefined],
+    ['one of v1 where its CPU time is not counted', 1, '4:memory:/a\n3:cpu,cpuacct:/\n', undefined],
+    ['one where it is counted apart, too', 1, '4:memory:/a\n3:cpu,cpuacct:/a\n', '/a'],
     ['the root of v2', 2, '0::/\n', undefined],
-    ['no memory controller', 1, '2:cpuset:/a\n', undefined],
+    ['no memory controller', 1, '2:cpuset,cpuacct:/a\n', undefined],
   ] as const)('%s', (_, version, text, path) => expect(cgroupOfProcess(text, version)).toBe(path));
 });
 

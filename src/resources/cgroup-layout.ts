@@ -58,14 +58,18 @@ export function parseLayout(mountinfo: string): CgroupLayout {
   );
 }
 
-/** Where a process is, from its /proc/PID/cgroup; undefined: in no cgroup but the root. On v1 where its memory is counted. */
+/**
+ * Where a process is, from its /proc/PID/cgroup. Undefined: in no cgroup but the root, or on v1 in one of which not both its
+ * memory and its CPU time are counted.
+ */
 export function cgroupOfProcess(procCgroup: string, version: 1 | 2): string | undefined {
-  for (const line of procCgroup.split('\n')) {
-    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    const counts = version === 2 ? controllers === '' : controllers.split(',').includes('memory');
-    if (counts && path !== '/') return path;
+  const pathOf = new Map<string, string>();
+  for (const [, controllers = '', path = ''] of procCgroup.matchAll(/^\d+:([^:]*):(.*)$/gm)) {
+    for (const controller of controllers.split(',')) pathOf.set(controller, path);
   }
-  return undefined;
+  const path = pathOf.get(version === 2 ? '' : 'memory');
+  if (path === '/' || (version === 1 && path !== pathOf.get('cpuacct'))) return undefined;
+  return path;
 }
 
 export interface MissingController {

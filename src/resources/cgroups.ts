@@ -50,7 +50,7 @@ export interface CgroupManager {
   podCgroups(uid: string): Promise<MeasuredCgroup[]>;
   /** All pods together. */
   nodeStats(): Promise<MeasuredCgroup>;
-  /** Of the cgroup that a process is in; undefined when that is the root. */
+  /** Of the cgroup that a process is in, with whatever else is there; undefined when that is the root, or not one alone. */
   processStats(pid: number): Promise<MeasuredCgroup | undefined>;
   pids(uid: string): Promise<number[]>;
 }

@@ -44,7 +44,7 @@ export interface AgentView {
   podCgroups(podUid: string): Promise<MeasuredCgroup[]>;
   /** Of all pods together. */
   podsCgroup(): Promise<MeasuredCgroup>;
-  /** That the agent is in; undefined when it has none to itself. */
+  /** That the agent is in, as a service manager gives it one; undefined when that is the root. */
   agentCgroup(): Promise<MeasuredCgroup | undefined>;
   /** Of the pod's own network namespace; undefined when it has none. */
   podNetwork(podUid: string): Promise<InterfaceUsage[] | undefined>;

@@ -4,7 +4,7 @@
  */
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { mountInMemory, SystemCallError, unmountInMemory } from './native.ts';
+import { MissingAddonError, mountInMemory, SystemCallError, unmountInMemory } from './native.ts';
 import { runProgram } from './program.ts';
 import { hasCode } from './safe-fs.ts';
 
@@ -128,7 +128,7 @@ async function asMountError(target: string, work: Promise<void>): Promise<void> 
   try {
     await work;
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
+    if (!(error instanceof SystemCallError || error instanceof MissingAddonError)) throw error;
     throw new MountError(target, error.message, { cause: error });
   }
 }

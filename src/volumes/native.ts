@@ -3,6 +3,7 @@
  * costs forty times as much and has the agent stand still meanwhile. Such a call does not hang, as it could where a server
  * has to answer.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { getSystemErrorMap } from 'node:util';
 import { program } from '../programs.ts';
@@ -17,13 +18,22 @@ export class SystemCallError extends Error {
   }
 }
 
-/** @throws SystemCallError */
+export class MissingAddonError extends Error {
+  override readonly name = 'MissingAddonError';
+  constructor(path: string) {
+    super(
+      `${path} is missing, without which nothing can be mounted in memory: run 'make build', or install roslet anew`,
+    );
+  }
+}
+
+/** @throws SystemCallError, MissingAddonError */
 export async function mountInMemory(fsType: string, target: string, options: string): Promise<void> {
   const errno = await new Promise<number>((done) => native().mount(fsType, target, options, done));
   if (errno !== 0) throw new SystemCallError(`mount ${fsType} at`, target, errno);
 }
 
-/** Follows no link. @throws SystemCallError */
+/** Follows no link. @throws SystemCallError, MissingAddonError */
 export async function unmountInMemory(target: string, isLazy: boolean): Promise<void> {
   const errno = await new Promise<number>((done) => native().unmount(target, isLazy, done));
   if (errno !== 0) throw new SystemCallError('unmount', target, errno);
@@ -37,5 +47,8 @@ interface NativeModule {
 }
 
 /** Node keeps what it has loaded. */
-const native = (): NativeModule =>
-  createRequire(import.meta.url)(program('roslet-mount.node')) as NativeModule;
+function native(): NativeModule {
+  const path = program('roslet-mount.node');
+  if (!existsSync(path)) throw new MissingAddonError(path);
+  return createRequire(import.meta.url)(path) as NativeModule;
+}
