@@ -27,7 +27,8 @@ export class Paced {
   ask(): void {
     if (this.#isClosed) return;
     this.#isAsked = true;
-    if (this.#rest === undefined) this.#soon ??= setImmediate(() => this.#run());
+    // While it acts, too: the rest from that is still to come.
+    if (this.#rest === undefined && !this.#isActing) this.#soon ??= setImmediate(() => this.#run());
   }
 
   /** Not even the rest of this turn is waited for: on a busy machine that may take its time. */

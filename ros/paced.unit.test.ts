@@ -83,20 +83,37 @@ describe('what is paced', () => {
     expect(done).toBe(2);
   });
 
-  it('that asks for itself is done once more, after the rest', () => {
+  it.each(['ask', 'askNow'] as const)(
+    'that asks for itself by %s is done once more, after the rest',
+    (ask) => {
+      const asking: Paced = new Paced(
+        () => {
+          done += 1;
+          if (done === 1) asking[ask]();
+        },
+        restMs,
+        () => 0,
+      );
+      asking.askNow();
+      vi.advanceTimersByTime(restMs - 1);
+      expect(done).toBe(1);
+      vi.advanceTimersByTime(10 * restMs);
+      expect(done).toBe(2);
+      asking.close();
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
+
+  it('leaves no timer behind when it is closed after it has asked for itself', () => {
     const asking: Paced = new Paced(
-      () => {
-        done += 1;
-        if (done === 1) asking.askNow();
-      },
+      () => asking.ask(),
       restMs,
       () => 0,
     );
     asking.askNow();
-    expect(done).toBe(1);
-    vi.advanceTimersByTime(10 * restMs);
-    expect(done).toBe(2);
+    vi.advanceTimersByTime(1);
     asking.close();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('is not done any more when it was closed before its time', () => {
