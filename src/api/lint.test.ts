@@ -55,6 +55,13 @@ it('lint tells of nodes on Fast DDS that will not be heard, and that is no error
   ]);
 });
 
+it('lint tells it of init containers, too', () => {
+  const init =
+    'initContainers: [{name: first, image: x, env: [{name: ROS_AUTOMATIC_DISCOVERY_RANGE, value: LOCALHOST}]}]';
+  const report = lint(pod('talker', `hostNetwork: true\n  ${init}`));
+  expect(report.warnings).toMatchObject([{ path: 'spec.initContainers[0].env' }]);
+});
+
 describe('the examples', () => {
   const dir = new URL('../../examples/', import.meta.url);
   it.each(readdirSync(dir).filter((name) => name.endsWith('.yaml')))('%s is fine', (name) => {

@@ -2,7 +2,7 @@
  * All that can be said about a manifest before it runs: decoding, the API server's rules, and what roslet supports.
  * The manifest directory and `roslet lint` use the same checks, so that what one accepts the other does.
  */
-import { whyDeaf } from '../pods/dds-env.ts';
+import { whyDeafAsWritten } from '../pods/dds-env.ts';
 import { staticPod } from '../sources/static-pod.ts';
 import { type DecodedObject, decodeManifest, formatManifestError, type ManifestError } from './decode.ts';
 import { defaultConfigMap, defaultPod, defaultSecret } from './defaults.ts';
@@ -66,17 +66,16 @@ function fieldErrors(decoded: DecodedObject, nodeName: string): FieldError[] {
   }
 }
 
-/** By what the containers say themselves: what a config map or an image sets is not known here. */
 function fieldWarnings({ kind, object }: DecodedObject): FieldError[] {
   if (kind !== 'Pod') return [];
-  const { containers = [] } = object.spec ?? {};
-  return containers.flatMap(({ env = [] }, position) => {
-    const why = whyDeaf(object.spec, (name) => env.findLast((each) => each.name === name)?.value);
-    if (why === undefined) return [];
-    return [
-      { path: child(index('spec.containers', position), 'env'), reason: 'FieldValueInvalid', message: why },
-    ];
-  });
+  return (['initContainers', 'containers'] as const).flatMap((list) =>
+    (object.spec?.[list] ?? []).flatMap((container, position) => {
+      const why = whyDeafAsWritten(object.spec, container);
+      if (why === undefined) return [];
+      const path = child(index(child('spec', list), position), 'env');
+      return [{ path, reason: 'FieldValueInvalid' as const, message: why }];
+    }),
+  );
 }
 
 function wrongNode(asked: string | undefined, nodeName: string): FieldError[] {

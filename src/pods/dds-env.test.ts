@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ddsEnv, whyDeaf } from './dds-env.ts';
+import { ddsEnv, whyDeaf, whyDeafAsWritten } from './dds-env.ts';
 
 const udp = { FASTDDS_BUILTIN_TRANSPORTS: 'UDPv4' };
 
@@ -32,4 +32,24 @@ test.each([
 ])('nodes with %s are not heard by others: %o %o -> %s', (_, spec, env, isDeaf) => {
   const why = whyDeaf({ ...spec, containers: [] }, (name) => (env as Record<string, string>)[name]);
   expect(why !== undefined).toBe(isDeaf);
+});
+
+const range = { name: 'ROS_AUTOMATIC_DISCOVERY_RANGE', value: 'LOCALHOST' };
+const rmw = { name: 'RMW_IMPLEMENTATION' };
+const valueFrom = { configMapKeyRef: { name: 'ros', key: 'rmw' } };
+const envFrom = [{ configMapRef: { name: 'ros' } }];
+
+test.each([
+  ['no RMW', { env: [range] }, true],
+  ['an RMW from a config map', { env: [range, { ...rmw, valueFrom }] }, false],
+  ['whatever a config map has', { env: [range], envFrom }, false],
+  [
+    'Fast DDS over what a config map has',
+    { env: [range, { ...rmw, value: 'rmw_fastrtps_cpp' }], envFrom },
+    true,
+  ],
+])('a manifest with %s tells that nodes are not heard by others: %o -> %s', (_, container, isDeaf) => {
+  expect(whyDeafAsWritten({ ...alone, containers: [] }, { name: 'main', ...container }) !== undefined).toBe(
+    isDeaf,
+  );
 });

@@ -4,6 +4,7 @@
  * others would see each other and hear nothing.
  */
 import type { Pod } from '../api/core.gen.ts';
+import type { AnyContainer } from './identity.ts';
 
 const transports = 'FASTDDS_BUILTIN_TRANSPORTS';
 /** Whoever sets one of these knows about Fast DDS's transports. The profiles are those of Fast DDS 2 and of 3. */
@@ -34,3 +35,18 @@ export function whyDeaf(spec: Pod['spec'], env: (name: string) => string | undef
     'see each other and hear nothing. Set hostIPC: true, or RMW_IMPLEMENTATION: rmw_cyclonedds_cpp'
   );
 }
+
+/** The same by what the manifest says. What a config map, a secret or a field sets is not known there, and nothing is said of it. */
+export function whyDeafAsWritten(
+  spec: Pod['spec'],
+  { env = [], envFrom = [] }: AnyContainer,
+): string | undefined {
+  return whyDeaf(spec, (name) => {
+    const set = env.findLast((each) => each.name === name);
+    const isKnown = set === undefined ? envFrom.length === 0 : set.valueFrom === undefined;
+    return isKnown ? set?.value : notKnown;
+  });
+}
+
+/** None of the values that matter. */
+const notKnown = '(not known)';
