@@ -1,6 +1,6 @@
 /**
  * The managed nodes of all pods. A pod has one while it is known, and for a moment longer. Where the transport has no room
- * for another, the pod does without, which is told once; it gets one when others have gone.
+ * for another, the pod does without, which is told once; it is tried again until there is.
  */
 import type { Logger } from '../../src/log.ts';
 import type { LifecycleTransition } from '../../src/pods/lifecycle-machine.ts';
@@ -22,8 +22,8 @@ export interface PodNodesOptions {
 /** How long the node of a pod that is gone stays, so that whoever asked for that gets the answer. */
 const farewellMs = 1000;
 
-/** The transport takes its time to let go of a node; whoever waits for its room is not to ask in vain. */
-const roomMs = 1000;
+/** The transport takes its time to let go of a node; whoever waits for its room asks soon, and then ever less often. */
+const [firstWaitMs, longestWaitMs] = [1000, 60_000];
 
 export class PodNodes {
   readonly #o: PodNodesOptions;
@@ -33,7 +33,7 @@ export class PodNodes {
   readonly #farewells = new Map<string, () => void>();
   /** There was no room for theirs. */
   readonly #without = new Set<string>();
-  #soon: NodeJS.Timeout | undefined;
+  #retry: { timer: NodeJS.Timeout; waitMs: number } | undefined;
 
   constructor(options: PodNodesOptions) {
     this.#o = options;
@@ -58,13 +58,13 @@ export class PodNodes {
       if (shown !== undefined) this.#sayFarewell(uid, shown);
     } else if (lifecycle !== undefined) {
       if (shown !== undefined) shown.show(lifecycle.state, lifecycle.hasFailed, Date.now());
-      else if (!this.#without.has(uid)) this.#add(uid, bridged, lifecycle.state);
+      else if (!this.#without.has(uid) && !this.#add(uid, bridged, lifecycle.state)) this.#tryIn(firstWaitMs);
     }
   }
 
   close(): void {
     for (const end of this.#farewells.values()) end();
-    clearTimeout(this.#soon);
+    clearTimeout(this.#retry?.timer);
   }
 
   /** Returns whether there was room. */
@@ -109,15 +109,26 @@ export class PodNodes {
       clearTimeout(timer);
       this.#farewells.delete(gone.name);
       gone.close();
-      if (this.#without.size > 0) this.#soon ??= setTimeout(() => this.#addThoseWithout(), roomMs);
+      this.#tryIn(firstWaitMs);
     };
     const timer = setTimeout(end, farewellMs);
     this.#farewells.set(gone.name, end);
   }
 
+  /** Sooner, if that is to be sooner already. */
+  #tryIn(waitMs: number): void {
+    if (this.#without.size === 0 || (this.#retry !== undefined && this.#retry.waitMs <= waitMs)) return;
+    clearTimeout(this.#retry?.timer);
+    const timer = setTimeout(() => {
+      this.#retry = undefined;
+      this.#addThoseWithout();
+      this.#tryIn(Math.min(2 * waitMs, longestWaitMs));
+    }, waitMs);
+    this.#retry = { timer, waitMs };
+  }
+
   /** Until there is no room again. */
   #addThoseWithout(): void {
-    this.#soon = undefined;
     for (const uid of this.#without) {
       const bridged = this.#o.agent.pod(uid);
       const state = bridged?.lifecycle?.state;

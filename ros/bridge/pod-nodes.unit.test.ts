@@ -53,7 +53,10 @@ function withRoomFor(endpoints: number) {
     pods.delete(uid);
     nodes.show(uid);
   };
-  return { come, go, nodes, pods, tries, warn, free: () => free };
+  const release = (): void => {
+    free += endpoints;
+  };
+  return { come, go, nodes, pods, tries, warn, release, free: () => free };
 }
 
 const each = 13;
@@ -74,11 +77,34 @@ it('gives the room of those that have gone to those that wait for it', () => {
   const { come, go, nodes, tries, warn } = withRoomFor(each);
   for (const uid of ['a', 'b', 'c']) come(uid);
   go('a');
-  vi.advanceTimersByTime(10_000);
+  vi.advanceTimersByTime(2000);
   expect([nodes.nameOf('b'), nodes.nameOf('c')]).toEqual(['/r2/pods/default/b', undefined]);
-  // Those that waited are asked no more often than somebody goes.
-  expect(tries.mock.calls.map(([name]) => name)).toEqual(['a', 'b', 'c', 'b', 'c']);
+  expect(tries.mock.calls.map(([name]) => name)).toEqual(['a', 'b', 'c', 'b', 'b', 'c']);
   expect(warn).toHaveBeenCalledTimes(2);
+});
+
+it('tries again and again, ever less often, as room may come at any time', () => {
+  const { come, nodes, release, tries, warn } = withRoomFor(each);
+  for (const uid of ['a', 'b']) come(uid);
+  vi.advanceTimersByTime(63_000);
+  // After 1, 3, 7, 15, 31 and 63 s.
+  expect(tries).toHaveBeenCalledTimes(2 + 6);
+  vi.advanceTimersByTime(600_000);
+  expect(tries).toHaveBeenCalledTimes(2 + 6 + 10);
+  release();
+  vi.advanceTimersByTime(60_000);
+  expect(nodes.nameOf('b')).toBe('/r2/pods/default/b');
+  expect(warn).toHaveBeenCalledTimes(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it('tries soon when somebody has gone, however long it has tried in vain', () => {
+  const { come, go, nodes } = withRoomFor(each);
+  for (const uid of ['a', 'b']) come(uid);
+  vi.advanceTimersByTime(600_000);
+  go('a');
+  vi.advanceTimersByTime(2000);
+  expect(nodes.nameOf('b')).toBe('/r2/pods/default/b');
 });
 
 it('forgets who waited and is gone', () => {
