@@ -163,14 +163,15 @@ export const gidOf = (bytes: Iterable<number>): string =>
 
 /**
  * Which of the writers a sample is from. rmw_cyclonedds tells a number of its own in the place of the gid, eight bytes with
- * zeros behind them, where every gid ends with what kind of entity it is: such a sample counts as one of a writer that is
- * accepted, where there is any.
+ * zeros behind them, where every gid ends with what kind of entity it is: whose such a sample is matters not where all writers
+ * are accepted, or none; undefined: nobody can tell whether it is one of those.
  */
 export function writerOf(
   told: EndpointGid,
   writers: readonly EndpointGid[],
   isAccepted: (writer: EndpointGid) => boolean,
-): EndpointGid {
+): EndpointGid | undefined {
   if (!told.endsWith('0'.repeat(16))) return told;
-  return writers.find(isAccepted) ?? writers[0] ?? told;
+  if (writers.some(isAccepted) && !writers.every(isAccepted)) return undefined;
+  return writers[0] ?? told;
 }

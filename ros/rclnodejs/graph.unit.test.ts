@@ -19,9 +19,14 @@ describe('the writer of a sample', () => {
     expect(writerOf(own, [driver], isAccepted)).toBe(own);
   });
 
-  it('is one that is accepted where the RMW implementation tells a number of its own', () => {
-    expect(writerOf(numberOfCyclone, [own, driver], isAccepted)).toBe(driver);
+  it('is any where the RMW implementation tells a number of its own and all are accepted, or none', () => {
+    expect(writerOf(numberOfCyclone, [driver], isAccepted)).toBe(driver);
     expect(writerOf(numberOfCyclone, [own], isAccepted)).toBe(own);
     expect(writerOf(numberOfCyclone, [], isAccepted)).toBe(numberOfCyclone);
+  });
+
+  it('is not known where only some are accepted', () => {
+    expect(writerOf(numberOfCyclone, [own, driver], isAccepted)).toBeUndefined();
+    expect(writerOf(numberOfCyclone, [driver, own], isAccepted)).toBeUndefined();
   });
 });

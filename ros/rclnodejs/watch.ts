@@ -57,6 +57,8 @@ export class RclWatch implements TopicWatch {
   #accepted: ReadonlySet<EndpointGid> | undefined;
   #subscription: Subscription | undefined;
   #problem: string | undefined;
+  /** When a sample came of which nobody can tell whether it counts. */
+  #doubtfulMs: number | undefined;
   #samples = 0;
   #lastSampleMs: number | undefined;
   #lastSourceTimeMs: number | undefined;
@@ -92,11 +94,12 @@ export class RclWatch implements TopicWatch {
   stats(): WatchStats {
     const windowMs = this.#o.options.windowMs ?? defaultWindowMs;
     this.#trimWindow();
+    const problem = this.#problem ?? this.#doubt();
     return {
       samples: this.#samples,
       ...(this.#lastSampleMs === undefined ? {} : { lastSampleMs: this.#lastSampleMs }),
       ...(this.#lastSourceTimeMs === undefined ? {} : { lastSourceTimeMs: this.#lastSourceTimeMs }),
-      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
+      ...(problem === undefined ? {} : { problem }),
       rateHz: (this.#window.length * 1000) / windowMs,
       gaps: this.#gaps.summary(),
     };
@@ -113,6 +116,14 @@ export class RclWatch implements TopicWatch {
 
   #isAccepted(gid: EndpointGid): boolean {
     return this.#accepted?.has(gid) ?? true;
+  }
+
+  /** As long as those samples would have counted, had they been of a writer that is accepted. */
+  #doubt(): string | undefined {
+    const { maxSilenceMs = Number.POSITIVE_INFINITY } = this.#o.options;
+    if (this.#doubtfulMs === undefined || performance.now() - this.#doubtfulMs > maxSilenceMs)
+      return undefined;
+    return 'some publishers do not count, and this RMW does not tell whose a sample is';
   }
 
   #look(): void {
@@ -145,9 +156,13 @@ export class RclWatch implements TopicWatch {
 
   #onSample({ receivedMs, sourceTimeMs, writer: told }: SampleInfo): void {
     let gid = this.#writerOf(told);
-    if (!this.#writers.has(gid)) {
+    if (gid !== undefined && !this.#writers.has(gid)) {
       this.#look();
       gid = this.#writerOf(told);
+    }
+    if (gid === undefined) {
+      this.#doubtfulMs = receivedMs;
+      return;
     }
     const writer = this.#writers.get(gid);
     if (writer !== undefined) {
@@ -167,7 +182,7 @@ export class RclWatch implements TopicWatch {
     if (this.#timer === undefined) this.#waitForSilence(receivedMs);
   }
 
-  #writerOf(told: EndpointGid): EndpointGid {
+  #writerOf(told: EndpointGid): EndpointGid | undefined {
     return writerOf(told, [...this.#writers.keys()], (writer) => this.#isAccepted(writer));
   }
 
