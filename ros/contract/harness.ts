@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, vi } from 'vitest';
 import type { DiscoveryOptions, RosTransport } from '../transport.ts';
+import { fastDdsLease } from './fastdds-lease.ts';
 import type { PeerCommand, PeerMessage, PeerResult, Received } from './peer.ts';
 import { subjectOf } from './subjects.ts';
 
@@ -89,8 +90,10 @@ export function until<T>(probe: () => T | undefined | false): Promise<T> {
 }
 
 async function startPeer(subject: string, discovery: DiscoveryOptions): Promise<Peer> {
+  const lease = fastDdsLease(discovery.participantLeaseMs);
   const child = fork(join(import.meta.dirname, 'peer.ts'), [subject, JSON.stringify(discovery)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: { ...process.env, ...lease.env },
   });
   const received: Received[] = [];
   const calls = new Map<number, PromiseWithResolvers<unknown>>();
@@ -103,6 +106,7 @@ async function startPeer(subject: string, discovery: DiscoveryOptions): Promise<
   };
   child.on('message', onMessage);
   child.once('exit', (code, signal) => {
+    lease.remove();
     const error = new Error(`the peer ended (${code ?? signal})`);
     ready.reject(error);
     for (const call of calls.values()) call.reject(error);
