@@ -38,6 +38,7 @@ import { kubernetesVersion, version } from '../version.ts';
 import { agentView } from '../view.ts';
 import { volumeManager } from '../volumes/manager.ts';
 import { afterStart } from './after-start.ts';
+import { canJudge } from './can-judge.ts';
 import { healthOf, nodeMonitor } from './node.ts';
 import { rosBridge, rosDomain } from './ros.ts';
 import { openRuntimes } from './runtimes.ts';
@@ -219,11 +220,7 @@ export async function runAgent(
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
-    canJudge: (pod, isFinal) =>
-      (health.isKnown() || isRuntimeKnown(pod)) &&
-      (!isClusterPod(pod) ||
-        cluster === undefined ||
-        (cluster.isHandlerKnown(pod) && (isFinal ? cluster.node() : cluster.lastNode()) !== undefined)),
+    canJudge: (pod, isFinal) => canJudge(pod, isFinal, { cluster, handlerOf, health }),
     finalize: async (uid) => {
       cluster?.finalize(uid);
       await objects.finalizeDeletion(uid);
@@ -377,10 +374,6 @@ async function joinCluster(
   const identity = { nodeName, nodeIps, certDir, agentVersion: kubernetesVersion };
   return join({ config: cluster, ...identity, statusUpdateMs, now: Date.now, ...parts }, signal);
 }
-
-/** Whether the pod's class needs no answer of a container runtime. */
-const isRuntimeKnown = (pod: Pod): boolean =>
-  ['', hostProcessRuntimeClass].includes(pod.spec?.runtimeClassName ?? '');
 
 /** The same for every life of an agent of this root directory, also when its store was lost. */
 async function ownerOf(rootDir: string): Promise<string> {
