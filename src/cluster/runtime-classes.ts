@@ -22,9 +22,11 @@ export interface RuntimeClassesOptions {
 export class RuntimeClasses {
   readonly #o: RuntimeClassesOptions;
   readonly #signal: AbortSignal;
-  readonly #handlers = new Map<string, string>();
+  /** Null: the name of the class is all there is. */
+  readonly #handlers = new Map<string, string | null>();
   /** Uids of pods, with whether their class was answered for. */
   readonly #pods = new Map<string, boolean>();
+  #isForbidden = false;
 
   constructor(options: RuntimeClassesOptions, signal: AbortSignal) {
     this.#o = options;
@@ -32,10 +34,11 @@ export class RuntimeClasses {
   }
 
   async load(): Promise<void> {
-    for (const { key, value } of await this.#o.store.load<string>(recordKind)) this.#handlers.set(key, value);
+    for (const { key, value } of await this.#o.store.load<string | null>(recordKind))
+      this.#handlers.set(key, value);
   }
 
-  /** Of a manifest, and where the cluster has no such class, the name is a handler itself. */
+  /** Of a manifest, and where the cluster has no such class or does not let us read it, the name is a handler itself. */
   handlerOf(pod: Pod): string {
     const name = classOf(pod);
     return (isClusterPod(pod) ? this.#handlers.get(name) : undefined) ?? name;
@@ -60,12 +63,17 @@ export class RuntimeClasses {
     for (let failures = 1; this.#pods.has(uid); failures += 1) {
       try {
         const { handler } = await client.get<RuntimeClass>(path, this.#signal);
+        this.#isForbidden = false;
         this.#note(name, handler);
         break;
       } catch (error) {
         if (this.#signal.aborted) return;
         if (hasStatus(error, 404)) {
-          this.#note(name, undefined);
+          this.#note(name, null);
+          break;
+        }
+        if (hasStatus(error, 403)) {
+          this.#noteForbidden(name, error);
           break;
         }
         log.warn({ err: error, runtimeClass: name }, 'cannot ask the API server for a runtime class');
@@ -80,14 +88,27 @@ export class RuntimeClasses {
     this.#o.onKnown();
   }
 
-  #note(name: string, handler: string | undefined): void {
+  /** Nobody may grant that for long, and pods that name a handler need no more. */
+  #noteForbidden(name: string, err: Error): void {
+    if (!this.#isForbidden) {
+      const needed = 'allow this node to get runtimeclasses of node.k8s.io';
+      const meanwhile = 'the names of classes that were never read are taken for their handlers';
+      this.#o.log.error(
+        { err, runtimeClass: name },
+        `cannot read runtime classes: ${needed}; until then ${meanwhile}`,
+      );
+    }
+    this.#isForbidden = true;
+    if (!this.#handlers.has(name)) this.#note(name, null);
+  }
+
+  #note(name: string, handler: string | null): void {
     const { store, log } = this.#o;
     if (this.#handlers.get(name) === handler) return;
-    if (handler === undefined) this.#handlers.delete(name);
-    else this.#handlers.set(name, handler);
-    const kept =
-      handler === undefined ? store.delete(recordKind, name) : store.put(recordKind, name, handler);
-    kept.catch((err: unknown) => log.error({ err, runtimeClass: name }, 'cannot keep a runtime class'));
+    this.#handlers.set(name, handler);
+    store
+      .put(recordKind, name, handler)
+      .catch((err: unknown) => log.error({ err, runtimeClass: name }, 'cannot keep a runtime class'));
   }
 }
 

@@ -198,6 +198,39 @@ describe('the class of a pod', () => {
     await answered(2);
     expect(made.handlerOf(classed('static', { [configSourceAnnotation]: 'file' }))).toBe('heavy');
   });
+
+  it.each([404, 403])(
+    'is not waited for after an answer of %s, also by the next agent out of reach',
+    async (code) => {
+      const { made, answered } = await classes();
+      api.answer = (_, response) => json(response, code, {});
+      made.setPods([classed('a')]);
+      await answered(1);
+      expect(made.handlerOf(classed('a'))).toBe('heavy');
+      await Promise.all(puts);
+
+      const next = await classes();
+      api.answer = (_, response) => json(response, 503, {});
+      next.made.setPods([classed('a')]);
+      await next.answered(1);
+      expect(next.made.handlerOf(classed('a'))).toBe('heavy');
+    },
+  );
+
+  it('stays what it was when it may not be read any more, which is told once', async () => {
+    const errors = vi.spyOn(log, 'error');
+    const { made, answered } = await classes();
+    api.answer = heavy('kata');
+    made.setPods([classed('a')]);
+    await answered(1);
+    api.answer = (_, response) => json(response, 403, {});
+    made.setPods([classed('b'), classed('c')]);
+    await answered(3);
+    expect(made.handlerOf(classed('b'))).toBe('kata');
+    expect(errors.mock.calls.map(([, message]) => message)).toEqual([
+      expect.stringContaining('allow this node to get runtimeclasses of node.k8s.io'),
+    ]);
+  });
 });
 
 it('copies of config maps are waited for once, not at each start', async () => {
