@@ -42,8 +42,8 @@ export class StatusWriter {
   readonly #behindSinceMs = new Map<string, number>();
   /** A status that can wait for a newer one is held back. */
   readonly #held = new Map<string, Held>();
-  /** When (monotonic) the API server took the deletion of an object: the watch is about to show its end. */
-  readonly #releasedMs = new Map<string, number>();
+  /** Of which the API server took the deletion a moment ago: the watch is about to show their end. */
+  readonly #released = new Set<string>();
   readonly #signal: AbortSignal;
 
   constructor(options: StatusWriterOptions, signal: AbortSignal) {
@@ -90,7 +90,7 @@ export class StatusWriter {
     this.#sent.delete(uid);
     this.#behindSinceMs.delete(uid);
     this.#held.delete(uid);
-    this.#releasedMs.delete(uid);
+    this.#released.delete(uid);
   }
 
   #targetUid(pod: Pod): string {
@@ -153,8 +153,15 @@ export class StatusWriter {
     const ours = this.#ourStatus(target);
     const status = ours && statusPatch(target.status, ours);
     const isNews = status !== undefined && this.#sent.get(uid) !== sentTo(target, status);
-    if (isNews && !this.#gone.has(uid) && this.#hold(uid, patienceMs(target, status))) return;
+    if (isNews && !this.#gone.has(uid) && this.#hold(uid, patienceMs(target, status))) {
+      // Nobody is behind for want of it.
+      this.#behindSinceMs.delete(uid);
+      return;
+    }
+    const held = this.#held.get(uid);
     this.#held.delete(uid);
+    if (held !== undefined && !this.#behindSinceMs.has(uid))
+      this.#behindSinceMs.set(uid, Math.min(held.untilMs, performance.now()));
     if (isNews) {
       // The uid makes it fail for another pod of the same name.
       const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
@@ -167,14 +174,17 @@ export class StatusWriter {
     const { deletionTimestamp, deletionGracePeriodSeconds } = target.metadata ?? {};
     // With a grace of 0 it was released already and waits for its finalizers.
     if (deletionTimestamp === undefined || deletionGracePeriodSeconds === 0) return;
-    const leftMs = (this.#releasedMs.get(uid) ?? Number.NEGATIVE_INFINITY) + releaseMs - performance.now();
-    if (leftMs > 0) {
-      // Most often that is our last status, which comes before the end. One that lost the deletion is asked again.
-      void pause(leftMs, this.#signal).then(() => this.#write(uid));
-      return;
-    }
+    // What the watch tells meanwhile is most often our last status, which comes before the end.
+    if (this.#released.has(uid)) return;
     await client.delete(path, { gracePeriodSeconds: 0, preconditions: { uid } }, this.#signal);
-    this.#releasedMs.set(uid, performance.now());
+    // The watch was faster than the answer.
+    if (source.get(uid) === undefined) return;
+    this.#released.add(uid);
+    // One that lost the deletion is asked again.
+    void pause(releaseMs, this.#signal).then(() => {
+      this.#released.delete(uid);
+      this.#write(uid);
+    });
   }
 
   #noteWritten(uid: string): void {
