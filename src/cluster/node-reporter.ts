@@ -33,6 +33,8 @@ export class NodeReporter {
   readonly #path: string;
   readonly #listeners = new Set<() => void>();
   #node: Node | undefined;
+  /** The watch may show the Node before what registering it asks for is done. */
+  #isRegistered = false;
   /** The answer to our last write, until the watch has shown it. */
   #written: Node | undefined;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
@@ -80,6 +82,7 @@ export class NodeReporter {
       if (before === undefined) return;
       this.#o.log.warn('the Node object was deleted, registering anew');
       this.#node = undefined;
+      this.#isRegistered = false;
       this.#wake();
       return;
     }
@@ -116,14 +119,18 @@ export class NodeReporter {
       this.#awake = false;
       let waitMs = statusUpdateMs * (0.98 + Math.random() * 0.04);
       try {
-        if (this.#node === undefined) await this.#register(signal);
+        if (!this.#isRegistered) await this.#register(signal);
+        this.#isRegistered = true;
         await this.#tell(signal);
         if (failures > 0) log.info('the status of the node is told again');
         failures = 0;
       } catch (err) {
         if (signal.aborted) return;
         // Deleted under our hands: the next round registers it.
-        if (hasStatus(err, 404)) this.#node = undefined;
+        if (hasStatus(err, 404)) {
+          this.#node = undefined;
+          this.#isRegistered = false;
+        }
         failures += 1;
         if (failures === 1) log.warn({ err }, 'cannot tell the status of the node, going on trying');
         waitMs = Math.min(retryDelayMs(failures, err, { initialMs: 200, maxMs: 10_000 }), statusUpdateMs);
@@ -149,7 +156,6 @@ export class NodeReporter {
       return;
     }
     const [before, bootId] = [node, this.#o.local.node()].map(({ status }) => status?.nodeInfo?.bootID ?? '');
-    if (before && bootId && before !== bootId) this.#o.onRebooted(bootId);
     // An existing Node keeps what others set; only what the machine itself says is put right.
     const labels = Object.fromEntries(
       Object.entries(this.#o.local.node().metadata?.labels ?? {}).filter(([name]) => machineLabels.has(name)),
@@ -158,6 +164,8 @@ export class NodeReporter {
     if (!covers(node.metadata?.labels, labels) || !covers(node.metadata?.annotations, annotations)) {
       node = await client.patch<Node>(this.#path, { metadata: { labels, annotations } }, signal);
     }
+    // Now that it cannot fail, and be told again by the next try.
+    if (before && bootId && before !== bootId) this.#o.onRebooted(bootId);
     this.#answered(node);
   }
 

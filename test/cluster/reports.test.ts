@@ -45,6 +45,8 @@ class Served<T extends Kept> {
   readonly patches: T[] = [];
   /** Taken and, as by a server that loses what it took, not done. */
   deletions = 0;
+  /** Patches to refuse. */
+  refusals = 0;
   /** Waited for before a patch is answered. */
   hold: Promise<void> = Promise.resolve();
   #watches: ((line: string) => void)[] = [];
@@ -63,6 +65,8 @@ class Served<T extends Kept> {
         const patch = JSON.parse(await text(request)) as T;
         this.patches.push(patch);
         await this.hold;
+        this.refusals -= 1;
+        if (this.refusals >= 0) return json(response, 503, {});
         this.set({ status: patch.status } as Partial<T>);
         json(response, 200, this.object);
       } else if (method === 'DELETE') {
@@ -159,8 +163,10 @@ describe('the Node', () => {
       '/api/v1/nodes',
       stored('1', { status: { nodeInfo: { bootID } as NodeSystemInfo } }),
     );
+    served.refusals = 2;
     const { boots } = nodeReporter();
     await until('it was told', () => readyIn(served.object) === 'True');
+    expect(served.refusals).toBeLessThan(0);
     expect(boots).toEqual(rebooted);
   });
 
