@@ -88,31 +88,39 @@ export function apiConnection(access: ClusterAccess): ApiConnection {
     return connecting;
   }
 
+  async function send(request: WireRequest, signal: AbortSignal, isRetry = false): Promise<WireAnswer> {
+    const { method, path, headers, body } = request;
+    const session = await unlessAborted(freeSession(), signal);
+    const { token } = session.credentials;
+    const prefix = access.server.pathname.replace(/\/$/, '');
+    let stream: ClientHttp2Stream | undefined;
+    try {
+      session.streams += 1;
+      stream = session.h2.request(
+        {
+          ':method': method,
+          ':path': prefix + path,
+          ...headers,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+        { endStream: body === undefined, signal },
+      );
+      stream.on('close', () => {
+        session.streams -= 1;
+      });
+      if (body !== undefined) stream.end(body);
+      return await answerOf(stream);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // A server that says goodbye tells so of what it has not begun with (RFC 9113, 8.7).
+      if (stream?.rstCode === refusedStream && session.h2.closed && !isRetry)
+        return send(request, signal, true);
+      throw unreachable(access, error);
+    }
+  }
+
   return {
-    async request({ method, path, headers, body }, signal) {
-      const session = await unlessAborted(freeSession(), signal);
-      const { token } = session.credentials;
-      const prefix = access.server.pathname.replace(/\/$/, '');
-      try {
-        session.streams += 1;
-        const stream = session.h2.request(
-          {
-            ':method': method,
-            ':path': prefix + path,
-            ...headers,
-            ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          },
-          { endStream: body === undefined, signal },
-        );
-        stream.on('close', () => {
-          session.streams -= 1;
-        });
-        if (body !== undefined) stream.end(body);
-        return await answerOf(stream);
-      } catch (error) {
-        throw signal.aborted ? error : unreachable(access, error);
-      }
-    },
+    request: (request, signal) => send(request, signal),
     renew,
     onRegained(listener) {
       listeners.add(listener);
@@ -131,6 +139,8 @@ interface Session {
   streams: number;
 }
 
+/** REFUSED_STREAM of RFC 9113, 7. */
+const refusedStream = 7;
 const connectMs = 10_000;
 const pingMs = 15_000;
 const pingAnswerMs = 10_000;

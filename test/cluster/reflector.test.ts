@@ -198,6 +198,24 @@ describe('the client', () => {
     expect(await client.get('/version', signal)).toEqual({ ok: true });
   });
 
+  it('sends again at once what a server that says goodbye has not begun with', async () => {
+    api.answer = ({ method, path: asked }, response, request) => {
+      if (asked === '/long') return response.writeHead(200).write('{"a":');
+      if (api.connections > 1) return json(response, 200, { method });
+      // The first stream of the connection is the last that it goes on with.
+      request.stream.session?.goaway(0, 1);
+    };
+    const connection = apiConnection(await readKubeconfig(await api.kubeconfig('t')));
+    const long = await connection.request({ method: 'GET', path: '/long', headers: {} }, ending.signal);
+    const answer = await connection.request(
+      { method: 'POST', path: '/p', headers: {}, body: '{}' },
+      ending.signal,
+    );
+    expect(answer.status).toBe(200);
+    expect([api.connections, long.body.destroyed]).toEqual([2, false]);
+    connection.close();
+  });
+
   it('does not wait for ever for an answer, nor for the rest of one', async () => {
     api.answer = () => undefined;
     const request = { path: '/version', timeoutMs: 50 };
