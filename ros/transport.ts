@@ -262,6 +262,8 @@ export interface TransportCapabilities {
   readonly nativeWatch: boolean;
   /** Samples of any type are carried and watched, not only of those that are installed on the machine. */
   readonly anyType: boolean;
+  /** Samples tell which publisher they are from. */
+  readonly tellsWriters: boolean;
   /** Service clients of every rmw get answers, not only those of the same vendor. */
   readonly servesAllVendors: boolean;
   /** participants() tells locators and properties. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../../src/log.ts';
 import { installRclnodejs } from '../../test/peers/ros/peer.ts';
 import { cycloneTransport } from '../cyclone/index.ts';
-import { rclnodejsCapabilities, rclnodejsTransport } from '../rclnodejs/index.ts';
+import { capabilitiesOn, rclnodejsTransport } from '../rclnodejs/index.ts';
 import { loadRclnodejs } from '../rclnodejs/load.ts';
 import type { DiscoveryOptions, RosTransport, TransportCapabilities } from '../transport.ts';
 
@@ -44,7 +44,7 @@ async function onRos2(): Promise<Record<string, Subject>> {
   return {
     rclnodejs: {
       domainId: randomInt(41, 60),
-      can: (capability) => rclnodejsCapabilities[capability],
+      can: (capability) => capabilitiesOn(process.env.RMW_IMPLEMENTATION ?? '')[capability],
       open: (discovery) => rclnodejsTransport({ ...loaded, discovery, log: silentLogger() }),
     },
   };

@@ -77,6 +77,7 @@ class CycloneTransport implements RosTransport {
       endpointEvents: true,
       nativeWatch: true,
       anyType: true,
+      tellsWriters: true,
       servesAllVendors: native.hasRelatedSampleIdentity,
       participantDetails: true,
       participantLease: true,

@@ -5,7 +5,7 @@
 import * as bond from '../messages/gen/bond.ts';
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { KindWatch, WatchContext } from './kinds.ts';
-import { Judging, judgeOwners, participantOf } from './owners.ts';
+import { assertWritersTold, Judging, judgeOwners, participantOf } from './owners.ts';
 import { clockTime, shortTime } from './words.ts';
 
 interface Peer {
@@ -21,6 +21,7 @@ export function watchBond(
   target: RosProbeTarget,
   onChange: () => void,
 ): KindWatch {
+  assertWritersTold(context);
   const sinceMs = performance.now();
   /** By participant and instance: a process that was started anew is another instance under the same id. */
   const peers = new Map<string, Peer>();

@@ -4,7 +4,7 @@ import { silentLogger } from '../../src/log.ts';
 import type { RosProbeSpec } from '../prober.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
 import { watchBond } from './bond.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
+import { type KindWatch, type WatchContext, watchOn } from './kinds.ts';
 import { watchLifecycle } from './lifecycle.ts';
 import { watchNode } from './node.ts';
 import type { UdpSockets } from './ownership.ts';
@@ -21,7 +21,11 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', '
 afterEach(() => void vi.useRealTimers());
 
 /** One participant that is a node, serves its state and holds a bond. */
-function contextOf(sockets: Promise<UdpSockets>, answer: () => Promise<unknown> = () => new Promise(none)) {
+function contextOf(
+  sockets: Promise<UdpSockets>,
+  answer: () => Promise<unknown> = () => new Promise(none),
+  tellsWriters = true,
+) {
   let beat: () => void = () => undefined;
   const graph = {
     participant: () => info,
@@ -46,7 +50,12 @@ function contextOf(sockets: Promise<UdpSockets>, answer: () => Promise<unknown> 
     },
   };
   const context: WatchContext = {
-    transport: { prefix: 'b'.repeat(24), graph } as unknown as RosTransport,
+    transport: {
+      prefix: 'b'.repeat(24),
+      graph,
+      capabilities: { tellsWriters },
+      description: 'a transport',
+    } as unknown as RosTransport,
     node: node as unknown as RosNode,
     udpSockets: () => sockets,
     isOfThisMachine: async () => true,
@@ -98,6 +107,21 @@ describe.each<[string, (context: WatchContext) => KindWatch]>([
     watch.close();
   });
 });
+
+describe.each([lifecycle, bond])(
+  'a $kind probe on a transport that does not tell whose a sample is',
+  (spec) => {
+    test('knows nothing, and says why', () => {
+      const { context } = contextOf(Promise.resolve(new Map()), undefined, false);
+      expect(watchOn(context)(spec, target, none).check()).toMatchObject({
+        state: 'unknown',
+        message: expect.stringContaining(
+          'a transport does not tell whose a sample is: set ros.transport to cyclone',
+        ),
+      });
+    });
+  },
+);
 
 describe('a lifecycle probe whose node is of the pod', () => {
   const ofPod = { ...target, addresses: ['127.0.0.1'] };

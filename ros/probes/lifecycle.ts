@@ -6,7 +6,7 @@ import * as lifecycle from '../messages/gen/lifecycle_msgs.ts';
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid } from '../transport.ts';
 import type { KindWatch, WatchContext } from './kinds.ts';
-import { Judging, judgeOwners, participantOf } from './owners.ts';
+import { assertWritersTold, Judging, judgeOwners, participantOf } from './owners.ts';
 
 export function watchLifecycle(
   context: WatchContext,
@@ -14,6 +14,7 @@ export function watchLifecycle(
   target: RosProbeTarget,
   onChange: () => void,
 ): KindWatch {
+  assertWritersTold(context);
   const { node, log } = context;
   const closed = new AbortController();
   /** By server, in the order in which they told. */

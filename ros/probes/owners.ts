@@ -3,7 +3,7 @@
  * again when it announces other addresses. The agent itself is nobody's pod.
  */
 import type { RosFinding, RosProbeTarget } from '../prober.ts';
-import type { EndpointGid, ParticipantInfo } from '../transport.ts';
+import { type EndpointGid, type ParticipantInfo, TransportError } from '../transport.ts';
 import type { WatchContext } from './kinds.ts';
 import { judge, type Ownership } from './ownership.ts';
 
@@ -94,6 +94,15 @@ export function judgeOwners(
       unsubscribe();
     },
   };
+}
+
+/** For who asks whose each sample is. @throws TransportError when nobody can tell */
+export function assertWritersTold({ transport }: WatchContext): void {
+  if (transport.capabilities.tellsWriters) return;
+  throw new TransportError(
+    `${transport.description} does not tell whose a sample is: set ros.transport to cyclone, or use another kind of probe`,
+    false,
+  );
 }
 
 /** For how long something was being found out without which nobody can tell who is missed. */

@@ -1,6 +1,6 @@
 /**
  * The transport on rclnodejs: whatever RMW implementation the sourced ROS 2 runs on, with its shared memory and security.
- * What rclnodejs cannot do is told by `rclnodejsCapabilities`; docs/decisions/0017 says what follows from it.
+ * What rclnodejs cannot do is told by `capabilitiesOn`; docs/decisions/0017 says what follows from it.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '../../src/log.ts';
@@ -21,16 +21,19 @@ import { RclRosNode } from './node.ts';
 import { typeFinder } from './types.ts';
 import { RclWatch } from './watch.ts';
 
-export const rclnodejsCapabilities: TransportCapabilities = {
+/** @param rmw identifier of the RMW implementation */
+export const capabilitiesOn = (rmw: string): TransportCapabilities => ({
   timeQos: false,
   endpointEvents: false,
   nativeWatch: false,
   anyType: false,
+  // It gives them a number of its own in the place of the gid.
+  tellsWriters: !/^rmw_cyclonedds/.test(rmw),
   servesAllVendors: false,
   participantDetails: false,
   participantLease: false,
   humbleGraph: true,
-};
+});
 
 /** Of the first node, which gets endpoints at any time, and of others, which have all of theirs from the beginning. */
 const [firstSpinMs, otherSpinMs] = [10, 30];
@@ -67,7 +70,7 @@ export function rclnodejsTransport(options: RclnodejsOptions): RosTransport {
 
 class RclnodejsTransport implements RosTransport {
   readonly description: string;
-  readonly capabilities = rclnodejsCapabilities;
+  readonly capabilities: TransportCapabilities;
   readonly domainId: number;
   readonly prefix: string;
   readonly graph: RclGraph;
@@ -97,7 +100,9 @@ class RclnodejsTransport implements RosTransport {
         .find(({ node }) => node?.name === ownName)
         ?.gid.slice(0, 24) ?? '';
     this.#own = this.#wrap(own, { name: '', namespace: '/' });
-    this.description = `rclnodejs ${version} (${own.getRMWImplementationIdentifier()})`;
+    const rmw = own.getRMWImplementationIdentifier();
+    this.description = `rclnodejs ${version} (${rmw})`;
+    this.capabilities = capabilitiesOn(rmw);
   }
 
   createNode(name: string, namespace: string, _options: NodeOptions = {}): RosNode {
