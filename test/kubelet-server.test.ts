@@ -151,10 +151,9 @@ describe('who is let in', () => {
   it('is told before a stream is upgraded', async () => {
     await start();
     const headers = { connection: 'Upgrade', upgrade: 'SPDY/3.1' };
-    expect(await ask('/exec/a/b/c?command=id&output=1', { headers })).toEqual({
-      code: 401,
-      body: 'Unauthorized',
-    });
+    const refused = await ask('/exec/a/b/c?command=id&output=1', { headers });
+    expect(refused.code).toBe(401);
+    expect(JSON.parse(refused.body)).toMatchObject({ kind: 'Status', code: 401, message: 'Unauthorized' });
     expect((await ask('/exec/a/b/c?command=id&output=1', { headers, ...as(admin) })).code).toBe(404);
   });
 
