@@ -72,7 +72,8 @@ export class RuntimeClasses {
           this.#note(name, null);
           break;
         }
-        if (hasStatus(error, 403)) {
+        // A server that has just started may not have read yet who may what.
+        if (hasStatus(error, 403) && (failures > passingTries || this.#handlers.has(name))) {
           this.#noteForbidden(name, error);
           break;
         }
@@ -115,4 +116,5 @@ export class RuntimeClasses {
 const classOf = (pod: Pod): string => pod.spec?.runtimeClassName ?? '';
 
 const recordKind = 'runtime-classes';
+const passingTries = 3;
 const backoff = { initialMs: 500, maxMs: 30_000 };

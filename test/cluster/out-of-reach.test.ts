@@ -217,6 +217,16 @@ describe('the class of a pod', () => {
     },
   );
 
+  it('is asked for again where the API server refuses only at first, as one does that has just started', async () => {
+    const { made, answered } = await classes();
+    api.answer = (_, response) => json(response, 403, {});
+    made.setPods([classed('a')]);
+    await until('it was asked for', () => api.asked.length === 1);
+    api.answer = heavy('kata');
+    await answered(1);
+    expect(made.handlerOf(classed('a'))).toBe('kata');
+  });
+
   it('stays what it was when it may not be read any more, which is told once', async () => {
     const errors = vi.spyOn(log, 'error');
     const { made, answered } = await classes();
