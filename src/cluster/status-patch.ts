@@ -3,7 +3,7 @@
  * what is ours and differs: conditions of other writers, and fields that we do not know, stay as they are.
  */
 import type { Pod, PodCondition, PodStatus } from '../api/core.gen.ts';
-import { terminationByKubelet } from '../pods/status.ts';
+import { terminationByKubelet } from '../pods/status/conditions.ts';
 import { covers } from './covers.ts';
 
 /** By the fields of the status. */

@@ -24,7 +24,7 @@ import { noteKill, noteRevisions, type PodRecord, type Verdict } from './pod-rec
 import { RecordKeeper } from './record-keeper.ts';
 import { podAtMost, withApplied } from './resize.ts';
 import { Resizing } from './resizing.ts';
-import { withOthers } from './status.ts';
+import { withOthers } from './status/conditions.ts';
 import { type PodView, StatusReport } from './status-report.ts';
 import { type Next, SyncLoop } from './sync-loop.ts';
 import type { WorkerDeps } from './worker-deps.ts';
