@@ -1,28 +1,27 @@
 /**
- * A container of a pod as CRI takes it, with the files that it needs on the host: log directory, termination message,
- * /etc/hosts, bound sub paths. Its volumes are set up, its image is there.
+ * A container of a pod as CRI takes it, with what it needs on the host: its log directory, its own files and bound sub
+ * paths. Its volumes are set up, its image is there.
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type {
   ContainerConfig,
   Image,
   LinuxContainerResources,
-  Mount,
   PodSandboxConfig,
   RuntimeHandler,
 } from '../../runtime/runtime.ts';
-import type { Pod, VolumeMount } from '../api/core.gen.ts';
-import { type Paths, podDir } from '../paths.ts';
+import type { Pod } from '../api/core.gen.ts';
+import type { Paths } from '../paths.ts';
 import { type ClusterPort, isClusterPod, type ObjectReader } from '../sources/source.ts';
 import type { VolumeManager } from '../volumes/manager.ts';
 import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
+import { hostsFile, terminationMessageFile } from './container-files.ts';
 import { ddsEnv, whyDeaf } from './dds-env.ts';
 import type { NodeContext } from './downward.ts';
 import { makeEnv } from './env.ts';
-import { writePodHosts } from './etc-files.ts';
-import { expand, expandStrict, type Lookup } from './expansion.ts';
+import { expand, type Lookup } from './expansion.ts';
 import {
   type AnyContainer,
   containerHashAnnotation,
@@ -30,7 +29,6 @@ import {
   podGracePeriodAnnotation,
   podNameLabel,
   podNamespaceLabel,
-  podUid,
   podUidLabel,
   restartCountAnnotation,
   terminationMessageHostPathAnnotation,
@@ -38,6 +36,7 @@ import {
   terminationMessagePolicyAnnotation,
 } from './identity.ts';
 import { containerSecurityContext, type SecurityDefaults } from './security.ts';
+import { volumeMounts } from './volume-mounts.ts';
 
 /** What stays the same for all containers of the node. */
 export interface ContainerContext extends SecurityDefaults {
@@ -103,11 +102,9 @@ export async function containerConfig(
     if (why !== undefined) warnings.push({ reason: 'RosNodesUnheard', message: why });
   }
 
-  const mounts = await volumeMounts(context, input, lookup, signal);
-  const hosts = await hostsMount(context, input);
-  if (hosts !== undefined) mounts.push(hosts);
-  const message = await terminationMessageMount(context, input);
-  if (message !== undefined) mounts.push(message);
+  const mounts = await volumeMounts(context.volumes, input, lookup, signal);
+  const hosts = await hostsFile(context, input);
+  const message = await terminationMessageFile(context.paths, input);
   await mkdir(join(sandboxConfig.logDirectory, container.name), { recursive: true, mode: 0o755 });
 
   const config: ContainerConfig = {
@@ -119,7 +116,7 @@ export async function containerConfig(
     args: (container.args ?? []).map((word) => expand(word, lookup)),
     workingDir: container.workingDir ?? '',
     envs: [...envs].map(([key, value]) => ({ key, value })),
-    mounts,
+    mounts: [...mounts, ...[hosts, message].filter((mount) => mount !== undefined)],
     devices: [],
     labels: labels(input),
     annotations: annotations(input, message?.hostPath),
@@ -154,161 +151,6 @@ async function serviceEnv({ cluster }: ContainerContext, pod: Pod): Promise<Read
     throw new ContainerConfigError(error instanceof Error ? error.message : String(error));
   }
 }
-
-async function volumeMounts(
-  context: ContainerContext,
-  input: ContainerInput,
-  lookup: Lookup,
-  signal: AbortSignal,
-): Promise<Mount[]> {
-  const mounts: Mount[] = [];
-  for (const [index, mount] of (input.container.volumeMounts ?? []).entries()) {
-    mounts.push(await volumeMount(context, input, mount, index, lookup, signal));
-  }
-  return mounts;
-}
-
-async function volumeMount(
-  context: ContainerContext,
-  { pod, container, runtimeHandler }: ContainerInput,
-  mount: VolumeMount,
-  index: number,
-  lookup: Lookup,
-  signal: AbortSignal,
-): Promise<Mount> {
-  const subPath = checkedSubPath(mount, lookup);
-  const source = context.volumes.source(pod, mount.name);
-  if (source === undefined) {
-    throw new ContainerConfigError(
-      `cannot find volume "${mount.name}" to mount into container "${container.name}"`,
-    );
-  }
-  return {
-    containerPath: isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
-    hostPath:
-      subPath === ''
-        ? source.hostPath
-        : await preparedSubPath(context, pod, container, mount, index, subPath, signal),
-    readonly: (mount.readOnly ?? false) || source.readOnly,
-    recursiveReadOnly: recursiveReadOnly(mount, runtimeHandler),
-    selinuxRelabel: source.managed,
-    propagation: propagationOf(mount),
-  };
-}
-
-function checkedSubPath(mount: VolumeMount, lookup: Lookup): string {
-  if (!mount.subPathExpr) return checkedInside(mount.subPath ?? '');
-  const { value, missing } = expandStrict(mount.subPathExpr, lookup);
-  if (missing.length > 0) throw new ContainerConfigError(`missing value for "${missing[0]}"`);
-  return checkedInside(value);
-}
-
-function checkedInside(subPath: string): string {
-  if (isAbsolute(subPath)) {
-    throw new ContainerConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
-  }
-  if (subPath.split('/').includes('..')) {
-    throw new ContainerConfigError(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
-  }
-  return subPath;
-}
-
-async function preparedSubPath(
-  context: ContainerContext,
-  pod: Pod,
-  container: AnyContainer,
-  mount: VolumeMount,
-  index: number,
-  subPath: string,
-  signal: AbortSignal,
-): Promise<string> {
-  try {
-    const place = { container: container.name, index, subPath };
-    return await context.volumes.bindSubPath(pod, mount.name, place, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    const detail = error instanceof Error ? error.message : String(error);
-    throw new ContainerConfigError(
-      `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${detail}`,
-    );
-  }
-}
-
-function propagationOf(mount: VolumeMount): Mount['propagation'] {
-  switch (mount.mountPropagation) {
-    case undefined:
-    case 'None':
-      return 'PRIVATE';
-    case 'HostToContainer':
-      return 'HOST_TO_CONTAINER';
-    case 'Bidirectional':
-      return 'BIDIRECTIONAL';
-    default:
-      throw new ContainerConfigError(`invalid MountPropagation mode: "${mount.mountPropagation}"`);
-  }
-}
-
-function recursiveReadOnly(mount: VolumeMount, handler: RuntimeHandler): boolean {
-  switch (mount.recursiveReadOnly) {
-    case undefined:
-    case 'Disabled':
-      return false;
-    case 'IfPossible':
-      return handler.recursiveReadOnlyMounts;
-    case 'Enabled':
-      if (handler.recursiveReadOnlyMounts) return true;
-      throw new ContainerConfigError(
-        `failed to resolve recursive read-only mode: volume "${mount.name}" requested recursive read-only mode, ` +
-          'but it is not supported by the runtime',
-      );
-    default:
-      throw new ContainerConfigError(`unknown recursive read-only mode "${mount.recursiveReadOnly}"`);
-  }
-}
-
-const etcHosts = '/etc/hosts';
-
-/** A pod with its own network has no file before it has an address; a container may bring its own. */
-async function hostsMount(context: ContainerContext, input: ContainerInput): Promise<Mount | undefined> {
-  const { pod, container, podIps } = input;
-  if (podIps.length === 0 && !pod.spec?.hostNetwork) return undefined;
-  // A host process sees the host's own file: a copy would only grow old.
-  if (input.image === null && pod.spec?.hostNetwork && !pod.spec.hostAliases?.length) return undefined;
-  if (container.volumeMounts?.some((mount) => mount.mountPath === etcHosts)) return undefined;
-  const dir = podDir(context.paths, podUid(pod));
-  return ownFile(await writePodHosts(dir, pod, podIps, context.clusterDomain), etcHosts);
-}
-
-/** How many instances' messages are kept: that of the running one and of those that its status still shows. */
-const keptMessages = 3;
-
-/** An empty file of its own for each instance, or a message of the last one would be taken for this one's. */
-async function terminationMessageMount(
-  context: ContainerContext,
-  { pod, container, restartCount }: ContainerInput,
-): Promise<Mount | undefined> {
-  if (!container.terminationMessagePath) return undefined;
-  const dir = join(podDir(context.paths, podUid(pod)), 'containers', container.name);
-  await mkdir(dir, { recursive: true, mode: 0o750 });
-  for (const name of await readdir(dir)) {
-    if (Number(name) <= restartCount - keptMessages) await rm(join(dir, name));
-  }
-  const path = join(dir, `${restartCount}`);
-  await rm(path, { force: true });
-  await writeFile(path, '', { flag: 'wx' });
-  // Whatever user the container runs as; the umask would take that away.
-  await chmod(path, 0o666);
-  return ownFile(path, container.terminationMessagePath);
-}
-
-const ownFile = (hostPath: string, containerPath: string): Mount => ({
-  containerPath,
-  hostPath,
-  readonly: false,
-  recursiveReadOnly: false,
-  selinuxRelabel: true,
-  propagation: 'PRIVATE',
-});
 
 const labels = ({ container, sandboxConfig: { metadata } }: ContainerInput): Record<string, string> => ({
   [podNameLabel]: metadata.name,
