@@ -1,6 +1,12 @@
 /** `roslet top`: processor and memory in use, of the node and of each pod. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ContainerSummary, CpuStats, FsStats, MemoryStats, Summary } from '../server/stats/summary.ts';
+import type {
+  ContainerSummary,
+  CpuStats,
+  FsStats,
+  MemoryStats,
+  Summary,
+} from '../server/stats/summary-api.ts';
 import type { Client } from './client.ts';
 import { type Cell, formatTable, print } from './output.ts';
 

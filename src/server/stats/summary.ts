@@ -1,4 +1,4 @@
-/** `/stats/summary`: the kubelet's summary.Summary (stats.k8s.io/v1alpha1), by which `kubectl top` and others look. */
+/** Measures what `/stats/summary` tells, by which `kubectl top` and others look. */
 import { dirname } from 'node:path';
 import type { ContainerStats } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
@@ -6,106 +6,22 @@ import type { Logger } from '../../log.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
 import type { CgroupDetails } from '../../resources/cgroup-details.ts';
 import type { MeasuredCgroup } from '../../resources/cgroups.ts';
-import { type DiskUsage, diskUsageReader } from '../../volumes/disk-usage-reader.ts';
-import type { AgentView, PodUsage } from '../agent-view.ts';
+import { diskUsageReader } from '../../volumes/disk-usage-reader.ts';
+import type { AgentView } from '../agent-view.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
-import { defaultInterface, type InterfaceUsage, machineNetwork } from './network-usage.ts';
+import { defaultInterface, machineNetwork } from './network-usage.ts';
 import { type FilesystemSpace, filesystemSpace, type NodeUsage, nodeUsage } from './node-usage.ts';
 import { cpuRates } from './rates.ts';
-import { type IoStats, io, type PsiStats, psi, type SwapStats, swap } from './summary-shapes.ts';
-
-export interface Summary {
-  node: NodeStats;
-  pods: PodStats[];
-}
-
-export interface NodeStats {
-  nodeName: string;
-  startTime: string;
-  cpu: CpuStats;
-  memory: MemoryStats;
-  network?: NetworkStats;
-  io?: IoStats;
-  swap: SwapStats;
-  /** Of cgroups above those of pods. */
-  systemContainers: SystemContainer[];
-  fs: FsStats;
-  /** Images and the writable layers of containers are on one file system. */
-  runtime?: { imageFs: FsStats; containerFs: FsStats };
-  rlimit: { time: string; maxpid: number; curproc: number };
-}
-
-/** `pods`: all of them together. `kubelet`: the agent, where it has a cgroup. */
-export interface SystemContainer {
-  name: string;
-  startTime: string;
-  cpu?: CpuStats;
-  memory?: MemoryStats;
-  io?: IoStats;
-  swap?: SwapStats;
-}
-
-export interface PodStats {
-  podRef: { name: string; namespace: string; uid: string };
-  startTime?: string;
-  containers: ContainerSummary[];
-  cpu?: CpuStats;
-  memory?: MemoryStats;
-  io?: IoStats;
-  swap?: SwapStats;
-  network?: NetworkStats;
-  volume: VolumeStats[];
-  'ephemeral-storage': FsStats;
-  process_stats?: { process_count: number };
-}
-
-export interface VolumeStats extends FsStats {
-  name: string;
-  pvcRef?: { name: string; namespace: string };
-}
-
-export interface ContainerSummary {
-  name: string;
-  startTime?: string;
-  cpu?: CpuStats;
-  memory?: MemoryStats;
-  io?: IoStats;
-  swap?: SwapStats;
-  rootfs?: FsStats;
-  logs?: FsStats;
-}
-
-export interface CpuStats {
-  time: string;
-  usageNanoCores?: number;
-  usageCoreNanoSeconds?: number;
-  psi?: PsiStats;
-}
-
-export interface MemoryStats {
-  time: string;
-  availableBytes?: number;
-  usageBytes?: number;
-  workingSetBytes?: number;
-  rssBytes?: number;
-  pageFaults?: number;
-  majorPageFaults?: number;
-  psi?: PsiStats;
-}
-
-/** Of the interface that leads outside, and of all. */
-export interface NetworkStats extends Partial<NetworkInterface> {
-  time: string;
-  interfaces: NetworkInterface[];
-}
-
-type NetworkInterface = Pick<InterfaceUsage, 'name' | 'rxBytes' | 'rxErrors' | 'txBytes' | 'txErrors'>;
-
-export interface FsStats extends Partial<FilesystemSpace> {
-  time: string;
-  usedBytes?: number;
-  inodesUsed?: number;
-}
+import type {
+  ContainerSummary,
+  CpuStats,
+  FsStats,
+  NodeStats,
+  PodStats,
+  Summary,
+  SystemContainer,
+} from './summary-api.ts';
+import { ephemeralStorage, fsStats, io, memory, network, psi, swap, taken, time } from './summary-shapes.ts';
 
 /** Of the machine, shared by all. */
 interface Room {
@@ -321,60 +237,4 @@ export function summaryReader(
       return { node: await node(usage, room), pods };
     },
   };
-}
-
-const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-
-const taken = (space: FilesystemSpace): { usedBytes: number; inodesUsed: number } => ({
-  usedBytes: space.capacityBytes - space.availableBytes,
-  inodesUsed: space.inodes - space.inodesFree,
-});
-
-const fsStats = (usage: DiskUsage, space: FilesystemSpace): FsStats => ({
-  time: time(usage.timestampMs),
-  ...space,
-  usedBytes: usage.usedBytes,
-  inodesUsed: usage.inodesUsed,
-});
-
-function network(at: string, usages: readonly InterfaceUsage[], main: string | undefined): NetworkStats {
-  const interfaces = usages.map(({ name, rxBytes, rxErrors, txBytes, txErrors }) => ({
-    name,
-    rxBytes,
-    rxErrors,
-    txBytes,
-    txErrors,
-  }));
-  return { time: at, ...interfaces.find(({ name }) => name === main), interfaces };
-}
-
-function memory(usage: ContainerStats | PodUsage, details: CgroupDetails | undefined): MemoryStats {
-  const faults = usage as Partial<ContainerStats>;
-  return {
-    time: time(usage.timestampMs),
-    availableBytes:
-      faults.memoryAvailableBytes ?? leftOf(details?.memoryLimitBytes, usage.memoryWorkingSetBytes),
-    usageBytes: usage.memoryUsageBytes,
-    workingSetBytes: usage.memoryWorkingSetBytes,
-    rssBytes: usage.memoryRssBytes,
-    pageFaults: faults.pageFaults,
-    majorPageFaults: faults.majorPageFaults,
-    ...psi(details?.pressure.memory),
-  };
-}
-
-const leftOf = (limitBytes = 0, usedBytes = 0): number | undefined =>
-  limitBytes > 0 ? Math.max(limitBytes - usedBytes, 0) : undefined;
-
-/** What eviction counts as the pod's: writable layers, logs and volumes. */
-function ephemeralStorage(
-  containers: readonly ContainerSummary[],
-  volumes: readonly FsStats[],
-  space: FilesystemSpace,
-  nowMs: number,
-): FsStats {
-  const parts = [...containers.flatMap(({ rootfs, logs }) => [rootfs, logs]), ...volumes];
-  const sum = (field: 'usedBytes' | 'inodesUsed'): number =>
-    parts.reduce((total, part) => total + (part?.[field] ?? 0), 0);
-  return { time: time(nowMs), ...space, usedBytes: sum('usedBytes'), inodesUsed: sum('inodesUsed') };
 }
