@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Client, ClientOptions, EndpointGid, ServiceType } from '../transport.ts';
 import { ddsType, serviceTopics } from './names.ts';
 import type { NativeEndpoint, NativeSample } from './native.ts';
-import type { OwnEndpoints } from './node.ts';
+import type { OwnEndpoints } from './own-endpoints.ts';
 import { addHeader, participantOf, rpcStyle, serviceQos, splitHeader, unknownSequence } from './rpc.ts';
 
 export interface ClientDependencies<Request, Response> {

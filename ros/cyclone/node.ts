@@ -19,6 +19,7 @@ import { CycloneClient } from './client.ts';
 import type { CycloneGraph } from './graph.ts';
 import { ddsTopic, ddsType } from './names.ts';
 import type { NativeEndpoint, SampleIdentity } from './native.ts';
+import type { OwnEndpoints } from './own-endpoints.ts';
 import type { EndpointCallbacks, EndpointDefinition, Participant } from './participant.ts';
 import { CyclonePublisher } from './publisher.ts';
 import { CycloneService } from './service.ts';
@@ -32,16 +33,6 @@ export interface NodeDependencies {
   graph: CycloneGraph;
   log: Logger;
   onClose: () => void;
-}
-
-/** Endpoints as a node makes them: announced as its own, until they are removed. */
-export interface OwnEndpoints {
-  createWriter(definition: EndpointDefinition, callbacks: EndpointCallbacks): NativeEndpoint;
-  createReader(definition: EndpointDefinition, callbacks: EndpointCallbacks): NativeEndpoint;
-  /** The sample's sequence number, or 0 when there was no room for it. */
-  write(writer: NativeEndpoint, cdr: Uint8Array, related?: SampleIdentity): number;
-  assertLiveliness(writer: NativeEndpoint): void;
-  remove(endpoint: NativeEndpoint): void;
 }
 
 /** Writers of which is remembered that they were complained of. */

@@ -2,7 +2,7 @@ import type { Logger } from '../../src/log.ts';
 import type { EndpointGid, EndpointOptions, MessageType, Publisher, QosProfile } from '../transport.ts';
 import { ddsTopic, ddsType } from './names.ts';
 import type { NativeEndpoint } from './native.ts';
-import type { OwnEndpoints } from './node.ts';
+import type { OwnEndpoints } from './own-endpoints.ts';
 
 export interface PublisherDependencies<T> {
   endpoints: OwnEndpoints;

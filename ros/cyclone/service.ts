@@ -2,7 +2,7 @@ import type { Logger } from '../../src/log.ts';
 import type { EndpointGid, Service, ServiceType } from '../transport.ts';
 import { ddsType, serviceTopics } from './names.ts';
 import type { NativeEndpoint, NativeSample, SampleIdentity } from './native.ts';
-import type { OwnEndpoints } from './node.ts';
+import type { OwnEndpoints } from './own-endpoints.ts';
 import { addHeader, identityOfRequest, participantOf, rpcStyle, serviceQos, splitHeader } from './rpc.ts';
 
 export interface ServiceDependencies<Request, Response> {

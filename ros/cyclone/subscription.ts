@@ -2,7 +2,7 @@ import type { EndpointGid, EndpointOptions, QosProfile, SampleInfo, Subscription
 import type { CycloneGraph } from './graph.ts';
 import { ddsTopic, ddsType } from './names.ts';
 import type { NativeEndpoint } from './native.ts';
-import type { OwnEndpoints } from './node.ts';
+import type { OwnEndpoints } from './own-endpoints.ts';
 import type { EndpointDefinition } from './participant.ts';
 
 type OnSample = (cdr: Uint8Array, info: SampleInfo) => void;

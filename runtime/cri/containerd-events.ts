@@ -7,10 +7,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeEvent } from '../runtime.ts';
 import { hasCode } from './errors.ts';
-import type { Subscription } from './events.ts';
 import * as events from './gen/containerd-events.ts';
 import * as cri from './gen/runtime.ts';
 import * as methods from './methods.ts';
+import type { Subscription } from './subscription.ts';
 
 /** The namespace in containerd of everything that CRI makes. */
 const filters = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/containers/create', '/containers/delete'].map(

@@ -1,8 +1,8 @@
 /** CRI's own event stream. */
 import type { RuntimeEvent } from '../runtime.ts';
-import type { Subscription } from './events.ts';
 import * as cri from './gen/runtime.ts';
 import * as methods from './methods.ts';
+import type { Subscription } from './subscription.ts';
 
 export async function subscribeCri({ connection, owners, signal, push }: Subscription): Promise<void> {
   await connection.stream(methods.getContainerEvents, {}, signal, (event) => {

@@ -27,15 +27,6 @@ export interface EventSources {
   version(signal: AbortSignal): Promise<RuntimeVersion>;
 }
 
-export interface Subscription {
-  connection: Connection;
-  owners: Owners;
-  exits: Exits;
-  ownCalls: OwnCalls;
-  signal: AbortSignal;
-  push(event: RuntimeEvent): void;
-}
-
 export async function* runtimeEvents(
   sources: EventSources,
   signal: AbortSignal,

@@ -90,7 +90,12 @@ export function containers(context: Context, states: StateReader, pods: Sandboxe
   async function launch(record: ContainerRecord, sandbox: SandboxRecord): Promise<void> {
     const joins = cgroups.directories(sandboxCgroup(sandbox)).flatMap((path) => ['--cgroup', path]);
     const conmon = conmonCommand(context, record);
-    const marks = ['--lock', launchLock(context, record.id), '--alive', supervisorFifo(context, record.id)];
+    const marks = [
+      '--lock',
+      launchLock(context, record.id),
+      '--alive',
+      supervisorFifo(context.store, record.id),
+    ];
     const command = ['launch', ...joins, ...marks, '--', ...conmon];
     const { exitCode, stderr } = await runDetached(context.ociPath, command);
     if (exitCode !== 0 && exitCode !== launchedByAnother)

@@ -6,8 +6,8 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from '../../src/log.ts';
-import type { Context } from './context.ts';
 import { hasCode } from './files.ts';
+import type { Store } from './store.ts';
 
 export interface SupervisorWatch {
   /** Begins to watch the conmon of a container; once is enough. */
@@ -18,8 +18,8 @@ export interface SupervisorWatch {
 const fifoName = 'alive';
 
 /** Made and held open by the launcher, which becomes conmon. */
-export const supervisorFifo = (context: Context, id: string): string =>
-  join(context.store.containers.directory(id), fifoName);
+export const supervisorFifo = ({ containers }: Store, id: string): string =>
+  join(containers.directory(id), fifoName);
 
 export function supervisorWatch(
   directory: (id: string) => string,

@@ -2,9 +2,8 @@
 import type { AgentView } from '../server/agent-view.ts';
 import { sendContainerLog } from '../server/container-logs.ts';
 import { type Exchange, needsUpgrade, type Route, sendJson } from '../server/http.ts';
-import { portForward } from '../server/kubelet-routes.ts';
+import { type KubeletApi, portForward } from '../server/kubelet-routes.ts';
 import { defaultContainer, findPod } from '../server/pod-lookup.ts';
-import type { LocalApi } from '../server/server.ts';
 import { apiFlags, type StreamRequest, streamProcess } from '../server/streaming/exec.ts';
 import {
   apiGroups,
@@ -17,6 +16,11 @@ import {
 import type { ObjectStore } from './object-store.ts';
 import type { ResourceName } from './resources.ts';
 import { create, getObject, list, patch, remove, replace } from './verbs.ts';
+
+/** What the routes of the socket need. */
+export interface LocalApi extends KubeletApi {
+  objects: ObjectStore;
+}
 
 const podPath = '/api/v1/namespaces/{namespace}/pods/{name}';
 

@@ -3,11 +3,11 @@
  * loopback port as the kubelet's healthz. Who may open the socket may do all.
  */
 import type { ObjectStore } from '../apiserver/object-store.ts';
-import { apiRoutes } from '../apiserver/routes.ts';
+import { apiRoutes, type LocalApi } from '../apiserver/routes.ts';
 import type { AgentView } from './agent-view.ts';
 import { healthRoutes } from './health.ts';
 import { type Route, sendJson } from './http.ts';
-import { debuggingRoutes, type KubeletApi, observingRoutes } from './kubelet-routes.ts';
+import { debuggingRoutes, observingRoutes } from './kubelet-routes.ts';
 import { lifecycleRoutes } from './lifecycle-routes.ts';
 import { serveRoutes } from './listener.ts';
 import { closeServer, listen, listenOnSocket } from './socket.ts';
@@ -19,11 +19,6 @@ export interface ServerOptions extends LocalApi {
   socketGroup: string;
   /** Port 0 turns it off, as in KubeletConfiguration. */
   healthz: { address: string; port: number };
-}
-
-/** What the routes of the socket need. */
-export interface LocalApi extends KubeletApi {
-  objects: ObjectStore;
 }
 
 export interface RunningServer {
