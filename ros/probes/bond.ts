@@ -4,8 +4,8 @@
  */
 import * as bond from '../messages/gen/bond.ts';
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
 import { assertWritersTold, Judging, judgeOwners, participantOf } from './owners.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 import { clockTime, shortTime } from './words.ts';
 
 interface Peer {

@@ -1,7 +1,7 @@
 /** Alive while samples of any type come, no further apart than the deadline. */
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 import { clockTime, shortTime } from './words.ts';
 
 export function watchHeartbeat(

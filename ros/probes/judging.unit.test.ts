@@ -4,10 +4,11 @@ import { silentLogger } from '../../src/log.ts';
 import type { RosProbeSpec } from '../prober.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
 import { watchBond } from './bond.ts';
-import { type KindWatch, type WatchContext, watchOn } from './kinds.ts';
+import { watchOn } from './kinds.ts';
 import { watchLifecycle } from './lifecycle.ts';
 import { watchNode } from './node.ts';
 import type { UdpSockets } from './ownership.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 
 const info = {
   prefix: 'a'.repeat(24),

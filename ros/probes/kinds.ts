@@ -1,7 +1,6 @@
 /** Every kind of `ros2-probe` on a transport that is there. Apart from prober.ts, which an agent without ROS has too. */
-import type { Logger } from '../../src/log.ts';
-import type { RosProbeSpec, RosProbeTarget, RosWatch } from '../prober.ts';
-import { type RosNode, type RosTransport, TransportError } from '../transport.ts';
+import type { RosProbeSpec, RosProbeTarget } from '../prober.ts';
+import { TransportError } from '../transport.ts';
 import { watchBond } from './bond.ts';
 import { otherDomain } from './domains.ts';
 import { watchHeartbeat } from './heartbeat.ts';
@@ -11,17 +10,7 @@ import { watchNode } from './node.ts';
 import { type MachineFacts, machineAddresses, udpSocketReader } from './ownership.ts';
 import type { BeginWatch } from './prober.ts';
 import { watchTopicRate } from './topic-rate.ts';
-
-/** What every kind of watch works with. */
-export interface WatchContext extends MachineFacts {
-  transport: RosTransport;
-  /** For subscriptions and clients of our own. */
-  node: RosNode;
-  log: Logger;
-}
-
-/** What each kind knows itself. */
-export type KindWatch = Omit<RosWatch, 'whyUnheard'>;
+import type { KindWatch, WatchContext } from './watch-context.ts';
 
 /** @param options without `isOfThisMachine` an address that the machine has no more is another machine's */
 export function watchOn(

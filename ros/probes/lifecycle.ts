@@ -5,8 +5,8 @@
 import * as lifecycle from '../messages/gen/lifecycle_msgs.ts';
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid } from '../transport.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
 import { assertWritersTold, Judging, judgeOwners, participantOf } from './owners.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 
 export function watchLifecycle(
   context: WatchContext,

@@ -1,7 +1,7 @@
 /** Alive while a matched writer asserts its DDS liveliness within the lease. */
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 import { shortTime } from './words.ts';
 
 export function watchLiveliness(

@@ -1,7 +1,7 @@
 /** Alive while the node is in the ROS graph. */
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
 import { Judging, judgeOwners } from './owners.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 
 export function watchNode(
   context: WatchContext,

@@ -1,8 +1,8 @@
 /** Lets only those writers of a watched topic count that are the pod's own, or of whom nobody can tell whose they are. */
 import type { RosFinding, RosProbeTarget } from '../prober.ts';
 import type { EndpointGid, TopicWatch, WatchEvent, WatchOptions } from '../transport.ts';
-import type { WatchContext } from './kinds.ts';
 import { Judging, judgeOwners, participantOf } from './owners.ts';
+import type { WatchContext } from './watch-context.ts';
 
 export interface OwnWriters {
   readonly watch: TopicWatch;

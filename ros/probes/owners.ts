@@ -4,8 +4,8 @@
  */
 import type { RosFinding, RosProbeTarget } from '../prober.ts';
 import { type EndpointGid, type ParticipantInfo, TransportError } from '../transport.ts';
-import type { WatchContext } from './kinds.ts';
 import { judge, type Ownership } from './ownership.ts';
+import type { WatchContext } from './watch-context.ts';
 
 export interface Owners {
   /**

@@ -1,8 +1,8 @@
 /** Alive while data flows: catches a driver that is up but silent, slow, or stuck on old data. */
 import type { RosFinding, RosProbeSpec, RosProbeTarget } from '../prober.ts';
 import type { WatchStats } from '../transport.ts';
-import type { KindWatch, WatchContext } from './kinds.ts';
 import { watchOwnWriters } from './own-writers.ts';
+import type { KindWatch, WatchContext } from './watch-context.ts';
 import { clockTime, shortTime } from './words.ts';
 
 export function watchTopicRate(

@@ -4,7 +4,7 @@
  * trouble does not kill what is healthy; only so many in a row, as what is broken must not hide behind a busy machine.
  */
 import type { Probe } from '../api/core.gen.ts';
-import type { ProbeOutcome } from './handler.ts';
+import type { ProbeOutcome } from './outcome.ts';
 import type { ProbeResult } from './results.ts';
 
 /** `unknown`: nothing could be found out, or the failure was excused. */

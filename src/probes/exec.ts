@@ -3,7 +3,7 @@ import { type ExecSyncResult, RuntimeError } from '../../runtime/runtime.ts';
 import type { ExecAction } from '../api/core.gen.ts';
 import { expand } from '../pods/expansion.ts';
 import type { AnyContainer } from '../pods/identity.ts';
-import type { AttemptOptions, ProbeOutcome } from './handler.ts';
+import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 
 /** Runs a command in the container that is meant. Rejects as `Runtime.execSync` does. */
 export type ExecInContainer = (

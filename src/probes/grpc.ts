@@ -6,8 +6,8 @@ import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { apiRelease, type GRPCAction } from '../api/core.gen.ts';
 import { startDeadline } from './deadline.ts';
-import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { networkErrorText } from './network-error.ts';
+import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 import { hostAndPort, targetHost } from './port.ts';
 
 export async function probeGrpc(

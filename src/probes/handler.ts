@@ -1,32 +1,17 @@
-/**
- * One attempt of a probe, whatever its kind. A failure of what is probed is an outcome; a failure to probe at all (a
- * port name that does not exist, a runtime that does not answer) is an exception and says nothing about the container.
- */
+/** One attempt of a probe, whatever its kind. */
 import type { Probe } from '../api/core.gen.ts';
 import type { AnyContainer } from '../pods/identity.ts';
 import { type ExecInContainer, probeExec } from './exec.ts';
 import { probeGrpc } from './grpc.ts';
 import { probeHttp } from './http.ts';
+import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 import { probeTcp } from './tcp.ts';
-
-export interface ProbeOutcome {
-  /** `warning` counts as success. */
-  result: 'success' | 'failure' | 'warning';
-  output: string;
-  /** The failure is that no answer came in time. */
-  timedOut?: boolean;
-}
 
 export interface ProbeTarget {
   container: AnyContainer;
   /** Empty when the pod has none. */
   podIp: string;
   exec: ExecInContainer;
-}
-
-export interface AttemptOptions {
-  timeoutMs: number;
-  signal: AbortSignal;
 }
 
 export function attemptProbe(

@@ -7,8 +7,8 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { apiRelease, type HTTPGetAction } from '../api/core.gen.ts';
 import type { AnyContainer } from '../pods/identity.ts';
 import { startDeadline } from './deadline.ts';
-import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { networkErrorText } from './network-error.ts';
+import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 import { hostAndPort, resolvePort, targetHost } from './port.ts';
 
 export interface HttpAnswer {

@@ -12,8 +12,8 @@
 import type { RosFinding, RosProbeSpec, RosWatch } from '../../ros/prober.ts';
 import { afterMs } from '../timers.ts';
 import { type OutcomeCounterOptions, outcomeCounter } from './counter.ts';
-import type { ProbeOutcome } from './handler.ts';
 import type { LatencySummary } from './latencies.ts';
+import type { ProbeOutcome } from './outcome.ts';
 import { defaultPeriodSeconds, type FindExcuse, type ProbeWorker } from './worker.ts';
 
 export interface RosProbeWorkerOptions extends OutcomeCounterOptions {

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import type { TCPSocketAction } from '../api/core.gen.ts';
 import type { AnyContainer } from '../pods/identity.ts';
 import { startDeadline } from './deadline.ts';
-import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { networkErrorText } from './network-error.ts';
+import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 import { hostAndPort, resolvePort, targetHost } from './port.ts';
 
 export async function probeTcp(

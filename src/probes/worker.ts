@@ -13,8 +13,8 @@ import {
   outcomeCounter,
   type ProbeTally,
 } from './counter.ts';
-import type { AttemptOptions, ProbeOutcome } from './handler.ts';
 import { type LatencySummary, latencies } from './latencies.ts';
+import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 import type { ProbeResult } from './results.ts';
 
 export interface ProbeWorker {

@@ -11,12 +11,12 @@ import type { Logger } from '../log.ts';
 import { podUid } from '../pods/identity.ts';
 import type { ResourceAmounts } from './amounts.ts';
 import type { CgroupDetails } from './cgroup-details.ts';
+import type { CgroupDriver } from './cgroup-driver.ts';
 import { CgroupError, cgroupOfProcess, detectLayout, missingControllers } from './cgroup-layout.ts';
 import type { CgroupStats } from './cgroup-stats.ts';
 import { childCgroups, pidsBelow, removeCgroups } from './cgroup-tree.ts';
 import {
   allocatableSettings,
-  type CgroupSettings,
   cpuShares,
   minCpuShares,
   podSettings,
@@ -71,20 +71,6 @@ export interface CgroupOptions {
   podPidsLimit: number;
   context: Pick<ResourceContext, 'hugepageSizes' | 'cpuCfsQuota' | 'cpuCfsQuotaPeriodUs'>;
   log: Logger;
-}
-
-/** Writes one kind of cgroup file system. */
-export interface CgroupDriver {
-  readonly version: 1 | 2;
-  /** Mount points of all hierarchies. */
-  readonly roots: readonly string[];
-  /** Controllers and control files that this kernel turned out not to have; grows with what is tried. */
-  readonly lost: ReadonlySet<string>;
-  /** Makes the cgroup and those above it, in every hierarchy, with the controllers that those below it need. */
-  create(path: string): Promise<void>;
-  apply(path: string, settings: CgroupSettings): Promise<void>;
-  stats(path: string): CgroupStats;
-  details(path: string): CgroupDetails;
 }
 
 /** Of all pods, with cgroups per QoS class. */

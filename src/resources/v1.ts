@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../log.ts';
 import { detailsV1 } from './cgroup-details.ts';
+import type { CgroupDriver } from './cgroup-driver.ts';
 import { type CgroupLayout, type Hierarchy, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
 import {
@@ -15,7 +16,6 @@ import {
   readControl,
   writeControl,
 } from './cgroup-tree.ts';
-import type { CgroupDriver } from './cgroups.ts';
 import type { CgroupSettings } from './container.ts';
 
 export function cgroupV1(layout: CgroupLayout & { version: 1 }, log: Logger): CgroupDriver {

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../log.ts';
 import { detailsV2 } from './cgroup-details.ts';
+import type { CgroupDriver } from './cgroup-driver.ts';
 import { CgroupError, type CgroupLayout, words } from './cgroup-layout.ts';
 import { flatKeyed, singleNumber } from './cgroup-stats.ts';
 import {
@@ -16,7 +17,6 @@ import {
   readControl,
   writeControl,
 } from './cgroup-tree.ts';
-import type { CgroupDriver } from './cgroups.ts';
 import { type CgroupSettings, cpuWeight } from './container.ts';
 
 export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): CgroupDriver {
