@@ -70,6 +70,7 @@ async function agentOf({
       allowedUnsafeSysctls: [],
       pressures: [],
       shuttingDown: false,
+      hasAppArmor: true,
       hasRosBridge: true,
     }),
   });

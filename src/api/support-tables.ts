@@ -37,6 +37,10 @@ const needsControlPlane = 'it needs a control plane, which a standalone node doe
 const windows = refused('roslet runs on Linux only');
 const imagesOnly = noted('containers with an image only; host processes refuse it');
 
+const appArmor = noted(
+  'refused on a machine without AppArmor; containers with an image only: host processes refuse Localhost profiles',
+);
+
 /** Annotations that ask for something which would silently not happen. */
 export const annotationSupport: readonly { prefix: string; reason: string }[] = [
   {
@@ -185,7 +189,7 @@ const VolumeProjection: Table<core.VolumeProjection> = {
 };
 
 const PodSecurityContext: Table<core.PodSecurityContext> = {
-  appArmorProfile: imagesOnly,
+  appArmorProfile: appArmor,
   fsGroup: yes,
   fsGroupChangePolicy: noted('for claims in a cluster; what roslet makes itself gets the group at once'),
   runAsGroup: yes,
@@ -202,7 +206,7 @@ const PodSecurityContext: Table<core.PodSecurityContext> = {
 
 const SecurityContext: Table<core.SecurityContext> = {
   allowPrivilegeEscalation: yes,
-  appArmorProfile: imagesOnly,
+  appArmorProfile: appArmor,
   capabilities: yes,
   privileged: yes,
   procMount: only(['', 'Default'], 'Unmasked needs user namespaces, which are not supported yet'),

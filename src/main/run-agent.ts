@@ -17,6 +17,7 @@ import { instrumentedCgroups } from '../instrumented-cgroups.ts';
 import type { Logger } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { machineAddresses, outwardInterfaces } from '../node/addresses.ts';
+import { hasAppArmor } from '../node/app-armor.ts';
 import { Interruptions } from '../node/interruptions.ts';
 import { agentPaths } from '../paths.ts';
 import { hostProcessRuntimeClass, podName, podNamespace, podUid } from '../pods/identity.ts';
@@ -109,6 +110,7 @@ export async function runAgent(
   const podObjects = cluster?.objects ?? desired;
   const handlerOf = (pod: Pod) => cluster?.handlerOf(pod) ?? pod.spec?.runtimeClassName ?? '';
 
+  const machineHasAppArmor = hasAppArmor();
   const resources = await detectResourceContext({
     cpuCfsQuota: config.cpuCfsQuota,
     cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
@@ -215,6 +217,7 @@ export async function runAgent(
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,
+      hasAppArmor: machineHasAppArmor,
       hasRosBridge: config.ros.transport !== 'off',
       rosDomainId,
     }),

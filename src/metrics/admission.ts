@@ -9,6 +9,7 @@ export function rejectionReason(reason: string): string {
 export const preemptionSignal = (reason: string): string => reason.replace(/^OutOf/, '');
 
 const countedReasons: ReadonlySet<string> = new Set([
+  'AppArmor',
   'Evicted',
   'NodeShutdown',
   'OutOfcpu',

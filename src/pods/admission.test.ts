@@ -19,6 +19,7 @@ const node: NodeAdmissionContext = {
   allowedUnsafeSysctls: ['kernel.msg*'],
   pressures: [],
   shuttingDown: false,
+  hasAppArmor: true,
   hasRosBridge: true,
 };
 
@@ -218,6 +219,50 @@ const cases: Case[] = [
     node: { shuttingDown: true },
     reason: 'NodeShutdown',
     message: 'Pod was rejected as the node is shutting down.',
+  },
+  ...[
+    ['the pod', { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } }],
+    [
+      'the pod, though its containers do without',
+      {
+        securityContext: { appArmorProfile: { type: 'RuntimeDefault' } },
+        containers: [{ name: 'main', securityContext: { appArmorProfile: { type: 'Unconfined' } } }],
+      },
+    ],
+    [
+      'a container',
+      {
+        containers: [
+          {
+            name: 'main',
+            securityContext: { appArmorProfile: { type: 'Localhost', localhostProfile: 'mine' } },
+          },
+        ],
+      },
+    ],
+    [
+      'an init container',
+      {
+        initContainers: [{ name: 'init', securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } }],
+      },
+    ],
+  ].flatMap(([whose, spec]): Case[] => [
+    {
+      it: `refuses the AppArmor profile of ${whose} on a machine without AppArmor`,
+      pod: pod(spec as Partial<PodSpec>),
+      node: { hasAppArmor: false },
+      reason: 'AppArmor',
+      message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host',
+    },
+    {
+      it: `takes the AppArmor profile of ${whose} on a machine with AppArmor`,
+      pod: pod(spec as Partial<PodSpec>),
+    },
+  ]),
+  {
+    it: 'takes a pod that no AppArmor profile is asked for on a machine without AppArmor',
+    pod: pod({ securityContext: { appArmorProfile: { type: 'Unconfined' } } }),
+    node: { hasAppArmor: false },
   },
   {
     it: 'refuses probes that the ROS 2 bridge would answer, when that is off',

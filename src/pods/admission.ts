@@ -35,6 +35,7 @@ export interface NodeAdmissionContext {
   /** Node conditions that are true now: MemoryPressure, DiskPressure, PIDPressure. */
   pressures: readonly string[];
   shuttingDown: boolean;
+  hasAppArmor: boolean;
   /** Whether the ROS 2 bridge is on, which answers ros2-probe. */
   hasRosBridge: boolean;
   /** The domain that it is on; undefined: not known. */
@@ -75,6 +76,7 @@ const checks: readonly Check[] = [
   checkNodeName,
   checkPorts,
   checkTaints,
+  checkAppArmor,
   checkSupport,
   checkRosProbes,
 ];
@@ -239,6 +241,19 @@ function checkTaints(pod: Pod, _others: readonly Pod[], node: NodeAdmissionConte
   const taint = isStaticPod(pod) ? undefined : untoleratedTaint(pod, node.taints, 'NoExecute');
   if (taint === undefined) return undefined;
   return predicate('TaintToleration', `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`);
+}
+
+/** Whatever a container says itself: the pod's profile is the one of those that are added to it later. */
+function checkAppArmor(
+  { spec }: Pod,
+  _others: readonly Pod[],
+  node: NodeAdmissionContext,
+): Refusal | undefined {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const profiles = [spec, ...containers].map((each) => each?.securityContext?.appArmorProfile);
+  if (node.hasAppArmor || profiles.every((profile) => (profile?.type ?? 'Unconfined') === 'Unconfined'))
+    return undefined;
+  return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
 }
 
 const predicate = (name: string, description: string): Refusal => ({

@@ -16,6 +16,7 @@ const node: NodeAdmissionContext = {
   allowedUnsafeSysctls: [],
   pressures: [],
   shuttingDown: false,
+  hasAppArmor: true,
   hasRosBridge: false,
 };
 

@@ -123,6 +123,7 @@ describe('a resize', () => {
     allowedUnsafeSysctls: [],
     pressures: [],
     shuttingDown: false,
+    hasAppArmor: true,
     hasRosBridge: false,
   };
   const other = podOf(of('700m', '64Mi'), { uid: 'other', name: 'other' });

@@ -2,6 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { hasAppArmor } from '../../src/node/app-armor.ts';
 import { until } from '../agent.ts';
 import { busyboxImage } from '../peers/images.ts';
 import { type Bench, main, mainOf, reasonsOf, untilTerm } from './harness.ts';
@@ -194,6 +195,19 @@ export function startCases(bench: Bench): void {
       reason: 'SysctlForbidden',
       message: 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
     });
+  });
+
+  it.skipIf(hasAppArmor())('is refused when it asks for AppArmor where there is none', async () => {
+    const profile = { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } };
+    await bench.run('profile', { ...profile, containers: [main(untilTerm)] });
+    await bench.run('profiles', { containers: [main(untilTerm, profile)] });
+    for (const name of ['profile', 'profiles']) {
+      expect((await bench.ended(name)).status).toMatchObject({
+        phase: 'Failed',
+        reason: 'AppArmor',
+        message: 'Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host',
+      });
+    }
   });
 }
 
