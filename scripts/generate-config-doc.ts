@@ -56,7 +56,7 @@ const notes: Partial<Record<string, string>> = {
   'crashLoopBackOff.initialPeriod':
     'before the second restart of a container that crashes; doubled from there',
   'runtime.default':
-    'where pods without a runtimeClassName run: `cri`, `process`, or `auto` (cri where `containerRuntimeEndpoint` is set or a socket is at its default, else process)',
+    'where pods without a runtimeClassName run: `cri`, `process`, or `auto` (cri in a cluster, where `containerRuntimeEndpoint` is set or a socket is at its default; else process)',
   nodeName: 'unset: the host name, in lower case',
   'ros.transport':
     'the ROS 2 bridge ([ros.md](ros.md)): `cyclone` is built in, `rclnodejs` runs on the ROS 2 that is sourced, `auto` takes that where it can, `off` costs nothing',

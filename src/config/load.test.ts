@@ -277,6 +277,13 @@ describe('the runtime of pods that name none', () => {
   ])('%s', async (_, documents, runtime) => {
     expect((await load(documents)).config.runtime).toBe(runtime);
   });
+
+  test.each([
+    ['is an engine in a cluster, also before that is up', kubelet('maxPods: 1'), 'cri'],
+    ['is another in a cluster where that is said', roslet('runtime: {default: process}'), 'process'],
+  ])('%s', async (_, documents, runtime) => {
+    expect((await load(documents, '--kubeconfig', '/none')).config.runtime).toBe(runtime);
+  });
 });
 
 describe('fields that belong together', () => {

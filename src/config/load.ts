@@ -50,17 +50,18 @@ export async function loadConfig(argv: readonly string[]): Promise<LoadedConfig>
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return {
-    config: agentConfig(values, rosletValues(roslet, kubelet), identity),
+    config: agentConfig(values, rosletValues(roslet, kubelet, identity.kubeconfig !== undefined), identity),
     warnings: [...warnings, ...laterWarnings(kubelet)],
     configz: configz(values),
   };
 }
 
-function rosletValues(roslet: Settings, kubelet: Settings): RosletValues {
+function rosletValues(roslet: Settings, kubelet: Settings, isOfCluster: boolean): RosletValues {
   const values = valuesOf(rosletFields, roslet);
-  // Who names an engine has one, though it may come up after the agent.
+  if (values['runtime.default'] !== 'auto') return values;
+  // Who names an engine has one, and pods of a cluster are made for one, though it may come up after the agent.
   const isNamed = effectiveSetting(kubeletFields, kubelet, 'containerRuntimeEndpoint') !== undefined;
-  return values['runtime.default'] === 'auto' && isNamed ? { ...values, 'runtime.default': 'cri' } : values;
+  return isNamed || isOfCluster ? { ...values, 'runtime.default': 'cri' } : values;
 }
 
 async function configFiles(flags: AgentFlags, problems: ConfigProblem[]): Promise<string[]> {
