@@ -10,6 +10,7 @@ import type { CertificatePair } from '../src/certificates/files.ts';
 import type { KubeletServerConfig } from '../src/config/agent-config.ts';
 import { silentLogger } from '../src/log.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
+import { healthLog } from '../src/server/health-log.ts';
 import { type Reviews, startKubeletServer } from '../src/server/kubelet-server.ts';
 import type { CertificateKeeper } from '../src/server/tls-files.ts';
 import { until } from './agent.ts';
@@ -75,7 +76,7 @@ const start = (
         anonymous: false,
         ...over,
       },
-      api: { agent, metrics: createMetrics(), rootDir: dir, streamIdleMs: 0, log },
+      api: { agent, metrics: createMetrics(), healthLog: healthLog(), rootDir: dir, streamIdleMs: 0, log },
       certDir: join(dir, 'pki'),
       hostName: 'robot',
       reloadMs: 20,

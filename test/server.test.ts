@@ -11,6 +11,7 @@ import { openObjectStore } from '../src/apiserver/object-store.ts';
 import { silentLogger } from '../src/log.ts';
 import { createMetrics, type Metrics } from '../src/metrics/metrics.ts';
 import type { HealthCheck } from '../src/server/agent-view.ts';
+import { healthLog } from '../src/server/health-log.ts';
 import { startServer } from '../src/server/server.ts';
 import { openStore } from '../src/store/store.ts';
 import { freePort } from './ports.ts';
@@ -32,6 +33,7 @@ const start = async (path = socketPath, socketGroup = 'no-such-group') =>
       healthz: { address: '127.0.0.1', port: 0 },
       agent,
       metrics,
+      healthLog: healthLog(),
       rootDir: dir,
       streamIdleMs: 0,
       objects: await openObjectStore({
@@ -149,6 +151,14 @@ describe('health', () => {
     });
     expect((await send('GET', '/healthz/ping')).code).toBe(200);
     expect((await send('GET', '/healthz/syncloop')).code).toBe(500);
+    expect(await send('GET', '/healthz?exclude=syncloop')).toMatchObject({ code: 200, body: 'ok' });
+    expect((await send('GET', '/metrics/slis')).body.match(/^kubernetes.*$/gm)).toEqual([
+      'kubernetes_healthcheck{name="ping",type="healthz"} 1',
+      'kubernetes_healthcheck{name="syncloop",type="healthz"} 0',
+      'kubernetes_healthchecks_total{name="ping",status="success",type="healthz"} 4',
+      'kubernetes_healthchecks_total{name="syncloop",status="success",type="healthz"} 2',
+      'kubernetes_healthchecks_total{name="syncloop",status="error",type="healthz"} 1',
+    ]);
   });
 
   it('alone is served on the port', async () => {
@@ -160,6 +170,7 @@ describe('health', () => {
         healthz: { address: '127.0.0.1', port },
         agent,
         metrics,
+        healthLog: healthLog(),
         rootDir: dir,
         streamIdleMs: 0,
         objects: await openObjectStore({

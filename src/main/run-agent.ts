@@ -30,6 +30,7 @@ import { extendedOf, toAmounts } from '../resources/amounts.ts';
 import { createCgroupManager } from '../resources/cgroups.ts';
 import { detectResourceContext } from '../resources/context.ts';
 import { qosClass } from '../resources/qos.ts';
+import { healthLog } from '../server/health-log.ts';
 import { DesiredState } from '../sources/desired.ts';
 import { manifestSource, type RefusedManifest } from '../sources/manifests.ts';
 import { isClusterPod, isStaticPod, manifestFileAnnotation, type SourceSnapshot } from '../sources/source.ts';
@@ -314,13 +315,16 @@ export async function runAgent(
     rosNode: (uid) => bridge?.nodeName(uid),
     health: () => [
       { name: 'ping' },
+      // Lines are written at once: who waits for that does not answer either.
+      { name: 'log' },
       {
         name: 'syncloop',
         ...(isAlive() ? {} : { error: 'no listing of the runtimes was begun for a while' }),
       },
     ],
   });
-  const api = { agent: view, metrics, rootDir: config.rootDir, streamIdleMs: config.streamIdleMs, log };
+  const { rootDir, streamIdleMs } = config;
+  const api = { agent: view, metrics, healthLog: healthLog(), rootDir, streamIdleMs, log };
   const servers = await startServers(config, { api, objects, socketPath: paths.socketPath, cluster }, signal);
   using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
 

@@ -1,23 +1,31 @@
 /** `/healthz` as the kubelet answers it: `ok`, or 500 and a line a check; single checks by name. */
 import type { AgentView, HealthCheck } from './agent-view.ts';
 import { notFound } from './errors.ts';
+import type { HealthLog } from './health-log.ts';
 import { type Exchange, type Route, sendText } from './http.ts';
 
-export const healthRoutes = (agent: AgentView): Route[] => [
+export interface HealthApi {
+  agent: Pick<AgentView, 'health'>;
+  healthLog: HealthLog;
+}
+
+export const healthRoutes = (api: HealthApi): Route[] => [
   ...['/healthz', '/livez', '/readyz'].map(
-    (path): Route => ({ methods: ['GET'], path, handle: (exchange) => all(exchange, agent) }),
+    (path): Route => ({ methods: ['GET'], path, handle: (exchange) => all(exchange, api) }),
   ),
-  { methods: ['GET'], path: '/healthz/{check}', handle: (exchange) => one(exchange, agent) },
+  { methods: ['GET'], path: '/healthz/{check}', handle: (exchange) => one(exchange, api) },
 ];
 
-function all({ res, query }: Exchange, agent: AgentView): void {
-  const checks = agent.health();
+function all({ res, query }: Exchange, { agent, healthLog }: HealthApi): void {
+  const excluded = new Set(query.getAll('exclude'));
+  const checks = agent.health().filter(({ name }) => !excluded.has(name));
+  healthLog.note(checks);
   const failed = checks.filter((check) => check.error !== undefined);
   if (failed.length > 0) sendText(res, 500, `${describe(checks)}healthz check failed\n`);
   else sendText(res, 200, query.has('verbose') ? `${describe(checks)}healthz check passed\n` : 'ok');
 }
 
-function one({ res, params }: Exchange, agent: AgentView): void {
+function one({ res, params }: Exchange, { agent }: HealthApi): void {
   const check = agent.health().find((each) => each.name === params.check);
   if (!check) throw notFound('healthz check', params.check ?? '');
   if (check.error === undefined) sendText(res, 200, 'ok');

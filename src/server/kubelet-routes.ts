@@ -7,7 +7,7 @@ import { checkpointContainer } from './checkpoint.ts';
 import { sendContainerLog } from './container-logs.ts';
 import { ApiError } from './errors.ts';
 import { exposition, expositionType, type MetricFamily } from './exposition.ts';
-import { healthRoutes } from './health.ts';
+import { type HealthApi, healthRoutes } from './health.ts';
 import { type Exchange, needsUpgrade, type Route, sendJson, sendText } from './http.ts';
 import type { MetricsText } from './metrics-text.ts';
 import { findPod } from './pod-lookup.ts';
@@ -17,7 +17,7 @@ import { kubeletFlags, type StreamRequest, streamProcess } from './streaming/exe
 import { streamPorts } from './streaming/port-forward.ts';
 
 /** What the kubelet's endpoints need. */
-export interface KubeletApi {
+export interface KubeletApi extends HealthApi {
   agent: AgentView;
   metrics: Metrics;
   /** On the node's file system. */
@@ -28,7 +28,8 @@ export interface KubeletApi {
 }
 
 /** Those that only look; the kubelet serves them on its read-only port too. */
-export function observingRoutes({ agent, metrics, rootDir, log }: KubeletApi): Route[] {
+export function observingRoutes(api: KubeletApi): Route[] {
+  const { agent, metrics, rootDir, log } = api;
   const summary = summaryReader(agent, rootDir, log);
   let metricsWriter: MetricsText | undefined;
   const scrape = async (): Promise<MetricsText> => {
@@ -37,7 +38,7 @@ export function observingRoutes({ agent, metrics, rootDir, log }: KubeletApi): R
     return metricsWriter;
   };
   return [
-    ...healthRoutes(agent),
+    ...healthRoutes(api),
     get('/pods', ({ res }) => sendJson(res, 200, podList(agent.pods()))),
     get('/stats/summary', async ({ res, signal }) => sendJson(res, 200, await summary.read(signal))),
     get('/metrics', async ({ res }) => {
@@ -56,6 +57,7 @@ export function observingRoutes({ agent, metrics, rootDir, log }: KubeletApi): R
       const { probeMetrics } = await import('./stats/probe-metrics.ts');
       sendMetrics(exchange, probeMetrics(agent.probes()));
     }),
+    get('/metrics/slis', (exchange) => sendMetrics(exchange, api.healthLog.families())),
   ];
 }
 
@@ -114,6 +116,8 @@ export function debuggingRoutes(
           await sendProfile(exchange, exchange.params.name ?? '');
         })
       : disabled('/debug/pprof/{rest*}', 'profiling endpoint is disabled.'),
+    // The level of the log is the configuration's alone.
+    disabled('/debug/flags/v', 'flags endpoint is disabled.'),
   ];
 }
 

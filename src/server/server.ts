@@ -32,7 +32,7 @@ export async function startServer(options: ServerOptions, signal: AbortSignal): 
   const answer = { closing: closing.signal, log };
   const routes = localRoutes(options);
   const local = serveRoutes({ ...answer, routes });
-  const health = serveRoutes({ ...answer, routes: healthRoutes(agent) });
+  const health = serveRoutes({ ...answer, routes: healthRoutes(options) });
   const unobserve = observe(agent, options.objects);
   const close = async (): Promise<void> => {
     closing.abort();
