@@ -27,7 +27,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConfigMap, Pod, Secret, Volume } from '../src/api/core.gen.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import type { ObjectReader } from '../src/sources/source.ts';
+import type { ClaimSource, ObjectReader } from '../src/sources/source.ts';
 import { type VolumeManager, volumeManager } from '../src/volumes/manager.ts';
 import { mountPoints } from '../src/volumes/mount.ts';
 
@@ -359,6 +359,46 @@ describe('a hostPath', () => {
     await access(join(root, 'dir', 'precious'));
     expect(await mountsIn(root)).toEqual([]);
   });
+});
+
+describe('a claim', () => {
+  const pod = podWith([{ name: 'v', persistentVolumeClaim: { claimName: 'maps' } }]);
+  /** Of a cluster that may be out of reach. */
+  const managerOf = (claimSource: () => Promise<ClaimSource>): VolumeManager =>
+    volumeManager({
+      podsDir,
+      objects,
+      allocatable: () => ({}),
+      metrics: createMetrics(),
+      cluster: { claimSource, token: () => Promise.reject(new Error('nobody asks for a token here')) },
+    });
+  const isReached = async (): Promise<ClaimSource> => ({ path: join(root, 'maps'), kind: 'hostPath' });
+  const isGone = () => Promise.reject(new Error('the cluster is out of reach'));
+
+  beforeEach(async () => {
+    await mkdir(join(root, 'maps'));
+    await writeFile(join(root, 'maps', 'hall'), '');
+    await managerOf(isReached).setUp(pod, signal);
+    // As a reboot does.
+    await run('/bin/umount', [pathOf(pod, 'v')]);
+  });
+
+  test('is found again after a reboot out of reach of the cluster', async () => {
+    await managerOf(isGone).setUp(pod, signal);
+    expect(await readdir(pathOf(pod, 'v'))).toEqual(['hall']);
+  });
+
+  test.each(['', '{"path":"/sr', 'null', '7', '{"path":7,"kind":"local"}'])(
+    'of which %j is noted is asked for again',
+    async (torn) => {
+      await writeFile(join(podsDir, uid, 'plugins/kubernetes.io~local-volume/v/source'), torn);
+      await expect(managerOf(isGone).setUp(pod, signal)).rejects.toThrow('the cluster is out of reach');
+      await managerOf(isReached).setUp(pod, signal);
+      expect(await readdir(pathOf(pod, 'v'))).toEqual(['hall']);
+      await run('/bin/umount', [pathOf(pod, 'v')]);
+      await managerOf(isGone).setUp(pod, signal);
+    },
+  );
 });
 
 describe('a subPath', () => {

@@ -2,7 +2,7 @@
  * Volumes of persistent claims: a directory of the node, bound to the pod's own place for it. What a claim came to is
  * noted beside it, so that the pod starts again while the cluster cannot be asked.
  */
-import { open, readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, Volume } from '../api/core.gen.ts';
 import { podName } from '../pods/identity.ts';
@@ -67,12 +67,23 @@ async function sourceOf(
       ? { claimName: volume.persistentVolumeClaim?.claimName ?? '', ofPod: false }
       : { claimName: `${podName(pod)}-${volume.name}`, ofPod: true };
   // A bound claim never changes to another volume.
-  const noted = await readNote(note);
-  if (noted !== undefined) return JSON.parse(noted) as ClaimSource;
+  const noted = sourceIn(await readNote(note));
+  if (noted !== undefined) return noted;
   const source = await cluster.claimSource(pod, claim, signal);
   await makeDirectory(metaDir);
-  await writeFile(note, JSON.stringify(source), { mode: 0o600 });
+  await writeFile(`${note}.new`, JSON.stringify(source), { mode: 0o600, flush: true });
+  await rename(`${note}.new`, note);
   return source;
+}
+
+/** Undefined for a note that a power cut has torn: the cluster is asked again. */
+function sourceIn(note: string | undefined): ClaimSource | undefined {
+  try {
+    const { path, kind } = JSON.parse(note ?? '{}') ?? {};
+    return typeof path === 'string' && (kind === 'local' || kind === 'hostPath') ? { path, kind } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const exists = async (path: string): Promise<boolean> => (await readNote(path)) !== undefined;
