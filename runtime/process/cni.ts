@@ -62,7 +62,8 @@ export function parseNetworkList(text: string, file: string): NetworkList {
   }
   if (typeof list !== 'object' || list === null || !list.name) throw invalid('has no name');
   const plugins = list.plugins ?? (list.type ? [list as PluginConfig] : []);
-  if (plugins.length === 0 || plugins.some((plugin) => !plugin.type)) throw invalid('names no plugins');
+  if (!Array.isArray(plugins) || plugins.length === 0 || plugins.some((plugin) => !plugin?.type))
+    throw invalid('names no plugins');
   return { name: list.name, cniVersion: list.cniVersion ?? '0.2.0', plugins };
 }
 
@@ -151,12 +152,26 @@ async function findPlugin(type: string, binDirs: readonly string[]): Promise<str
   throw new RuntimeError('FailedPrecondition', `CNI plugin ${type} is in none of ${binDirs.join(', ')}`);
 }
 
-function parseResult(text: string, plugin: PluginConfig): CniResult {
+/** @throws RuntimeError for what is no result: it is kept, and looked at whenever somebody asks for the addresses */
+export function parseResult(text: string, plugin: Pick<PluginConfig, 'type'>): CniResult {
+  let result: unknown;
   try {
-    return JSON.parse(text) as CniResult;
+    result = JSON.parse(text);
   } catch (cause) {
     throw new RuntimeError('Unknown', `CNI plugin ${plugin.type} answered with no JSON`, { cause });
   }
+  if (!isResult(result))
+    throw new RuntimeError(
+      'Unknown',
+      `CNI plugin ${plugin.type} answered with no result: ${text.slice(0, 200)}`,
+    );
+  return result;
+}
+
+function isResult(value: unknown): value is CniResult {
+  if (typeof value !== 'object' || value === null) return false;
+  const { ips = [] } = value as { ips?: unknown };
+  return Array.isArray(ips) && ips.every((ip) => typeof ip?.address === 'string');
 }
 
 /** An error is a JSON object with a message on standard output. */

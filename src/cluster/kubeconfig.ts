@@ -58,6 +58,10 @@ export function clusterAccess(text: string, path: string): ClusterAccess {
     if (user[field] !== undefined)
       fail(`users[${context.user}].user.${field}: is not supported; use a client certificate or a token`);
   }
+  for (const field of clusterTexts)
+    if (!isText(cluster[field])) fail(`clusters[${context.cluster}].cluster.${field}: must be text`);
+  for (const field of userTexts)
+    if (!isText(user[field])) fail(`users[${context.user}].user.${field}: must be text`);
   if (cluster['proxy-url']) fail(`clusters[${context.cluster}].cluster.proxy-url: is not supported`);
   const url = cluster.server ?? '';
   const server = URL.canParse(url) ? new URL(url) : undefined;
@@ -117,8 +121,28 @@ interface UserEntry {
 
 const unsupportedUserFields = ['exec', 'auth-provider', 'username'] as const;
 
+const clusterTexts = [
+  'server',
+  'certificate-authority',
+  'certificate-authority-data',
+  'tls-server-name',
+] as const;
+
+const userTexts = [
+  'client-certificate',
+  'client-certificate-data',
+  'client-key',
+  'client-key-data',
+  'token',
+  'tokenFile',
+] as const;
+
+/** What is not there is `null` where somebody left the value out. */
+const isText = (value: unknown): boolean => typeof (value ?? '') === 'string';
+
+/** Whatever the file holds there: it is written by people. */
 const named = <T extends { name: string }>(list: T[] | undefined, name: string | undefined): T | undefined =>
-  list?.find((entry) => entry.name === name);
+  Array.isArray(list) ? list.find((entry) => entry?.name === name) : undefined;
 
 async function readText(path: string, what: string): Promise<string> {
   try {
