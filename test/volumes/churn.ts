@@ -1,7 +1,7 @@
-/** Makes, changes and removes the volumes of a pod without end, to be killed by volumes.test.ts: DIR POD-JSON. */
-import type { Pod } from '../src/api/core.gen.ts';
-import { createMetrics } from '../src/metrics/metrics.ts';
-import { volumeManager } from '../src/volumes/manager.ts';
+/** Makes, changes and removes the volumes of a pod without end, to be killed by removal.test.ts: DIR POD-JSON. */
+import type { Pod } from '../../src/api/core.gen.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
+import { volumeManager } from '../../src/volumes/manager.ts';
 
 const [podsDir = '', podJson = ''] = process.argv.slice(2);
 const pod: Pod = JSON.parse(podJson);
