@@ -3,6 +3,7 @@
  * runs on both with the same expectations. The cases are in kubectl/, grouped by what they are about.
  */
 import { describe } from 'vitest';
+import { eventCases } from './kubectl/events.ts';
 import { type Bench, useBenches } from './kubectl/harness.ts';
 import { endCases, startCases, staticPodCases } from './kubectl/lifecycle.ts';
 import { changeCases, probeCases } from './kubectl/probes.ts';
@@ -30,3 +31,5 @@ describe.concurrent.each(['roslet', 'go'] as const)('on %s', (kind) => {
 });
 
 describe('roslet shows all that the Go kubelet shows', () => shapeCases(benches));
+
+describe.concurrent('roslet tells all that the Go kubelet tells', () => eventCases(benches));

@@ -106,11 +106,18 @@ describe('the event log', () => {
     expect(log.list()).toMatchObject([{ count: 100 }]);
     log.event(pod('db'), 'Warning', 'Unhealthy', 'down');
     expect(told).toBe(26);
-    log.event(pod(), 'Normal', 'Killing', 'new while slowed');
+    log.event(pod(), 'Warning', 'Killing', 'new while slowed');
     expect(log.list()).toHaveLength(2);
     pass(5 * 60_000);
     log.event(pod(), 'Warning', 'Unhealthy', 'down');
     expect(told).toBe(27);
+  });
+
+  test('tells what goes wrong with an object that goes on telling what goes well', () => {
+    const { log } = eventLog();
+    for (let i = 0; i < 100; i += 1) log.event(pod(), 'Normal', 'Started', 'once more');
+    log.event(pod(), 'Warning', 'BackOff', 'crashes');
+    expect(log.list()).toMatchObject([{ reason: 'Started' }, { reason: 'BackOff' }]);
   });
 
   test('stays bounded for one object and in all, and forgets what was repeated longest ago', () => {

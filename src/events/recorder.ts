@@ -1,7 +1,7 @@
 /**
  * Keeps events as core/v1 Event objects in memory, correlated as client-go's recorder does: equal ones are counted,
- * similar ones combined, and an object that emits without end is slowed to one event in five minutes after a burst
- * of 25. Bounded for each object and in all; the ones repeated longest ago go first.
+ * similar ones combined, and an object that emits without end is slowed to one event of each type in five minutes
+ * after a burst of 25: what goes well never costs a warning. Bounded for each object and in all; the ones repeated longest ago go first.
  */
 import { randomUUID } from 'node:crypto';
 import type { Event } from '../api/core.gen.ts';
@@ -57,7 +57,7 @@ export function createEventLog({
     const combined = similar.isOneTooMany(group, message, monotonicMs());
     const key = combined ? group : JSON.stringify([group, about.fieldPath, message]);
     const text = combined ? `${combinedPrefix}${message}` : message;
-    const isSpam = !spamFilters.touch(object, newSpamFilter).take(monotonicMs());
+    const isSpam = !spamFilters.touch(JSON.stringify([object, type]), newSpamFilter).take(monotonicMs());
     const known = events.get(key);
     if (isSpam && !known) return;
     const event = known ? repeated(known, text) : fresh(about, type, reason, text);

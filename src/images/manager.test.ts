@@ -137,7 +137,10 @@ describe('ensureImage', () => {
       message: 'Container image "app:1" is not present with pull policy of Never',
     });
     expect(asked).toEqual([]);
-    expect(events).toHaveLength(1);
+    expect(events).toEqual([
+      'Warning ErrImageNeverPull spec.containers{main}: Container image "app:1" is not present with pull policy of Never',
+      'Warning Failed spec.containers{main}: Error: ErrImageNeverPull',
+    ]);
   });
   it('always pulls the latest where no policy is set, and only then', async () => {
     const registry = { ...has('app:latest'), ...has('app:1') };
@@ -148,11 +151,14 @@ describe('ensureImage', () => {
   });
   it('refuses what is no image name', async () => {
     const { refusal, asked } = setUp();
-    expect(await refusal('Not An Image')).toMatchObject({
+    expect(await refusal('not an image')).toMatchObject({
       reason: 'InvalidImageName',
       message:
-        'Failed to apply default image tag "Not An Image": couldn\'t parse image name "Not An Image": invalid reference format',
+        'Failed to apply default image tag "not an image": couldn\'t parse image name "not an image": invalid reference format',
     });
+    expect((await refusal('localhost:5000/App:v1')).message).toMatch(
+      /: invalid reference format: repository name \(App\) must be lowercase$/,
+    );
     expect(asked).toEqual([]);
   });
   it('tells when the runtime cannot say whether the image is there', async () => {
@@ -180,7 +186,9 @@ describe('ensureImage', () => {
     expect(events).toContain(
       'Warning Failed spec.containers{main}: Failed to pull image "gone:1": gone:1: not found',
     );
+    expect(events).toContain('Warning Failed spec.containers{main}: Error: ErrImagePull');
     expect(events).toContain('Normal BackOff spec.containers{main}: Back-off pulling image "gone:1"');
+    expect(events).toContain('Warning Failed spec.containers{main}: Error: ImagePullBackOff');
   });
   it('never backs off longer than the maximum, and starts over after a long quiet', async () => {
     const { refusal, asked, pass } = setUp();

@@ -12,7 +12,7 @@ import { podKey, podUid } from '../pods/identity.ts';
 import type { CredentialSource } from './credentials.ts';
 import { ImageError, pullError } from './error.ts';
 import { createPullQueue } from './pull-queue.ts';
-import { type ImageReference, parseImageReference, withDefaultTag } from './reference.ts';
+import { type ImageReference, parseImageReference, whyNoReference, withDefaultTag } from './reference.ts';
 import { sizeClass } from './size-class.ts';
 
 export interface EnsureImageRequest {
@@ -70,14 +70,26 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
   const pulledMs = new Map<string, number>();
 
   const ensureImage = async (request: EnsureImageRequest, signal: AbortSignal): Promise<EnsuredImage> => {
+    const about = containerReference(request.pod, request.container);
+    const tell: Tell = (type, reason, message) => options.events.event(about, type, reason, message);
+    try {
+      return await ensureTold(request, tell, signal);
+    } catch (error) {
+      if (error instanceof ImageError) tell('Warning', 'Failed', `Error: ${error.reason}`);
+      throw error;
+    }
+  };
+
+  const ensureTold = async (
+    request: EnsureImageRequest,
+    tell: Tell,
+    signal: AbortSignal,
+  ): Promise<EnsuredImage> => {
     const { pod, container, images } = request;
     const name = container.image ?? '';
-    const tell = (type: EventType, reason: string, message: string) =>
-      options.events.event(containerReference(pod, container), type, reason, message);
-
     const reference = parseImageReference(name);
     if (reference === undefined) {
-      const message = `Failed to apply default image tag "${name}": couldn't parse image name "${name}": invalid reference format`;
+      const message = `Failed to apply default image tag "${name}": couldn't parse image name "${name}": ${whyNoReference(name)}`;
       tell('Warning', 'InspectFailed', message);
       throw new ImageError('InvalidImageName', message);
     }

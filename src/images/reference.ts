@@ -26,6 +26,14 @@ export function parseImageReference(text: string): ImageReference | undefined {
   return { domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) };
 }
 
+/** What is wrong with a text that is no reference, in the words of the distribution project. */
+export function whyNoReference(text: string): string {
+  const name = referenceGrammar.exec(text)?.groups?.name ?? '';
+  const { path } = splitDomain(name);
+  const hint = path === path.toLowerCase() ? '' : `: repository name (${path}) must be lowercase`;
+  return `invalid reference format${hint}`;
+}
+
 /** With the tag `latest` when it has neither tag nor digest: what is asked of the runtime. */
 export const withDefaultTag = (reference: ImageReference): ImageReference =>
   reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;

@@ -48,6 +48,7 @@ describe('storageLimitEvictions', () => {
     expect(check(limited('1000', '1000'), usage)[0]?.message).toBe(
       'Pod ephemeral local storage usage exceeds the total limit of containers 2000. ',
     );
+    expect(check(limited('1Ki', '1Ki'), usage)[0]?.message).toMatch(/ limit of containers 2Ki\. $/);
     expect(check(limited('1000', '1100'), usage)).toEqual([]);
     expect(check(limited('1000', undefined), usage)).toEqual([]);
   });

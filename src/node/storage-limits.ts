@@ -6,7 +6,7 @@
 
 import type { Pod } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
-import { toAmounts } from '../resources/amounts.ts';
+import { formatBytes, toAmounts } from '../resources/amounts.ts';
 import { podLimits, systemCriticalPriority } from '../resources/qos.ts';
 import { type Eviction, hardEvictionGraceSeconds } from './eviction.ts';
 import { containerDisk, type PodUsage, type PodWithUsage, podDisk } from './eviction-rank.ts';
@@ -47,7 +47,7 @@ function podExcess(pod: Pod, usage: PodUsage): Excess | undefined {
   );
   // The limits of some containers are no limit of the pod.
   if (limit === undefined || lacksLimit || podDisk(usage).bytes <= limit) return undefined;
-  const message = `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
+  const message = `Pod ephemeral local storage usage exceeds the total limit of containers ${formatBytes(limit)}. `;
   return { limit: 'ephemeralpodfs.limit', message };
 }
 

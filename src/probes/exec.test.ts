@@ -35,7 +35,7 @@ describe('an exec probe', () => {
     const slow = () => Promise.reject(new RuntimeError('DeadlineExceeded', 'too slow'));
     expect(await run(slow, ['sleep', '10'])).toEqual({
       result: 'failure',
-      output: 'command "sleep 10" timed out after 1.5s',
+      output: 'command timed out: "sleep 10" timed out after 1.5s',
       timedOut: true,
     });
   });

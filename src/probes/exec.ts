@@ -23,7 +23,7 @@ export async function probeExec(
   } catch (error) {
     if (!(error instanceof RuntimeError && error.code === 'DeadlineExceeded')) throw error;
     const command = JSON.stringify((action.command ?? []).join(' '));
-    const output = `command ${command} timed out after ${timeoutMs / 1000}s`;
+    const output = `command timed out: ${command} timed out after ${timeoutMs / 1000}s`;
     return { result: 'failure', output, timedOut: true };
   }
 }

@@ -13,9 +13,18 @@ describe('amounts', () => {
     expect(toAmounts({ cpu: '100u', memory: '0.5' })).toEqual({ cpu: 1, memory: 1 });
   });
   it('writes them as the API does', () => {
-    expect(toResourceList({ cpu: 1500, memory: 3 * 2 ** 20, pods: 110, 'hugepages-2Mi': 0 })).toEqual({
+    expect(
+      toResourceList({
+        cpu: 1500,
+        memory: 3 * 2 ** 20,
+        'ephemeral-storage': 5120,
+        pods: 110,
+        'hugepages-2Mi': 0,
+      }),
+    ).toEqual({
       cpu: '1500m',
       memory: '3Mi',
+      'ephemeral-storage': '5Ki',
       pods: '110',
       'hugepages-2Mi': '0',
     });

@@ -57,7 +57,8 @@ const hugepagesPrefix = 'hugepages-';
 
 function formatAmount(name: string, amount: number): string {
   if (name === 'cpu') return formatQuantity({ nano: BigInt(amount) * 1_000_000n, format: 'DecimalSI' });
-  const format = name === 'memory' || isHugepages(name) ? 'BinarySI' : 'DecimalSI';
+  const isBytes = name === 'memory' || name === 'ephemeral-storage' || isHugepages(name);
+  const format = isBytes ? 'BinarySI' : 'DecimalSI';
   return formatQuantity({ nano: BigInt(amount) * 1_000_000_000n, format });
 }
 

@@ -99,8 +99,8 @@ export class ContainerStart {
       const waiting = startFailure(err);
       metrics.count('kubelet_started_containers_errors_total', { container_type, code: waiting.reason });
       if (err instanceof VolumeError) events.event(about, 'Warning', err.reason, waiting.message);
-      // The image manager has told of its own.
-      else if (!(err instanceof ImageError || isUnderWay(err)))
+      // The image manager has told of its own, and the hook was told of when it failed.
+      else if (!(err instanceof ImageError || isUnderWay(err) || waiting.reason === postStartReason))
         events.event(about, 'Warning', 'Failed', `Error: ${waiting.message}`);
       return waiting;
     }
@@ -180,10 +180,12 @@ export class ContainerStart {
       events.event(about, 'Warning', 'FailedPostStartHook', messageOf(err));
       events.event(about, 'Normal', 'Killing', 'FailedPostStartHook');
       await runtime.stopContainer(containerId, podGraceSeconds(pod), signal);
-      throw new StartError('PostStartHookError', messageOf(err), err);
+      throw new StartError(postStartReason, messageOf(err), err);
     }
   }
 }
+
+const postStartReason = 'PostStartHookError';
 
 /** As metrics name them. */
 const containerTypes = {
