@@ -7,11 +7,12 @@ import { autostartAnnotation } from './api/validate/annotations.ts';
 import type { EventRecorder } from './events.ts';
 import { rejectionReason } from './metrics/admission.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { admit, isCriticalPod, type NodeAdmissionContext } from './pods/admission.ts';
+import { admit, type NodeAdmissionContext } from './pods/admission.ts';
 import { type ComeBack, comeBack } from './pods/come-back.ts';
 import { podKey, podUid, withStatus } from './pods/identity.ts';
 import { continuing, inPlaceChange, sameContent } from './pods/in-place.ts';
-import { MakingRoom, type WaitingPod } from './pods/making-room.ts';
+import { admitBeside, MakingRoom, type WaitingPod } from './pods/making-room.ts';
+import { NextLook } from './pods/next-look.ts';
 import { Orphans, orphanRecord } from './pods/orphans.ts';
 import { type PodChange, PodChanges } from './pods/pod-changes.ts';
 import { occupiesNode, PodControl } from './pods/pod-control.ts';
@@ -23,7 +24,6 @@ import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { PodWorker } from './pods/worker.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
-import { longestTimerMs } from './timers.ts';
 
 export interface AgentOptions extends PodWorkersOptions {
   events: EventRecorder;
@@ -55,7 +55,7 @@ export class Agent {
   readonly #told = new WeakMap<PodWorker, Pod>();
   /** Of static pods that were evicted. */
   readonly #comeBacks = new Map<string, ComeBack>();
-  #lookAgain: { timer: NodeJS.Timeout; atMs: number } | undefined;
+  readonly #nextLook = new NextLook(() => this.nodeChanged());
   readonly #orphans = new Orphans();
   #reconciled = false;
   readonly control: PodControl;
@@ -277,24 +277,12 @@ export class Agent {
     this.#comeBacks.set(worker.uid, known);
     const leftMs = known.downUntilMs() - performance.now();
     if (leftMs > 0) {
-      this.#lookAgainIn(leftMs);
+      this.#nextLook.within(leftMs);
     } else if (admit(pod, this.#active(), this.#o.admissionContext()).admitted) {
       known.cameBack();
       this.#o.metrics.count('kubelet_restarted_pods_total', { static: 'true' });
       worker.stop({ remove: true });
     }
-  }
-
-  #lookAgainIn(wantedMs: number): void {
-    const ms = Math.min(wantedMs, longestTimerMs);
-    const atMs = performance.now() + ms;
-    if (this.#lookAgain !== undefined && this.#lookAgain.atMs <= atMs) return;
-    clearTimeout(this.#lookAgain?.timer);
-    const look = () => {
-      this.#lookAgain = undefined;
-      this.nodeChanged();
-    };
-    this.#lookAgain = { timer: setTimeout(look, ms).unref(), atMs };
   }
 
   #active(): Pod[] {
@@ -316,28 +304,17 @@ export class Agent {
     }
     if (!this.#o.canJudge(pod, true)) return;
     const context = this.#o.admissionContext();
-    const admitBeside = (some: readonly PodWorker[]) => {
-      const claims = some.map((w) => w.claim);
-      return admit(pod, claims, context);
-    };
-    let holders = this.#holders();
-    let admission = admitBeside(holders);
-    // Those that should be down do not count only where their room is needed, and that is told then.
-    const late = isCriticalPod(pod) && !admission.admitted ? holders.filter((w) => w.lateInMs <= 0) : [];
-    if (late.length > 0) {
-      holders = holders.filter((w) => !late.includes(w));
-      admission = admitBeside(holders);
-    }
+    const { admission, holders, outwaited } = admitBeside(pod, this.#holders(), context);
     if (admission.admitted) {
       this.#refusals.forget(uid);
       this.#room.forget(uid);
-      this.#room.outwaited(pod, late);
+      this.#room.outwaited(pod, outwaited);
       const count = pod.spec?.containers.length ?? 0;
       this.#o.metrics.observe('kubelet_containers_per_pod_count', count, {});
       this.#workers.adopt(newRecord(pod, this.#o.now()));
     } else if (this.#room.begin(pod, admission, holders, context)) {
       this.#refusals.forget(uid);
-      this.#lookAgainIn(Math.min(...holders.map((w) => w.lateInMs)));
+      this.#nextLook.within(Math.min(...holders.map((w) => w.lateInMs)));
     } else {
       this.#room.forget(uid);
       // A static one waits until what refuses it changes.

@@ -8,7 +8,7 @@ import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
 import { preemptionSignal } from '../metrics/admission.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { NodeAdmissionContext } from './admission.ts';
+import { type Admission, admit, isCriticalPod, type NodeAdmissionContext } from './admission.ts';
 import { podKey, podName, podNamespace, podReference, podUid, withStatus } from './identity.ts';
 import { preemptedFor } from './preemption.ts';
 import type { PodWorker } from './worker.ts';
@@ -25,6 +25,28 @@ export interface MakingRoomOptions {
 export type RoomHolder = Pick<PodWorker, 'uid' | 'key' | 'pod' | 'claim' | 'stop'> & {
   readonly record: Pick<PodWorker['record'], 'stop'>;
 };
+
+/**
+ * Whether the node takes the pod beside those that hold room. For a critical one those that should be down do not count,
+ * but only where their room is needed: they are `outwaited` then.
+ */
+export function admitBeside<Holder extends RoomHolder & Pick<PodWorker, 'lateInMs'>>(
+  pod: Pod,
+  all: readonly Holder[],
+  node: NodeAdmissionContext,
+): { admission: Admission; holders: readonly Holder[]; outwaited: readonly Holder[] } {
+  const beside = (holders: readonly Holder[]) =>
+    admit(
+      pod,
+      holders.map(({ claim }) => claim),
+      node,
+    );
+  const admission = beside(all);
+  const late = isCriticalPod(pod) && !admission.admitted ? all.filter(({ lateInMs }) => lateInMs <= 0) : [];
+  if (late.length === 0) return { admission, holders: all, outwaited: [] };
+  const holders = all.filter((holder) => !late.includes(holder));
+  return { admission: beside(holders), holders, outwaited: late };
+}
 
 export interface WaitingPod {
   /** As it is shown. */
