@@ -2,7 +2,7 @@
  * All that can be said about a manifest before it runs: decoding, the API server's rules, and what roslet supports.
  * The manifest directory and `roslet lint` use the same checks, so that what one accepts the other does.
  */
-import { whyDeafAsWritten } from '../pods/dds-env.ts';
+import { whyDeafAsWritten } from '../pods/runtime-config/dds-env.ts';
 import { staticPod } from '../sources/static-pod.ts';
 import { type DecodedObject, decodeManifest, formatManifestError, type ManifestError } from './decode.ts';
 import { defaultConfigMap, defaultPod, defaultSecret } from './defaults.ts';

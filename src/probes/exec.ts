@@ -1,8 +1,8 @@
 /** Probes by a command in the container: exit code 0 is success, what it prints tells why it failed. */
 import { type ExecSyncResult, RuntimeError } from '../../runtime/runtime.ts';
 import type { ExecAction } from '../api/core.gen.ts';
-import { expand } from '../pods/expansion.ts';
 import type { AnyContainer } from '../pods/identity.ts';
+import { expand } from '../pods/runtime-config/expansion.ts';
 import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 
 /** Runs a command in the container that is meant. Rejects as `Runtime.execSync` does. */

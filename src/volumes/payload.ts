@@ -3,9 +3,9 @@
  * ConfigMapVolumeSource, SecretVolumeSource, DownwardAPIVolumeSource; messages as the kubelet's.
  */
 import type { DownwardAPIVolumeFile, KeyToPath, Pod } from '../api/core.gen.ts';
-import { metadataField, resourceField } from '../pods/downward.ts';
 import { podNamespace } from '../pods/identity.ts';
 import { configMapFiles, notFound, secretFiles } from '../pods/objects.ts';
+import { metadataField, resourceField } from '../pods/runtime-config/downward.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import type { PayloadFile } from './writer.ts';

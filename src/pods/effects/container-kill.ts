@@ -4,10 +4,10 @@ import type { Pod } from '../../api/core.gen.ts';
 import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder } from '../../events.ts';
 import type { ActualPod } from '../actual.ts';
-import type { ContainerContext } from '../container-config.ts';
 import { findContainer } from '../containers.ts';
 import { runHook } from '../hooks.ts';
 import type { Kill } from '../kills.ts';
+import type { ContainerContext } from '../runtime-config/container-config.ts';
 import { messageOf } from './failure.ts';
 import { execIn, podIps } from './reach.ts';
 

@@ -2,7 +2,7 @@
 import { RuntimeError } from '../../../runtime/runtime.ts';
 import { ImageError } from '../../images/error.ts';
 import type { Waiting } from '../actions.ts';
-import { ContainerConfigError } from '../config-error.ts';
+import { ContainerConfigError } from '../runtime-config/config-error.ts';
 
 /** Why a container did not start, and when another try can help (undefined: the caller's back off). */
 export interface StartFailure extends Waiting {

@@ -4,9 +4,9 @@ import type { Pod, PodStatus } from '../../api/core.gen.ts';
 import type { ProbeManager } from '../../probes/manager.ts';
 import type { CgroupManager } from '../../resources/cgroups.ts';
 import { type ActualPod, currentSandbox } from '../actual.ts';
-import type { ContainerContext } from '../container-config.ts';
 import { findContainer } from '../containers.ts';
 import { podUid } from '../identity.ts';
+import type { ContainerContext } from '../runtime-config/container-config.ts';
 import { execIn, podIps } from './reach.ts';
 
 export interface ProbingDeps {

@@ -10,10 +10,10 @@ import type { VolumeManager } from '../../volumes/manager.ts';
 import { VolumeError } from '../../volumes/volume.ts';
 import type { Action, Waiting } from '../actions.ts';
 import { type ActualPod, currentSandbox } from '../actual.ts';
-import type { DnsInput } from '../dns.ts';
 import { podName, podNamespace, podReference, podUid } from '../identity.ts';
 import { podInForce } from '../resize.ts';
-import { podSandboxConfig } from '../sandbox-config.ts';
+import type { DnsInput } from '../runtime-config/dns.ts';
+import { podSandboxConfig } from '../runtime-config/sandbox-config.ts';
 import { isUnderWay, messageOf } from './failure.ts';
 
 export interface SandboxDeps {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Pod } from '../api/core.gen.ts';
+import type { Pod } from '../../api/core.gen.ts';
 import { formatMap, type NodeContext, podField, resourceField } from './downward.ts';
 
 const node: NodeContext = {

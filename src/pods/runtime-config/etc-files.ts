@@ -6,9 +6,9 @@
 import { constants } from 'node:fs';
 import { chmod, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { HostAlias, Pod } from '../api/core.gen.ts';
+import type { HostAlias, Pod } from '../../api/core.gen.ts';
+import { podName, podNamespace } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
-import { podName, podNamespace } from './identity.ts';
 
 export interface PodHostname {
   hostname: string;

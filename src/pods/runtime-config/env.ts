@@ -2,13 +2,13 @@
  * The environment of a container: envFrom first, then env in order, later entries overriding earlier ones; a value
  * may refer with `$(NAME)` to what was defined before it. Rules: core/v1 EnvVar, EnvFromSource.
  */
-import type { ConfigMap, EnvVar, EnvVarSource, Pod, Secret } from '../api/core.gen.ts';
-import type { ObjectReader } from '../sources/source.ts';
+import type { ConfigMap, EnvVar, EnvVarSource, Pod, Secret } from '../../api/core.gen.ts';
+import type { ObjectReader } from '../../sources/source.ts';
+import { type AnyContainer, podNamespace } from '../identity.ts';
+import { configMapFiles, notFound, secretFiles } from '../objects.ts';
 import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
 import { type NodeContext, podField, resourceField } from './downward.ts';
 import { expand } from './expansion.ts';
-import { type AnyContainer, podNamespace } from './identity.ts';
-import { configMapFiles, notFound, secretFiles } from './objects.ts';
 
 export interface EnvInput {
   pod: Pod;

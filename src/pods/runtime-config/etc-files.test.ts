@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Pod, PodSpec } from '../api/core.gen.ts';
+import type { Pod, PodSpec } from '../../api/core.gen.ts';
 import { kernelHostname, managedHosts, podHostname, writePodHosts } from './etc-files.ts';
 
 const podWith = (spec: Partial<PodSpec>, name = 'camera'): Pod => ({

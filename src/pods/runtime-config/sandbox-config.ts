@@ -1,10 +1,7 @@
 /** A pod's sandbox as CRI takes it: names, namespaces, ports, DNS, sysctls. Decides only; nothing is written. */
-import type { LinuxContainerResources, PodSandboxConfig, PortMapping } from '../../runtime/runtime.ts';
-import type { Pod } from '../api/core.gen.ts';
-import { type Paths, podLogDir } from '../paths.ts';
-import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
-import { type DnsInput, podDns } from './dns.ts';
-import { kernelHostname } from './etc-files.ts';
+import type { LinuxContainerResources, PodSandboxConfig, PortMapping } from '../../../runtime/runtime.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import { type Paths, podLogDir } from '../../paths.ts';
 import {
   isSidecar,
   podName,
@@ -13,7 +10,10 @@ import {
   podNamespaceLabel,
   podUid,
   podUidLabel,
-} from './identity.ts';
+} from '../identity.ts';
+import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
+import { type DnsInput, podDns } from './dns.ts';
+import { kernelHostname } from './etc-files.ts';
 import { sandboxSecurityContext } from './security.ts';
 
 export interface SandboxInput {

@@ -11,17 +11,11 @@ import type {
   LinuxContainerResources,
   PodSandboxConfig,
   RuntimeHandler,
-} from '../../runtime/runtime.ts';
-import type { Pod } from '../api/core.gen.ts';
-import type { Paths } from '../paths.ts';
-import { type ClusterPort, isClusterPod, type ObjectReader } from '../sources/source.ts';
-import type { VolumeManager } from '../volumes/manager.ts';
-import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
-import { hostsFile, terminationMessageFile } from './container-files.ts';
-import { ddsEnv, whyDeaf } from './dds-env.ts';
-import type { NodeContext } from './downward.ts';
-import { makeEnv } from './env.ts';
-import { expand, type Lookup } from './expansion.ts';
+} from '../../../runtime/runtime.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import type { Paths } from '../../paths.ts';
+import { type ClusterPort, isClusterPod, type ObjectReader } from '../../sources/source.ts';
+import type { VolumeManager } from '../../volumes/manager.ts';
 import {
   type AnyContainer,
   containerHashAnnotation,
@@ -34,7 +28,13 @@ import {
   terminationMessageHostPathAnnotation,
   terminationMessagePathAnnotation,
   terminationMessagePolicyAnnotation,
-} from './identity.ts';
+} from '../identity.ts';
+import { type ConfigWarning, ContainerConfigError } from './config-error.ts';
+import { hostsFile, terminationMessageFile } from './container-files.ts';
+import { ddsEnv, whyDeaf } from './dds-env.ts';
+import type { NodeContext } from './downward.ts';
+import { makeEnv } from './env.ts';
+import { expand, type Lookup } from './expansion.ts';
 import { containerSecurityContext, type SecurityDefaults } from './security.ts';
 import { volumeMounts } from './volume-mounts.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PodSpec } from '../api/core.gen.ts';
+import type { PodSpec } from '../../api/core.gen.ts';
 import { type DnsInput, parseResolvConf, podDns } from './dns.ts';
 
 const host = { servers: ['192.168.1.1'], searches: ['lan'], options: ['edns0'] };

@@ -2,11 +2,11 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Container, Pod, PodSpec, VolumeMount } from '../api/core.gen.ts';
-import { createMetrics } from '../metrics/metrics.ts';
-import { agentPaths } from '../paths.ts';
-import type { ObjectReader } from '../sources/source.ts';
-import { volumeManager } from '../volumes/manager.ts';
+import type { Container, Pod, PodSpec, VolumeMount } from '../../api/core.gen.ts';
+import { createMetrics } from '../../metrics/metrics.ts';
+import { agentPaths } from '../../paths.ts';
+import type { ObjectReader } from '../../sources/source.ts';
+import { volumeManager } from '../../volumes/manager.ts';
 import {
   type ContainerContext,
   type ContainerInput,

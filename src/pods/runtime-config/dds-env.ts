@@ -3,8 +3,8 @@
  * and speaks over /dev/shm with it. A pod on the host's network has those, but a /dev/shm of its own: its nodes and those of
  * others would see each other and hear nothing.
  */
-import type { Pod } from '../api/core.gen.ts';
-import type { AnyContainer } from './identity.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import type { AnyContainer } from '../identity.ts';
 
 const transports = 'FASTDDS_BUILTIN_TRANSPORTS';
 /** Whoever sets one of these knows about Fast DDS's transports. The profiles are those of Fast DDS 2 and of 3. */

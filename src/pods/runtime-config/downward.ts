@@ -2,11 +2,11 @@
  * The downward API: what a fieldRef or a resourceFieldRef yields, in environment variables and in volumes.
  * Rules: core/v1 ObjectFieldSelector and ResourceFieldSelector.
  */
-import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from '../api/core.gen.ts';
-import { parseQuantity } from '../api/quantity.ts';
-import { isHugepages, type ResourceAmounts } from '../resources/amounts.ts';
+import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from '../../api/core.gen.ts';
+import { parseQuantity } from '../../api/quantity.ts';
+import { isHugepages, type ResourceAmounts } from '../../resources/amounts.ts';
+import { podName, podNamespace, podUid } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
-import { podName, podNamespace, podUid } from './identity.ts';
 
 /** What pods may be told about the node that they run on. */
 export interface NodeContext {

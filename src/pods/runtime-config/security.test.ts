@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Pod, PodSecurityContext, PodSpec, SecurityContext } from '../api/core.gen.ts';
+import type { Pod, PodSecurityContext, PodSpec, SecurityContext } from '../../api/core.gen.ts';
 import { containerSecurityContext, namespaceOptions, sandboxSecurityContext } from './security.ts';
 
 const defaults = { seccompRoot: '/root-dir/seccomp', seccompDefault: false };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Pod, PodSpec } from '../api/core.gen.ts';
-import { agentPaths } from '../paths.ts';
+import type { Pod, PodSpec } from '../../api/core.gen.ts';
+import { agentPaths } from '../../paths.ts';
 import { podSandboxConfig } from './sandbox-config.ts';
 
 const configOf = (spec: Partial<PodSpec>, metadata: Pod['metadata'] = {}) =>

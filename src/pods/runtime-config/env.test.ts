@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ConfigMap, Container, Secret } from '../api/core.gen.ts';
-import type { ObjectReader } from '../sources/source.ts';
+import type { ConfigMap, Container, Secret } from '../../api/core.gen.ts';
+import type { ObjectReader } from '../../sources/source.ts';
 import { makeEnv } from './env.ts';
 
 const configMaps: Record<string, ConfigMap> = {

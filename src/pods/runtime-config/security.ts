@@ -9,10 +9,10 @@ import type {
   NamespaceOption,
   SandboxSecurityContext,
   SecurityProfile,
-} from '../../runtime/runtime.ts';
-import type { AppArmorProfile, Pod, PodSecurityContext, SeccompProfile } from '../api/core.gen.ts';
+} from '../../../runtime/runtime.ts';
+import type { AppArmorProfile, Pod, PodSecurityContext, SeccompProfile } from '../../api/core.gen.ts';
+import { type AnyContainer, podName, podNamespace, podUid } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
-import { type AnyContainer, podName, podNamespace, podUid } from './identity.ts';
 
 export interface SecurityDefaults {
   /** Directory of seccomp profiles of type Localhost. */

@@ -1,11 +1,11 @@
 /** What a container gets of files of its own, apart from its volumes: /etc/hosts and the one for its last words. */
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Mount } from '../../runtime/runtime.ts';
-import type { Pod } from '../api/core.gen.ts';
-import { type Paths, podDir } from '../paths.ts';
+import type { Mount } from '../../../runtime/runtime.ts';
+import type { Pod } from '../../api/core.gen.ts';
+import { type Paths, podDir } from '../../paths.ts';
+import { type AnyContainer, podUid } from '../identity.ts';
 import { writePodHosts } from './etc-files.ts';
-import { type AnyContainer, podUid } from './identity.ts';
 
 const etcHosts = '/etc/hosts';
 

@@ -2,10 +2,10 @@
  * What a pod's resolv.conf says: dnsPolicy and dnsConfig over the node's own resolv.conf and the cluster's DNS.
  * Rules: core/v1 PodSpec.dnsPolicy and PodDNSConfig; limits of glibc's resolver.
  */
-import type { DnsConfig } from '../../runtime/runtime.ts';
-import type { Pod, PodDNSConfig } from '../api/core.gen.ts';
+import type { DnsConfig } from '../../../runtime/runtime.ts';
+import type { Pod, PodDNSConfig } from '../../api/core.gen.ts';
+import { podNamespace } from '../identity.ts';
 import type { ConfigWarning } from './config-error.ts';
-import { podNamespace } from './identity.ts';
 
 export interface DnsInput {
   /** As `parseResolvConf` read the node's. */

@@ -1,11 +1,11 @@
 /** The volume mounts of a container as CRI takes them. The volumes are set up; sub paths are bound here. */
 import { isAbsolute } from 'node:path';
-import type { Mount, RuntimeHandler } from '../../runtime/runtime.ts';
-import type { Pod, VolumeMount } from '../api/core.gen.ts';
-import type { VolumeManager } from '../volumes/manager.ts';
+import type { Mount, RuntimeHandler } from '../../../runtime/runtime.ts';
+import type { Pod, VolumeMount } from '../../api/core.gen.ts';
+import type { VolumeManager } from '../../volumes/manager.ts';
+import type { AnyContainer } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
 import { expandStrict, type Lookup } from './expansion.ts';
-import type { AnyContainer } from './identity.ts';
 
 type Volumes = Pick<VolumeManager, 'source' | 'bindSubPath'>;
 
