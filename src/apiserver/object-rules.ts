@@ -2,9 +2,11 @@
  * The rules of the Kubernetes API for one object's metadata and life: what creation fills in, what an update may change,
  * what deletion marks. Pure, so that each rule can be shown by a table.
  */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigMap, Pod, PodStatus, Secret, StatusCause } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 import { ApiError, conflict, invalid } from '../server/errors.ts';
 import { podResizeErrors } from './pod-resize.ts';
 import { isTerminal, podUpdateErrors } from './pod-update.ts';
@@ -40,7 +42,7 @@ export function newObject<R extends WritableName>(
       ...(generateName && { generateName }),
       namespace,
       uid: randomUUID(),
-      creationTimestamp: timestamp(nowMs),
+      creationTimestamp: time(nowMs),
       ...(resource === 'pods' && { generation: 1 }),
       ...(labels && { labels }),
       ...(annotations && { annotations }),
@@ -192,7 +194,7 @@ export function marking<R extends WritableName>(
     ...object,
     metadata: {
       ...metadata,
-      deletionTimestamp: timestamp(nowMs + graceSeconds * 1000),
+      deletionTimestamp: time(nowMs + graceSeconds * 1000),
       deletionGracePeriodSeconds: graceSeconds,
       ...(metadata.generation !== undefined &&
         !metadata.deletionTimestamp && { generation: metadata.generation + 1 }),
@@ -205,8 +207,6 @@ function nameSuffix(): string {
   const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
   return [...randomBytes(5)].map((byte) => alphabet[byte % alphabet.length]).join('');
 }
-
-const timestamp = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 const withoutUndefined = <T extends object>(object: T): T =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;

@@ -3,8 +3,10 @@
  * similar ones combined, and an object that emits without end is slowed to one event of each type in five minutes
  * after a burst of 25: what goes well never costs a warning. Bounded for each object and in all; the ones repeated longest ago go first.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { Event } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 import type { EventRecorder, EventType, ObjectReference } from '../events.ts';
 import { recentMap } from './recent-map.ts';
 import { similarEvents } from './similar.ts';
@@ -72,11 +74,11 @@ export function createEventLog({
     ...event,
     message,
     count: (event.count ?? 0) + 1,
-    lastTimestamp: timestamp(nowMs()),
+    lastTimestamp: time(nowMs()),
   });
 
   function fresh(about: ObjectReference, type: EventType, reason: string, message: string): Event {
-    const now = timestamp(nowMs());
+    const now = time(nowMs());
     sequence += 1;
     return {
       apiVersion: 'v1',
@@ -154,7 +156,6 @@ const groupKey = (about: Event['involvedObject'], type: string | undefined, reas
 const combinedPrefix = '(combined from similar events): ';
 
 /** As metav1.Time is written: UTC, whole seconds. */
-const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 const matches = ({ involvedObject }: Event, filter: EventFilter): boolean =>
   Object.entries(filter).every(

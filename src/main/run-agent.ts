@@ -6,6 +6,7 @@ import type { BridgeAgent } from '../../ros/agent-port.ts';
 import { rosProber } from '../../ros/probes/prober.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { Agent } from '../agent.ts';
+import { agentView } from '../agent-view.ts';
 import type { Pod } from '../api/core.gen.ts';
 import { openObjectStore } from '../apiserver/object-store.ts';
 import { bridgeAgent } from '../bridge-agent.ts';
@@ -37,7 +38,6 @@ import { isClusterPod, isStaticPod, manifestFileAnnotation, type SourceSnapshot 
 import { openStore } from '../store/store.ts';
 import { systemdNotifier } from '../systemd.ts';
 import { kubernetesVersion, version } from '../version.ts';
-import { agentView } from '../view.ts';
 import { volumeManager } from '../volumes/manager.ts';
 import { afterStart } from './after-start.ts';
 import { canJudge } from './can-judge.ts';

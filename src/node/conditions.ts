@@ -1,5 +1,7 @@
 /** The node's conditions with the kubelet's reasons and messages. A condition keeps its transition time while it is the same. */
+
 import type { NodeCondition } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 
 export const pressureTypes = ['MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
 export type Pressure = (typeof pressureTypes)[number];
@@ -24,7 +26,7 @@ export function nodeConditions(
       ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
       : { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: aggregate(problems) },
   ];
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const now = time(nowMs);
   return found.map((condition) => {
     const last = previous.find(({ type }) => type === condition.type);
     const lastTransitionTime = last?.status === condition.status ? last.lastTransitionTime : now;

@@ -3,11 +3,11 @@
  * what is news.
  */
 import type { Pod } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
 import { podKey, podReference, podUid, withStatus } from './identity.ts';
 import { type RefusalNews, refusalNews } from './refusal-news.ts';
-import { time } from './time.ts';
 
 export interface Refusal {
   reason: string;

@@ -6,12 +6,12 @@
  */
 import type { ContainerStatus } from '../../runtime/runtime.ts';
 import type { Container, Pod, PodCondition, ResourceRequirements } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 import { max, type ResourceAmounts, toAmounts, toResourceList } from '../resources/amounts.ts';
 import { podRequests, qosClass } from '../resources/qos.ts';
 import { type ActualPod, latestInstance } from './actual.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './admission.ts';
 import { isSidecar } from './identity.ts';
-import { time } from './time.ts';
 
 /** What is kept of a resize until it is done. */
 export interface PodResize {

@@ -1,6 +1,7 @@
 /** What a worker tells of its pod: the status, how far the pod has come and what it waits for, when it is news. */
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Pod, PodStatus } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ProbeResults } from '../probes/results.ts';
 import type { Plan } from './actions.ts';
@@ -11,7 +12,6 @@ import { type PodLifecycle, reachedLevel } from './lifecycle.ts';
 import type { Intent } from './plan/input.ts';
 import type { PodRecord } from './pod-record.ts';
 import { podStatus } from './status.ts';
-import { time } from './time.ts';
 import { lastingProblem, waitingNow } from './waiting.ts';
 
 export interface StatusReportOptions {

@@ -1,6 +1,8 @@
 /** `/checkpoint`: has the runtime write a container's state into an archive, which is named in the answer. */
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { time } from '../api/time.ts';
 import { podName, podNamespace } from '../pods/identity.ts';
 import type { AgentView } from './agent-view.ts';
 import { type Exchange, intParam, sendJson, sendText } from './http.ts';
@@ -19,8 +21,7 @@ export async function checkpointContainer(
   const { runtime, containerId } = await runningContainer(agent, pod, container);
   const directory = join(rootDir, 'checkpoints');
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-  const file = `checkpoint-${podName(pod)}_${podNamespace(pod)}-${container}-${time}.tar`;
+  const file = `checkpoint-${podName(pod)}_${podNamespace(pod)}-${container}-${time(Date.now())}.tar`;
   const location = join(directory, file);
   try {
     await runtime.checkpointContainer(containerId, location, timeoutMs, signal);

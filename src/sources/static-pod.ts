@@ -2,8 +2,10 @@
  * The identity that the kubelet gives a pod of a manifest file: a uid made from its content, node and file, the
  * node's name behind its own, and the annotations that say where it came from.
  */
+
 import { createHash } from 'node:crypto';
 import type { Pod, Toleration } from '../api/core.gen.ts';
+import { time } from '../api/time.ts';
 import {
   configHashAnnotation,
   configSeenAnnotation,
@@ -32,7 +34,7 @@ export function staticPod(pod: Pod, { file, nodeName, seenAtMs }: StaticPodOrigi
       name: staticPodName(metadata?.name ?? '', nodeName),
       namespace: metadata?.namespace || 'default',
       uid,
-      creationTimestamp: seenAt.toISOString().replace(/\.\d+Z$/, 'Z'),
+      creationTimestamp: time(seenAt.getTime()),
       annotations: {
         ...metadata?.annotations,
         [configSourceAnnotation]: 'file',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { PodStatus } from '../../api/core.gen.ts';
+import { time } from '../../api/time.ts';
 import { testActual, testContainer, testNowMs, testPod } from '../testing.ts';
-import { time } from '../time.ts';
 import { condition, now, ready, status } from './testing.ts';
 
 describe('conditions', () => {

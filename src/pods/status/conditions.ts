@@ -1,8 +1,8 @@
 /** The conditions of a pod: ours with the kubelet's reasons, beside those that others have written. */
 import type { ContainerStatus, Pod, PodCondition } from '../../api/core.gen.ts';
+import { time } from '../../api/time.ts';
 import { isSidecar } from '../identity.ts';
 import { resizeConditions } from '../resize.ts';
-import { time } from '../time.ts';
 import type { StatusInput } from './input.ts';
 import type { Phase } from './phase.ts';
 

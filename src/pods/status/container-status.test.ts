@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerStatus, Pod, PodStatus } from '../../api/core.gen.ts';
+import { time } from '../../api/time.ts';
 import type { ProbeResult } from '../../probes/results.ts';
 import type { ActualPod } from '../actual.ts';
 import { resourcesAnnotation } from '../resize.ts';
 import { testActual, testContainer, testNowMs, testPod } from '../testing.ts';
-import { time } from '../time.ts';
 import { condition, only, ready, status } from './testing.ts';
 
 const probed = (kind: 'readinessProbe' | 'startupProbe'): Pod =>

@@ -8,11 +8,11 @@ import type {
   Pod,
   PodStatus,
 } from '../../api/core.gen.ts';
+import { time } from '../../api/time.ts';
 import type { Waiting } from '../actions.ts';
 import { hasRun, isAlive, restartCountOf } from '../actual.ts';
 import { isSidecar } from '../identity.ts';
 import { appliedResources, isResizable } from '../resize.ts';
-import { time } from '../time.ts';
 import type { StatusInput } from './input.ts';
 
 export type ContainerKind = 'init' | 'app' | 'ephemeral';

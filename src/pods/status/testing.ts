@@ -1,9 +1,9 @@
 /** What the tables of a status begin with: a pod of one container that runs, and how they look at what is told of it. */
 import type { ContainerStatus, PodCondition, PodStatus } from '../../api/core.gen.ts';
+import { time } from '../../api/time.ts';
 import type { ProbeResult } from '../../probes/results.ts';
 import { podStatus } from '../status.ts';
 import { testActual, testContainer, testNowMs, testPod, testProbes, testSandbox } from '../testing.ts';
-import { time } from '../time.ts';
 import type { StatusInput } from './input.ts';
 
 export const ready = testSandbox();

@@ -1,5 +1,7 @@
 /** Parts of the Summary API that are made alike for the node, cgroups, pods and containers. */
+
 import type { ContainerStats } from '../../../runtime/runtime.ts';
+import { time } from '../../api/time.ts';
 import type { CgroupDetails, Pressure, Pressures, Stall } from '../../resources/cgroup-details.ts';
 import type { DiskUsage } from '../../volumes/disk-usage-reader.ts';
 import type { PodUsage } from '../agent-view.ts';
@@ -45,8 +47,6 @@ const data = ({ avg10, avg60, avg300, totalUs }: Stall): PsiData => ({
   avg60,
   avg300,
 });
-
-export const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 export const taken = (space: FilesystemSpace): { usedBytes: number; inodesUsed: number } => ({
   usedBytes: space.capacityBytes - space.availableBytes,

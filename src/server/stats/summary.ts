@@ -1,7 +1,9 @@
 /** Measures what `/stats/summary` tells, by which `kubectl top` and others look. */
+
 import { dirname } from 'node:path';
 import type { ContainerStats } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
+import { time } from '../../api/time.ts';
 import type { Logger } from '../../log.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
 import type { CgroupDetails } from '../../resources/cgroup-details.ts';
@@ -21,7 +23,7 @@ import type {
   Summary,
   SystemContainer,
 } from './summary-api.ts';
-import { ephemeralStorage, fsStats, io, memory, network, psi, swap, taken, time } from './summary-shapes.ts';
+import { ephemeralStorage, fsStats, io, memory, network, psi, swap, taken } from './summary-shapes.ts';
 
 /** Of the machine, shared by all. */
 interface Room {
