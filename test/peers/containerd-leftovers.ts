@@ -169,11 +169,16 @@ function cgroupDirs(cgroup: string): string[] {
     .filter((path) => existsSync(path));
 }
 
+/** Another test run may sweep at the same time. */
 function removeCgroup(path: string): void {
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeCgroup(join(path, entry.name));
+  try {
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeCgroup(join(path, entry.name));
+    }
+    rmdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  rmdirSync(path);
 }
 
 const pids = (): number[] =>
