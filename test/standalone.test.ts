@@ -201,7 +201,9 @@ data: {mode: ${value}}
     const before = await until('it backs off', backOff);
     await until('that is on disk', async () => {
       const files = await readdir(`${agent.root}/store/events`).catch(() => []);
-      const texts = await Promise.all(files.map((file) => readFile(`${agent.root}/store/events/${file}`)));
+      // What is just being written may not outlive the agent.
+      const kept = files.filter((file) => file.endsWith('.rec'));
+      const texts = await Promise.all(kept.map((file) => readFile(`${agent.root}/store/events/${file}`)));
       return texts.some((text) => text.includes(before.metadata.uid ?? ''));
     });
     await agent.stop('SIGKILL');
