@@ -2,7 +2,7 @@
  * A real agent for tests: the built bundle, in a root directory and a cgroup of its own, with its manifests and the
  * client of its socket. `remove` takes all pods down and then looks whether anything at all is left.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, openSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeExits } from '../runtime/contract/process.ts';
 import type { Event, Node, Pod } from '../src/api/core.gen.ts';
 import { freePort } from './ports.ts';
 import { slowness } from './slowness.ts';
@@ -241,6 +242,7 @@ ros: ${ros}
     } finally {
       await this.stop();
       removeCgroups(this.cgroup);
+      await removeExits(join(this.root, 'process'));
       await rm(this.dir, { recursive: true, force: true });
     }
   }
@@ -253,6 +255,15 @@ ros: ${ros}
       return pids.length === 0;
     });
     removeCgroups(this.cgroup);
+  }
+
+  /** Ends everything of an agent whose root directory is a mount of the test, which may be full or broken. */
+  async discard(): Promise<void> {
+    await this.stop('SIGKILL');
+    await this.killPods();
+    await removeExits(join(this.root, 'process'));
+    execFileSync('umount', ['-R', '-l', this.root]);
+    await rm(this.dir, { recursive: true, force: true });
   }
 
   /** Processes, pod cgroups, mounts and files that no pod accounts for any more. */

@@ -1,7 +1,7 @@
 /** The process runtime under the contract: roslet-oci is built from its sources, conmon is the machine's. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,6 +45,7 @@ export const processUnderTest: RuntimeUnderTest = {
       ],
       async teardown() {
         await cgroups().remove(cgroupRoot);
+        await removeExits(stateDir);
         await rm(workDir, { recursive: true });
       },
     };
@@ -57,6 +58,12 @@ export async function compileOciRuntime(target: string): Promise<void> {
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(folder, name));
   await run('gcc', ['-O1', '-Wall', '-Wextra', '-Werror', '-static', '-o', target, ...sources]);
+}
+
+/** What is kept apart from a state directory, if it was ever used. */
+export async function removeExits(stateDir: string): Promise<void> {
+  const exits = join(stateDir, 'exits');
+  if (existsSync(exits)) await rm(await realpath(exits), { recursive: true });
 }
 
 async function filesLeft(stateDir: string): Promise<string[]> {

@@ -14,6 +14,7 @@ import { type Context, mustFindContainer } from './context.ts';
 import { asRuntimeError } from './errors.ts';
 import { eventHub } from './events.ts';
 import { exec, execSync } from './exec.ts';
+import { exitsRoot } from './exits-dir.ts';
 import { network } from './network.ts';
 import { portForward } from './port-forward.ts';
 import { currentBootId } from './processes.ts';
@@ -168,7 +169,7 @@ async function open(options: ProcessRuntimeOptions, emit: Context['emit']): Prom
     conmonPath: (await findConmon(options)) ?? conmonPlaces[0] ?? '',
     cniConfDir: options.cniConfDir ?? '/etc/cni/net.d',
     cniBinDirs: options.cniBinDirs ?? ['/opt/cni/bin', '/usr/lib/cni'],
-    hiddenPaths: await Promise.all((options.hiddenPaths ?? []).map((path) => realpath(path))),
+    hiddenPaths: await Promise.all([...(options.hiddenPaths ?? []), exitsRoot].map((path) => realpath(path))),
     execs: new Set(),
     log,
     emit,

@@ -6,7 +6,7 @@
  *                                    all is made until it is undone
  *     containers/<id>/record.json    what was asked for; also conmon's bundle: spec, ctl, attach, pid files, `final.json`
  *     starts/<id>                    how the start went, renamed into place by roslet-oci
- *     exits/<id>                     the exit code, renamed into place by conmon
+ *     exits/<id>                     the exit code, renamed into place by conmon; see exits-dir.ts
  *     corrupt/                       records that could not be read
  */
 import { randomBytes } from 'node:crypto';
@@ -14,6 +14,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../../src/log.ts';
 import type { ContainerConfig, PodSandboxConfig } from '../runtime.ts';
+import { openExitsDir } from './exits-dir.ts';
 import { hasCode, parseJson, readIfPresent, writeAtomically } from './files.ts';
 import type { Identity } from './identity.ts';
 
@@ -62,11 +63,10 @@ const idLength = 64;
 export const newId = (): string => randomBytes(idLength / 2).toString('hex');
 
 export async function openStore(stateDir: string, log: Logger): Promise<Store> {
-  const [startsDir, exitsDir, corruptDir] = ['starts', 'exits', 'corrupt'].map((name) =>
-    join(stateDir, name),
-  ) as [string, string, string];
-  for (const directory of [startsDir, exitsDir, corruptDir])
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+  const startsDir = join(stateDir, 'starts');
+  const corruptDir = join(stateDir, 'corrupt');
+  for (const directory of [startsDir, corruptDir]) await mkdir(directory, { recursive: true, mode: 0o700 });
+  const exitsDir = await openExitsDir(stateDir);
   return {
     sandboxes: await openRecords<SandboxRecord>(join(stateDir, 'sandboxes'), corruptDir, log),
     containers: await openRecords<ContainerRecord>(join(stateDir, 'containers'), corruptDir, log),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { compileOciRuntime } from '../../runtime/contract/process.ts';
+import { compileOciRuntime, removeExits } from '../../runtime/contract/process.ts';
 import { cgroups } from '../../runtime/process/cgroups.ts';
 
 const run = promisify(execFile);
@@ -19,6 +19,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cgroups().remove(`/${basename(workDir)}`);
+  await removeExits(join(workDir, 'process'));
   await rm(workDir, { recursive: true });
 });
 

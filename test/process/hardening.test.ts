@@ -8,6 +8,7 @@ import { eventually, useBench } from '../../runtime/contract/harness.ts';
 import { mountOf } from '../../runtime/contract/lifecycle.ts';
 import { processUnderTest } from '../../runtime/contract/process.ts';
 import { cgroups } from '../../runtime/process/cgroups.ts';
+import { exitsRoot } from '../../runtime/process/exits-dir.ts';
 import { freeze } from './freeze.ts';
 
 const bench = useBench(processUnderTest);
@@ -19,7 +20,8 @@ test("the agent's directory is empty for containers and what is run in them, but
   const id = await bench.start(pod, 'plain', `ls ${agentDirectory()}; echo listed; sleep 100`);
   await bench.logged(id, /listed/);
   expect((await bench.log(id)).map(({ text }) => text)).toEqual(['listed']);
-  expect(String((await bench.runtime.execSync(id, list, 10_000)).stdout)).toBe('');
+  for (const command of [list, ['ls', exitsRoot]])
+    expect(String((await bench.runtime.execSync(id, command, 10_000)).stdout)).toBe('');
   const { stdout } = await bench.runToEnd(pod, 'privileged', '', {
     command: list,
     securityContext: { privileged: true },
