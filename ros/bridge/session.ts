@@ -4,9 +4,8 @@
  */
 import type { Logger } from '../../src/log.ts';
 import { podUid } from '../../src/pods/identity.ts';
-import type { BridgeAgent, BridgedPod, PodLogLine } from '../agent-port.ts';
+import type { BridgeAgent, BridgedPod } from '../agent-port.ts';
 import { DiagnosticArray } from '../messages/gen/diagnostic_msgs.ts';
-import { Log } from '../messages/gen/rcl_interfaces.ts';
 import { Event, NodeStatus, type PodStatus, PodStatusArray } from '../messages/gen/roslet_msgs.ts';
 import { Paced } from '../paced.ts';
 import type { RosNode, RosTransport } from '../transport.ts';
@@ -16,10 +15,9 @@ import { diagnosticsMessage } from './diagnostics.ts';
 import { nodeStatusMessage } from './node-status.ts';
 import { serveParameters } from './parameters.ts';
 import { PodNodes } from './pod-nodes.ts';
-import { podLogLine } from './pod-rosout.ts';
 import { eventMessage, podStatusMessage } from './pod-status.ts';
-import { defaultQos, eventsQos, latchedQos, rosoutQos } from './qos.ts';
-import { RosoutWriter } from './rosout.ts';
+import { defaultQos, eventsQos, latchedQos } from './qos.ts';
+import { Rosouts } from './rosouts.ts';
 import { timeOf } from './time.ts';
 
 export interface SessionOptions {
@@ -53,10 +51,7 @@ export function startSession(options: SessionOptions): Session {
   const podArray = node.createPublisher(`${prefix}/pods`, PodStatusArray, latchedQos);
   const events = node.createPublisher(`${prefix}/events`, Event, eventsQos);
   const diagnostics = node.createPublisher('/diagnostics', DiagnosticArray, defaultQos);
-  const rosoutPublisher = node.createPublisher('/rosout', Log, rosoutQos);
-  const onRosoutFailure = (err: unknown) => log.debug({ err }, 'dropped lines could not be told on /rosout');
-  const rosout = new RosoutWriter(rosoutPublisher, `${robot}.roslet`, onRosoutFailure);
-  const podRosouts = new Map<string, RosoutWriter>();
+  const rosouts = new Rosouts({ node, robot, podNodeName: (uid) => podNodes.nameOf(uid), log });
   let cpuCores: number | undefined;
   const changed = new Set<string>();
   const podNodes = new PodNodes({
@@ -64,10 +59,7 @@ export function startSession(options: SessionOptions): Session {
     agent,
     robot,
     access,
-    onGone: (uid) => {
-      podRosouts.get(uid)?.close();
-      podRosouts.delete(uid);
-    },
+    onGone: (uid) => rosouts.forgetPod(uid),
     log,
   });
   let isListChanged = false;
@@ -83,17 +75,6 @@ export function startSession(options: SessionOptions): Session {
       cpuCores,
       nowMs: Date.now(),
     });
-
-  const tellPodLog = (line: PodLogLine): void => {
-    const name = podNodes.nameOf(line.uid);
-    if (name === undefined) return;
-    let writer = podRosouts.get(line.uid);
-    if (writer === undefined) {
-      writer = new RosoutWriter(rosoutPublisher, name.slice(1).replaceAll('/', '.'), onRosoutFailure);
-      podRosouts.set(line.uid, writer);
-    }
-    writer.write(podLogLine(line), line.container);
-  };
 
   /** What goes wrong on the way to ROS is no matter of the agent's. */
   const guarded = (act: () => unknown): void => {
@@ -187,8 +168,8 @@ export function startSession(options: SessionOptions): Session {
       podChanged(uid);
     }),
     // Not guarded by the log: what the log of the agent cannot tell over ROS must not come back as a line of it.
-    agent.onLog((line) => rosout.write(line)),
-    agent.onPodLog((line) => guarded(() => tellPodLog(line))),
+    agent.onLog((line) => rosouts.writeAgent(line)),
+    agent.onPodLog((line) => guarded(() => rosouts.writePod(line))),
   ];
   measureMachine();
   const measuring = setInterval(measureMachine, machinePeriodMs);
@@ -202,7 +183,7 @@ export function startSession(options: SessionOptions): Session {
       for (const end of ends) end();
       clearInterval(ticking);
       clearInterval(measuring);
-      for (const writer of [rosout, ...podRosouts.values()]) writer.close();
+      rosouts.close();
       podPace.close();
       machinePace.close();
       podNodes.close();
