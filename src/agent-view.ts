@@ -12,6 +12,7 @@ import {
   podUidLabel,
 } from './pods/identity.ts';
 import type { Transitions } from './pods/transitions.ts';
+import type { PodWorker } from './pods/worker.ts';
 import type { ProbeSummary } from './probes/manager.ts';
 import type { CgroupManager } from './resources/cgroups.ts';
 import type { AgentView, EventLog, HealthCheck, RefusedManifest } from './server/agent-view.ts';
@@ -35,6 +36,7 @@ export interface ViewOptions {
   configz(): object;
   health(): HealthCheck[];
   lastRelistMs(): number;
+  mirrorPods(): number;
   probes(): ProbeSummary[];
   transitions: Transitions;
   /** Of the managed node of a pod. */
@@ -46,6 +48,15 @@ export function agentView(options: ViewOptions): AgentView {
   return {
     nodeName: options.nodeName,
     pods: () => agent.pods(),
+    workingPods: () => agent.workingPods(),
+    runningSandboxes: () =>
+      [...agent.workers()].filter(({ actual }) => currentSandbox(actual) !== undefined).length,
+    mirrorPods: options.mirrorPods,
+    volumes() {
+      const workers = [...agent.workers()].filter(({ record }) => !record.ended);
+      const isUp = ({ actual }: PodWorker) => currentSandbox(actual) !== undefined;
+      return options.volumes.volumes(workers.map((worker) => ({ pod: worker.pod, isUp: isUp(worker) })));
+    },
     onPodChange: (listener) => agent.onPodChange(listener),
     node: options.node,
     onNodeChange: options.onNodeChange,

@@ -23,6 +23,7 @@ import { type Refusal, Refusals, rejection } from './pods/refusals.ts';
 import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { PodWorker } from './pods/worker.ts';
+import { type WorkingPod, workingPod } from './pods/working-pods.ts';
 import { isClusterPod, isStaticPod } from './sources/source.ts';
 
 export interface AgentOptions extends PodWorkersOptions {
@@ -132,6 +133,11 @@ export class Agent {
   /** Whether anything of the uid is still answered for, desired or not. */
   owns(uid: string): boolean {
     return this.#workers.owns(uid) || this.#desired.has(uid) || this.#refusals.has(uid);
+  }
+
+  /** What each pod that a worker looks after is at. */
+  workingPods(): WorkingPod[] {
+    return [...this.#workers].map(({ uid, record }) => workingPod(record, this.#desired.has(uid)));
   }
 
   worker(uid: string): PodWorker | undefined {

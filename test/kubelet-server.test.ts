@@ -406,6 +406,35 @@ describe('/metrics', () => {
     expect(value('kubelet_http_inflight_requests{', 'path="metrics"')).toBe(1);
     expect(value('kubelet_certificate_manager_server_ttl_seconds ')).toBeGreaterThan(3600);
   });
+
+  it('tells of pods by what they are at, and of volumes by their kind', async () => {
+    const pod = (lifecycle: 'sync' | 'terminating', isStatic: boolean) =>
+      ({ lifecycle, config: 'desired', isStatic }) as const;
+    const emptyDir = { plugin_name: 'kubernetes.io/empty-dir' };
+    const view = testAgent({
+      workingPods: () => [pod('sync', false), pod('sync', false), pod('terminating', true)],
+      runningSandboxes: () => 2,
+      mirrorPods: () => 1,
+      volumes: async () => [
+        { ...emptyDir, state: 'desired_state_of_world' },
+        { ...emptyDir, state: 'desired_state_of_world' },
+        { ...emptyDir, state: 'actual_state_of_world' },
+      ],
+    });
+    await start({}, view);
+    const { body } = await ask('/metrics', as(admin));
+    expect(body.match(/^(kubelet_(working|running|mirror)_pods|volume_manager).* [1-9]\d*$/gm)).toEqual([
+      'kubelet_running_pods 2',
+      'kubelet_mirror_pods 1',
+      'kubelet_working_pods{lifecycle="sync",config="desired",static=""} 2',
+      'kubelet_working_pods{lifecycle="terminating",config="desired",static="true"} 1',
+      'volume_manager_total_volumes{plugin_name="kubernetes.io/empty-dir",state="desired_state_of_world"} 2',
+      'volume_manager_total_volumes{plugin_name="kubernetes.io/empty-dir",state="actual_state_of_world"} 1',
+    ]);
+    expect(body).toContain(
+      '\nkubelet_working_pods{lifecycle="terminating",config="runtime_only",static="unknown"} 0\n',
+    );
+  });
 });
 
 describe('/metrics/resource', () => {
@@ -473,7 +502,9 @@ describe('/metrics/resource', () => {
       interfaces: [{ name: 'eth0', txBytes: 20 }],
     });
     expect(summary.node.network.interfaces).toBeInstanceOf(Array);
-    expect(cadvisor).toMatch(/^machine_memory_bytes \d+$/m);
+    expect(cadvisor).toMatch(/^machine_memory_bytes\{boot_id="",machine_id="",system_uuid=""\} \d+$/m);
+    expect(cadvisor).toMatch(/^container_last_seen\{.*container="main".*\} 5 5000$/m);
+    expect(cadvisor).toMatch(/^container_network_receive_bytes_total\{.*id="\/".*\} \d+$/m);
   });
 
   it('says that something could not be measured', async () => {

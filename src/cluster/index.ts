@@ -30,7 +30,7 @@ import { MirrorPods } from './mirror-pods.ts';
 import { nodeEvents } from './node-events.ts';
 import { NodeMemory } from './node-memory.ts';
 import { NodeReporter } from './node-reporter.ts';
-import { PodSource } from './pod-source.ts';
+import { isMirror, PodSource } from './pod-source.ts';
 import { rateLimit } from './rate-limit.ts';
 import { reviews } from './reviews.ts';
 import { RuntimeClasses } from './runtime-classes.ts';
@@ -53,7 +53,7 @@ export interface ClusterOptions {
   local: NodeMonitor;
   events: EventLog;
   runtimes: readonly Runtime[];
-  metrics: Pick<Metrics, 'count' | 'expires' | 'observe'>;
+  metrics: Pick<Metrics, 'count' | 'expires' | 'observe' | 'startup'>;
   now: () => number;
   log: Logger;
 }
@@ -73,6 +73,8 @@ export interface Cluster extends ClusterPort {
   isHandlerKnown(pod: Pod): boolean;
   /** Whether it is known what pods the cluster wants here. */
   isRead(): boolean;
+  /** How many there are. */
+  mirrorPods(): number;
   /** Nothing of the pod runs on this machine any more: its object may go. */
   finalize(podUid: string): void;
   /** Asks the API server to delete a pod, with its own grace. */
@@ -138,6 +140,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     images: () => images.images,
     statusUpdateMs: options.statusUpdateMs,
     onRebooted: (bootId) => told.rebooted(bootId),
+    onStartup: (step) => metrics.startup.reached(step),
     log,
   });
   const objects = new UsedObjects({ client, local: desired, store, log }, signal);
@@ -183,6 +186,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     handlerOf: (pod) => classes.handlerOf(pod),
     isHandlerKnown: (pod) => classes.isKnown(pod),
     isRead: () => source.isRead,
+    mirrorPods: () => [...source.all()].filter(isMirror).length,
     finalize: (uid) => statuses.finalize(uid),
     async deletePod(pod, signal) {
       const path = apiPath({ resource: 'pods', namespace: podNamespace(pod), name: podName(pod) });

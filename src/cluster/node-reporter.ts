@@ -6,6 +6,7 @@
 import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../api/core.gen.ts';
 import type { ClusterConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
+import type { StartupStep } from '../metrics/node-startup.ts';
 import { extendedOf } from '../resources/amounts.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import { covers, isNewer } from './covers.ts';
@@ -25,6 +26,8 @@ export interface NodeReporterOptions {
   statusUpdateMs: number;
   /** The Node was last told of before this boot of the machine. */
   onRebooted(bootId: string): void;
+  /** On the way to a node that was not there before; `registering` is told of one that was there, too. */
+  onStartup(step: StartupStep): void;
   log: Logger;
 }
 
@@ -145,6 +148,7 @@ export class NodeReporter {
   async #register(signal: AbortSignal): Promise<void> {
     const { client, config, log } = this.#o;
     const wanted = this.#wanted();
+    this.#o.onStartup('registering');
     let node: Node;
     try {
       node = await client.get<Node>(this.#path, signal);
@@ -152,6 +156,7 @@ export class NodeReporter {
       if (!hasStatus(error, 404) || !config.registerNode) throw error;
       node = await client.create<Node>(apiPath({ resource: 'nodes' }), wanted, signal);
       log.info('registered the node');
+      this.#o.onStartup('registered');
       this.#answered(node);
       return;
     }
@@ -227,6 +232,8 @@ export class NodeReporter {
       signal,
     );
     this.#reportedAtMs = performance.now();
+    if (conditions.some(({ type, status }) => type === 'Ready' && status === 'True'))
+      this.#o.onStartup('ready');
     this.#answered(node);
   }
 

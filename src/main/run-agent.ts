@@ -310,6 +310,7 @@ export async function runAgent(
     manifestFile,
     lastRelistMs: () => Math.min(...watches.map((watch) => watch.lastRelistMs)),
     configz: () => configz,
+    mirrorPods: () => cluster?.mirrorPods() ?? 0,
     probes: () => probes.summaries(),
     transitions,
     rosNode: (uid) => bridge?.nodeName(uid),

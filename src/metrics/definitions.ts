@@ -1,7 +1,7 @@
 /** The counters and histograms of `/metrics`, as the kubelet and its libraries name, label and bucket them. */
 
 /** Upper bounds in seconds, as the kubelet's histograms of the same names. */
-const shortBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+export const shortBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const startBuckets = [
   0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700,
   3600,

@@ -4,6 +4,7 @@
  */
 
 import { type counters, histograms } from './definitions.ts';
+import { type NodeStartup, nodeStartup } from './node-startup.ts';
 
 export type CounterName = keyof typeof counters;
 export type HistogramName = keyof typeof histograms;
@@ -18,6 +19,7 @@ export interface Metrics {
   /** The newest certificate of ours is good until then (epoch). */
   expires(whose: CertificateOwner, atMs: number): void;
   readonly expiries: ReadonlyMap<CertificateOwner, number>;
+  readonly startup: NodeStartup;
   /** Every series so far, for the text. */
   readonly counted: ReadonlyMap<CounterName, ReadonlyMap<string, CounterSeries>>;
   readonly observed: ReadonlyMap<HistogramName, ReadonlyMap<string, HistogramSeries>>;
@@ -44,6 +46,7 @@ export function createMetrics(): Metrics {
     counted,
     observed,
     expiries,
+    startup: nodeStartup(),
     expires: (whose, atMs) => expiries.set(whose, atMs),
     count: (name, labels) => {
       seriesOf(counted, name, labels, () => ({ labels, value: 0 })).value += 1;

@@ -29,6 +29,13 @@ describe('latencies', () => {
     );
   });
 
+  test('are counted up to bounds, of which they may miss those that are nearly as much', () => {
+    const times = latencies();
+    for (const ms of [0.05, 1, 3, 20, 40, 700, 10_000_000]) times.record(ms);
+    expect(times.counts([5, 25, 1000])).toEqual({ atMost: [3, 4, 6], count: 7, sumMs: 10_000_764.05 });
+    expect(latencies().counts([5])).toEqual({ atMost: [0], count: 0, sumMs: 0 });
+  });
+
   test('take in what is faster or slower than any class', () => {
     const times = latencies();
     times.record(0);

@@ -9,14 +9,24 @@ export interface LatencySummary {
   maxMs: number;
 }
 
+/** As a histogram has it. */
+export interface LatencyCounts {
+  /** How many took at most each of the bounds that were asked for, and those before. */
+  atMost: number[];
+  count: number;
+  sumMs: number;
+}
+
 export interface Latencies {
   record(ms: number): void;
   summary(): LatencySummary;
+  counts(boundsMs: readonly number[]): LatencyCounts;
 }
 
 export function latencies(): Latencies {
   const counts = new Uint32Array(classes);
   let count = 0;
+  let sumMs = 0;
   let maxMs = 0;
 
   /** The upper end of the class that holds the percentile. */
@@ -34,8 +44,17 @@ export function latencies(): Latencies {
       const index = Math.floor(Math.log2(ms / smallestMs) * classesPerDoubling);
       counts[Math.min(classes - 1, Math.max(0, index))]! += 1;
       count += 1;
+      sumMs += ms;
       maxMs = Math.max(maxMs, ms);
     },
+    counts: (boundsMs) => ({
+      atMost: boundsMs.map((boundMs) => {
+        const below = Math.round(Math.log2(boundMs / smallestMs) * classesPerDoubling);
+        return counts.subarray(0, Math.max(0, below)).reduce((total, inClass) => total + inClass, 0);
+      }),
+      count,
+      sumMs,
+    }),
     summary: () =>
       count === 0
         ? { count, p50Ms: 0, p99Ms: 0, maxMs }

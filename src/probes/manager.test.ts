@@ -435,6 +435,7 @@ test('what every probe has come to is summed up', async () => {
       kind: 'startup',
       attempts: { successful: 1, failed: 0, unknown: 0 },
       latencies: expect.objectContaining({ count: 1 }),
+      latencyCounts: expect.any(Function),
       probe: expect.objectContaining({ exec: { command: ['startup'] } }),
       result: 'success',
       tally: { last: 'success', inARow: 1, lastSuccessMs: expect.any(Number) },
@@ -447,6 +448,7 @@ test('what every probe has come to is summed up', async () => {
       kind: 'readiness',
       attempts: { successful: 2, failed: 3, unknown: 2 },
       latencies: expect.objectContaining({ count: 5 }),
+      latencyCounts: expect.any(Function),
       probe: expect.objectContaining({ exec: { command: ['readiness'] } }),
       result: 'success',
       tally: {

@@ -19,7 +19,7 @@ import type { Interruptions } from '../node/interruptions.ts';
 import { type AnyContainer, podKey, podUid } from '../pods/identity.ts';
 import type { AttemptCounts, ProbeTally } from './counter.ts';
 import { attemptProbe, type ProbeTarget } from './handler.ts';
-import type { LatencySummary } from './latencies.ts';
+import type { LatencyCounts, LatencySummary } from './latencies.ts';
 import type { ProbeOutcome } from './outcome.ts';
 import type { ProbeKind, ProbeResult, ProbeResults } from './results.ts';
 import { isRosProbe, parseRosProbe } from './ros-spec.ts';
@@ -52,6 +52,8 @@ export interface ProbeSummary {
   kind: ProbeKind;
   attempts: AttemptCounts;
   latencies: LatencySummary;
+  /** Undefined for what is only watched. */
+  latencyCounts: ((boundsMs: readonly number[]) => LatencyCounts) | undefined;
   probe: Probe;
   result: ProbeResult;
   tally: ProbeTally;
@@ -265,6 +267,7 @@ function summariesOf({ target, workers }: ContainerProbes): ProbeSummary[] {
         kind,
         attempts: worker.attempts(),
         latencies: worker.latencies(),
+        latencyCounts: worker.latencyCounts,
         probe,
         result: worker.result,
         tally: worker.tally(),

@@ -13,7 +13,7 @@ import {
   outcomeCounter,
   type ProbeTally,
 } from './counter.ts';
-import { type LatencySummary, latencies } from './latencies.ts';
+import { type LatencyCounts, type LatencySummary, latencies } from './latencies.ts';
 import type { AttemptOptions, ProbeOutcome } from './outcome.ts';
 import type { ProbeResult } from './results.ts';
 
@@ -23,6 +23,8 @@ export interface ProbeWorker {
   readonly message: string;
   /** Of attempts that came to an answer in time. */
   latencies(): LatencySummary;
+  /** The same by bounds; not of what is only watched. */
+  latencyCounts?(boundsMs: readonly number[]): LatencyCounts;
   attempts(): AttemptCounts;
   tally(): ProbeTally;
   /** Begins to probe. */
@@ -78,6 +80,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
       return counter.message;
     },
     latencies: times.summary,
+    latencyCounts: times.counts,
     attempts: counter.attempts,
     tally: counter.tally,
     start: schedule,

@@ -8,8 +8,10 @@ import type { Waiting } from '../pods/actions.ts';
 import type { LifecycleState, LifecycleTransition } from '../pods/lifecycle-machine.ts';
 import type { PodChange } from '../pods/pod-changes.ts';
 import type { TransitionResult } from '../pods/transitions.ts';
+import type { WorkingPod } from '../pods/working-pods.ts';
 import type { ProbeSummary } from '../probes/manager.ts';
 import type { MeasuredCgroup } from '../resources/cgroups.ts';
+import type { NodeVolume } from '../volumes/manager.ts';
 import type { InterfaceUsage } from './stats/network-usage.ts';
 import type { VolumeSpace } from './stats/volume-space.ts';
 
@@ -19,6 +21,14 @@ export interface AgentView {
   pods(): Pod[];
   /** What the runtimes run right now, whether it is desired or not, made up from their labels. */
   runningPods(signal?: AbortSignal): Promise<Pod[]>;
+  /** What each pod that is looked after is at. */
+  workingPods(): WorkingPod[];
+  /** How many pods have one. */
+  runningSandboxes(): number;
+  /** How many there are in the API server. */
+  mirrorPods(): number;
+  /** Each volume that pods have, and each that they should have. */
+  volumes(): Promise<NodeVolume[]>;
   /** Tells of each change of a pod's spec or status. Returns the function that ends the subscription. */
   onPodChange(listener: (change: PodChange) => void): () => void;
   node(): Node;

@@ -1,6 +1,6 @@
 /** What health checks came to, for `/metrics/slis`: each as it is, and how often it passed and failed so far. */
 import type { HealthCheck } from './agent-view.ts';
-import type { MetricFamily } from './exposition.ts';
+import { type MetricFamily, processStartTime } from './exposition.ts';
 
 export interface HealthLog {
   /** Somebody asked for all of them. */
@@ -40,6 +40,7 @@ export function healthLog(): HealthLog {
             .map(([status, value]) => ({ labels: { name, status, type }, value })),
         ),
       },
+      processStartTime(),
     ],
   };
 }

@@ -1,42 +1,15 @@
 /** The gauges of `/metrics`: read from what is, whenever they are asked for. */
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { counters } from '../metrics/definitions.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { type StartupMetric, startupMetrics } from '../metrics/node-startup.ts';
 import { podNamespace, podUid } from '../pods/identity.ts';
-import { isStaticPod } from '../sources/source.ts';
 import { kubernetesVersion } from '../version.ts';
 import type { AgentView } from './agent-view.ts';
+import { addGauge } from './gauge.ts';
+import { addPods } from './pod-gauges.ts';
 
 export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView): void {
-  addGauge(registry, 'kubelet_running_pods', 'Pods that have a running container.', [], (gauge) =>
-    gauge.set(agent.pods().filter((pod) => statusesOf(pod).some((each) => each.state?.running)).length),
-  );
-  addGauge(
-    registry,
-    'kubelet_running_containers',
-    'Containers by their state.',
-    ['container_state'],
-    (gauge) => {
-      const states = agent.pods().flatMap(statusesOf);
-      gauge.set({ container_state: 'running' }, states.filter((each) => each.state?.running).length);
-      gauge.set({ container_state: 'exited' }, states.filter((each) => each.state?.terminated).length);
-      gauge.set(
-        { container_state: 'created' },
-        states.filter((each) => each.state?.waiting && each.containerID).length,
-      );
-    },
-  );
-  addGauge(
-    registry,
-    'kubelet_desired_pods',
-    'Pods that should be here, by where they come from.',
-    ['static'],
-    (gauge) => {
-      const ofFiles = agent.pods().filter(isStaticPod).length;
-      gauge.set({ static: 'true' }, ofFiles);
-      gauge.set({ static: '' }, agent.pods().length - ofFiles);
-    },
-  );
   addInflight(registry, metrics);
   for (const whose of ['server', 'client'] as const) {
     const name = `kubelet_certificate_manager_${whose}_ttl_seconds`;
@@ -46,29 +19,7 @@ export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView
       gauge.set(atMs === undefined ? Number.POSITIVE_INFINITY : (atMs - Date.now()) / 1000);
     });
   }
-  addGauge(
-    registry,
-    'kubelet_active_pods',
-    'Pods that are counted when others are admitted.',
-    ['static'],
-    (gauge) => {
-      const active = agent.pods().filter(({ status }) => !isFinal(status?.phase));
-      const ofFiles = active.filter(isStaticPod).length;
-      gauge.set({ static: 'true' }, ofFiles);
-      gauge.set({ static: '' }, active.length - ofFiles);
-    },
-  );
-  addGauge(
-    registry,
-    'kubelet_managed_ephemeral_containers',
-    'Ephemeral containers of the pods.',
-    [],
-    (gauge) =>
-      gauge.set(
-        agent.pods().reduce((total, { spec }) => total + (spec?.ephemeralContainers?.length ?? 0), 0),
-      ),
-  );
-  addResizes(registry, agent);
+  addPods(registry, agent);
   addGauge(registry, 'kubelet_node_name', "The node's name. The value is always 1.", ['node'], (gauge) =>
     gauge.set({ node: agent.nodeName }, 1),
   );
@@ -82,12 +33,30 @@ export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView
   addGauge(registry, 'kubelet_cgroup_version', 'Of the cgroups that pods are in.', [], (gauge) =>
     gauge.set(agent.cgroupVersion),
   );
+  for (const [name, help] of Object.entries(startupMetrics)) {
+    addGauge(registry, name, help, [], (gauge) => {
+      const seconds = metrics.startup.seconds().get(name as StartupMetric);
+      if (seconds !== undefined) gauge.set(seconds);
+    });
+  }
   addGauge(
     registry,
     'kubernetes_build_info',
     'The Kubernetes that this is like. The value is always 1.',
-    ['git_version', 'platform'],
-    (gauge) => gauge.set({ git_version: kubernetesVersion, platform: `linux/${process.arch}` }, 1),
+    ['git_version', 'major', 'minor', 'platform'],
+    (gauge) => {
+      const [, major = '', minor = ''] = /^v(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
+      gauge.set({ git_version: kubernetesVersion, major, minor, platform: `linux/${process.arch}` }, 1);
+    },
+  );
+  addGauge(
+    registry,
+    'volume_manager_total_volumes',
+    'Volumes of pods that are there and that should be, by their kind.',
+    ['plugin_name', 'state'],
+    async (gauge) => {
+      for (const { plugin_name, state } of await agent.volumes()) gauge.inc({ plugin_name, state });
+    },
   );
   addVolumes(registry, agent);
 }
@@ -107,32 +76,6 @@ function addInflight(registry: Registry, { counted, observed }: Metrics): void {
     },
   );
 }
-
-function addResizes(registry: Registry, agent: AgentView): void {
-  const conditions = (type: string) =>
-    agent.pods().flatMap(({ status }) => status?.conditions?.filter((c) => c.type === type) ?? []);
-  addGauge(
-    registry,
-    'kubelet_pod_pending_resizes',
-    'Pods whose resize is not allocated, by the reason.',
-    ['reason'],
-    (gauge) => {
-      for (const reason of ['Deferred', 'Infeasible']) {
-        const pending = conditions('PodResizePending').filter((each) => each.reason === reason);
-        gauge.set({ reason: reason.toLowerCase() }, pending.length);
-      }
-    },
-  );
-  addGauge(
-    registry,
-    'kubelet_pod_in_progress_resizes',
-    'Pods whose resize is allocated and not applied yet.',
-    [],
-    (gauge) => gauge.set(conditions('PodResizeInProgress').length),
-  );
-}
-
-const isFinal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const volumeGauges = {
   capacity_bytes: 'Size of the file system of the volume.',
@@ -175,27 +118,3 @@ function claims(agent: AgentView): { namespace: string; claim: string; path: str
   );
   return [...new Map(found).values()];
 }
-
-function addGauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  labelNames: string[],
-  set: (gauge: Gauge<string>) => void | Promise<void>,
-): void {
-  new Gauge<string>({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
-    async collect() {
-      this.reset();
-      await set(this);
-    },
-  });
-}
-
-const statusesOf = ({ status = {} }: ReturnType<AgentView['pods']>[number]) => [
-  ...(status.initContainerStatuses ?? []),
-  ...(status.containerStatuses ?? []),
-];

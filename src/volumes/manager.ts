@@ -54,6 +54,13 @@ export interface EmptyDirUsage {
   sizeLimitBytes: number;
 }
 
+/** As the kubelet's metric has it. */
+export interface NodeVolume {
+  /** `kubernetes.io/empty-dir` */
+  plugin_name: string;
+  state: 'desired_state_of_world' | 'actual_state_of_world';
+}
+
 export interface VolumeManager {
   /**
    * Makes the pod's volumes ready for its containers. Does nothing for those that are.
@@ -81,6 +88,8 @@ export interface VolumeManager {
     mount: { container: string; index: number; subPath: string },
     signal: AbortSignal,
   ): Promise<string>;
+  /** Each that is there, and each that these pods should have. `isUp`: nothing of the pod's is missing. */
+  volumes(pods: readonly { pod: Pod; isUp: boolean }[]): Promise<NodeVolume[]>;
   /** Of the volumes with a sizeLimit. */
   emptyDirUsage(pod: Pod, signal: AbortSignal): Promise<EmptyDirUsage[]>;
 }
@@ -154,6 +163,22 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
 
     source,
 
+    async volumes(pods) {
+      const desired = pods.flatMap(({ pod, isUp }) =>
+        mountedVolumes(pod)
+          .filter((volume) => isSupported(plugins, kindOf(volume)))
+          .map((volume) => ({ isUp, ...locate(pod, volume) })),
+      );
+      const found = await Promise.all((await this.podUids()).map((uid) => volumeDirs(podDir(uid))));
+      // What is the host's own has no directory of the pod.
+      const ofHost = desired.filter(({ plugin, isUp }) => isUp && plugin.hostPath !== undefined);
+      return [
+        ...desired.map(({ plugin }) => nodeVolume(plugin.dirName, 'desired_state_of_world')),
+        ...ofHost.map(({ plugin }) => nodeVolume(plugin.dirName, 'actual_state_of_world')),
+        ...found.flat().map((dirName) => nodeVolume(dirName, 'actual_state_of_world')),
+      ];
+    },
+
     async bindSubPath(pod, volumeName, { container, index, subPath }, signal) {
       const found = source(pod, volumeName);
       if (found === undefined) throw new VolumeError(volumeName, `pod has no volume ${volumeName}`);
@@ -176,6 +201,31 @@ export function volumeManager(options: VolumeManagerOptions): VolumeManager {
   };
 }
 
+const nodeVolume = (dirName: string, state: NodeVolume['state']): NodeVolume => ({
+  plugin_name: pluginName(dirName),
+  state,
+});
+
+/** The kinds of the volumes that a pod has on disk, each as often as it is there. */
+async function volumeDirs(podDir: string): Promise<string[]> {
+  const dir = join(podDir, 'volumes');
+  const kinds = await namesIn(dir);
+  const names = await Promise.all(kinds.map((kind) => namesIn(join(dir, kind))));
+  return kinds.flatMap((kind, index) => names[index]!.map(() => kind));
+}
+
+/** None of a directory that is not there, or is just being removed. */
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+const pluginName = (dirName: string): string => dirName.replace('~', '/');
+
 async function timed(
   { dirName }: VolumePlugin,
   metrics: Pick<Metrics, 'observe'>,
@@ -188,7 +238,7 @@ async function timed(
     status = 'success';
   } finally {
     const labels = { migrated: 'false', operation_name: 'volume_mount', status };
-    const volume_plugin = dirName.replace('~', '/');
+    const volume_plugin = pluginName(dirName);
     const seconds = (performance.now() - startedMs) / 1000;
     metrics.observe('storage_operation_duration_seconds', seconds, { ...labels, volume_plugin });
   }

@@ -122,6 +122,7 @@ function nodeReporter() {
     },
     images: () => undefined,
     statusUpdateMs: hour,
+    onStartup: () => undefined,
     onRebooted: (bootId) => boots.push(bootId),
     log,
   });

@@ -30,6 +30,23 @@ describe('tearing down', () => {
     await on.volumes.removePodDir(uid, signal);
   });
 
+  test('is seen in what volumes there are, of pods that nobody wants any more, too', async () => {
+    const pod = podWith([
+      { name: 'disk', emptyDir: {} },
+      { name: 'host', hostPath: { path: on.root } },
+      { name: 'missing', secret: { secretName: 'none' } },
+    ]);
+    await expect(on.volumes.setUp(pod, signal)).rejects.toThrow('secret "none" not found');
+    const counted = async (pods: Parameters<typeof on.volumes.volumes>[0]) =>
+      (await on.newManager().volumes(pods)).map((each) => `${each.state.split('_')[0]} ${each.plugin_name}`);
+    const desired = ['empty-dir', 'host-path', 'secret'].map((name) => `desired kubernetes.io/${name}`);
+    expect(await counted([{ pod, isUp: false }])).toEqual([...desired, 'actual kubernetes.io/empty-dir']);
+    expect(await counted([{ pod, isUp: true }])).toContain('actual kubernetes.io/host-path');
+    expect(await counted([])).toEqual(['actual kubernetes.io/empty-dir']);
+    await on.volumes.tearDown(uid, signal);
+    expect(await counted([])).toEqual([]);
+  });
+
   test('follows no link, of whatever a container left', async () => {
     const pod = podWith([{ name: 'v', emptyDir: {} }]);
     await on.volumes.setUp(pod, signal);

@@ -68,12 +68,12 @@ export class Sandboxes {
       return undefined;
     } catch (err) {
       if (signal.aborted) throw err;
-      metrics.count('kubelet_started_pods_errors_total', {});
       const message = messageOf(err);
       const waiting = { reason: 'ContainerCreating', message };
       if (isUnderWay(err)) return waiting;
       if (err instanceof VolumeError) events.event(about, 'Warning', err.reason, message);
       else {
+        metrics.count('kubelet_started_pods_errors_total', {});
         const what = `Failed to create pod sandbox: ${message}`;
         events.event(about, 'Warning', 'FailedCreatePodSandBox', what);
       }

@@ -4,7 +4,7 @@
  */
 import { cpus, totalmem } from 'node:os';
 import type { ContainerStats } from '../../../runtime/runtime.ts';
-import type { Pod } from '../../api/core.gen.ts';
+import type { NodeSystemInfo, Pod } from '../../api/core.gen.ts';
 import { containerNameLabel, podName, podNamespace, podUid, podUidLabel } from '../../pods/identity.ts';
 import type { CgroupDetails } from '../../resources/cgroup-details.ts';
 import type { MeasuredCgroup } from '../../resources/cgroups.ts';
@@ -13,8 +13,9 @@ import type { MetricFamily, MetricSample } from '../exposition.ts';
 import { containerStatusOf } from '../pod-lookup.ts';
 import { machineDevices } from './block-devices.ts';
 import { type CgroupFamily, cgroupFamilies } from './cadvisor-families.ts';
-import type { InterfaceUsage } from './network-usage.ts';
-import { type NodeUsage, nodeUsage } from './node-usage.ts';
+import { machineDisks } from './machine-disks.ts';
+import { type InterfaceUsage, machineNetwork } from './network-usage.ts';
+import { type FilesystemSpace, type NodeUsage, nodeUsage } from './node-usage.ts';
 
 export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Promise<MetricFamily[]> {
   const stats = await agent.containerStats(signal);
@@ -34,7 +35,9 @@ export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Pr
       details,
     })),
   ];
-  const interfaces: NetworkSample[] = [];
+  const interfaces: NetworkSample[] = (await machineNetwork())
+    .filter(({ name }) => !ofContainers.test(name))
+    .map((usage) => ({ labels: { ...none, id: '/', interface: usage.name }, usage }));
   for (const pod of agent.pods()) {
     const own = stats.filter((each) => each.labels[podUidLabel] === podUid(pod));
     if (own.length === 0) continue;
@@ -46,11 +49,17 @@ export async function cadvisorMetrics(agent: AgentView, signal: AbortSignal): Pr
       interfaces.push({ labels: { ...labels, interface: each.name }, usage: each });
     }
   }
+  const disks = (await machineDisks(agent.volumeSpace)).map(({ device, space }) => ({
+    labels: { ...none, id: '/', device },
+    space,
+  }));
   return [
+    about(agent.node().status?.nodeInfo),
     ...families.map((family) => collected(family, measured)),
+    ...diskFamilies.map((family) => diskFamily(family, disks, measured)),
     ...cgroupFamilies.map((family) => detailed(family, measured)),
     ...networkFamilies.map((family) => networkFamily(family, interfaces)),
-    ...machine(node.swap.capacityBytes),
+    ...machine(node.swap.capacityBytes, agent.node().status?.nodeInfo),
   ];
 }
 
@@ -131,10 +140,10 @@ const families: readonly Family[] = [
     value: ({ usage }) => usage.memoryRssBytes,
   },
   {
-    name: 'container_fs_usage_bytes',
-    help: 'Bytes in the writable layer.',
+    name: 'container_last_seen',
+    help: 'When it was measured last, in seconds since the epoch.',
     type: 'gauge',
-    value: ({ usage }) => usage.rootfsUsedBytes,
+    value: ({ usage }) => Math.trunc(usage.timestampMs / 1000),
   },
   {
     name: 'container_processes',
@@ -198,23 +207,90 @@ const networkFamily = (
   samples: interfaces.map(({ labels, usage }) => ({ labels, value: usage[counter] })),
 });
 
-const machine = (swapBytes: number): MetricFamily[] => [
+/** Interfaces of the machine that lead to containers: what goes over them is counted there. */
+const ofContainers = /^(veth|docker)/;
+
+interface DiskSample {
+  labels: Readonly<Record<string, string>>;
+  space: FilesystemSpace;
+}
+
+interface DiskFamily extends Omit<MetricFamily, 'samples'> {
+  ofDisk(space: FilesystemSpace): number;
+  ofContainer?(usage: Measured['usage']): number | undefined;
+}
+
+const diskFamilies: readonly DiskFamily[] = [
   {
-    name: 'machine_swap_bytes',
-    help: 'Swap of the machine.',
+    name: 'container_fs_usage_bytes',
+    help: 'Bytes in the writable layer of a container, or on a file system of the machine.',
     type: 'gauge',
-    samples: [{ value: swapBytes }],
+    ofDisk: ({ capacityBytes, availableBytes }) => capacityBytes - availableBytes,
+    ofContainer: ({ rootfsUsedBytes }) => rootfsUsedBytes,
   },
   {
-    name: 'machine_cpu_cores',
-    help: 'Logical CPUs of the machine.',
+    name: 'container_fs_limit_bytes',
+    help: 'Size of a file system of the machine.',
     type: 'gauge',
-    samples: [{ value: cpus().length }],
+    ofDisk: ({ capacityBytes }) => capacityBytes,
   },
   {
-    name: 'machine_memory_bytes',
-    help: 'Memory of the machine.',
+    name: 'container_fs_inodes_total',
+    help: 'Inodes of a file system of the machine.',
     type: 'gauge',
-    samples: [{ value: totalmem() }],
+    ofDisk: ({ inodes }) => inodes,
+  },
+  {
+    name: 'container_fs_inodes_free',
+    help: 'Free inodes of a file system of the machine.',
+    type: 'gauge',
+    ofDisk: ({ inodesFree }) => inodesFree,
   },
 ];
+
+function diskFamily(
+  { ofDisk, ofContainer, ...family }: DiskFamily,
+  disks: readonly DiskSample[],
+  measured: readonly Measured[],
+): MetricFamily {
+  const containers =
+    ofContainer === undefined
+      ? []
+      : collected({ ...family, value: ({ usage }) => ofContainer(usage) }, measured).samples;
+  return {
+    ...family,
+    samples: [...disks.map(({ labels, space }) => ({ labels, value: ofDisk(space) })), ...containers],
+  };
+}
+
+function about({ kernelVersion = '', osImage = '' }: Partial<NodeSystemInfo> = {}): MetricFamily {
+  // It is no cAdvisor that measures.
+  const labels = {
+    cadvisorRevision: '',
+    cadvisorVersion: '',
+    dockerVersion: '',
+    kernelVersion,
+    osVersion: osImage,
+  };
+  return {
+    name: 'cadvisor_version_info',
+    help: 'Kernel and operating system of the machine. The value is always 1.',
+    type: 'gauge',
+    samples: [{ labels, value: 1 }],
+  };
+}
+
+function machine(swapBytes: number, info: Partial<NodeSystemInfo> = {}): MetricFamily[] {
+  const { bootID: boot_id = '', machineID: machine_id = '', systemUUID: system_uuid = '' } = info;
+  const gauge = (name: string, help: string, value: number): MetricFamily => ({
+    name,
+    help,
+    type: 'gauge',
+    samples: [{ labels: { boot_id, machine_id, system_uuid }, value }],
+  });
+  return [
+    gauge('machine_swap_bytes', 'Swap of the machine.', swapBytes),
+    gauge('machine_cpu_cores', 'Logical CPUs of the machine.', cpus().length),
+    gauge('machine_memory_bytes', 'Memory of the machine.', totalmem()),
+  ];
+}
