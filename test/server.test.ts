@@ -12,7 +12,7 @@ import { silentLogger } from '../src/log.ts';
 import { createMetrics, type Metrics } from '../src/metrics/metrics.ts';
 import type { HealthCheck } from '../src/server/agent-view.ts';
 import { healthLog } from '../src/server/health-log.ts';
-import { startServer } from '../src/server/server.ts';
+import { type ServerOptions, startServer } from '../src/server/server.ts';
 import { openStore } from '../src/store/store.ts';
 import { freePort } from './ports.ts';
 import { type TestAgent, testAgent } from './server-agent.ts';
@@ -25,11 +25,11 @@ let agent: TestAgent;
 let metrics: Metrics;
 let stop: AbortController;
 
-const start = async (path = socketPath, socketGroup = 'no-such-group') =>
+const start = async (over: Partial<ServerOptions> = {}) =>
   startServer(
     {
-      socketPath: path,
-      socketGroup,
+      socketPath,
+      socketGroup: 'no-such-group',
       healthz: { address: '127.0.0.1', port: 0 },
       agent,
       metrics,
@@ -43,6 +43,7 @@ const start = async (path = socketPath, socketGroup = 'no-such-group') =>
         log,
       }),
       log,
+      ...over,
     },
     stop.signal,
   );
@@ -102,7 +103,7 @@ const podsPath = '/api/v1/namespaces/default/pods';
 
 describe('the socket', () => {
   it('may be used by its group and by nobody else', async () => {
-    await start(socketPath, 'daemon');
+    await start({ socketGroup: 'daemon' });
     const { mode, gid } = await stat(socketPath);
     expect({ mode: mode & 0o777, gid }).toEqual({ mode: 0o660, gid: 1 });
   });
@@ -124,7 +125,7 @@ describe('the socket', () => {
   });
 
   it('says what is wrong with a path that is too long', async () => {
-    await expect(start(join(dir, 'x'.repeat(108)))).rejects.toThrow(
+    await expect(start({ socketPath: join(dir, 'x'.repeat(108)) })).rejects.toThrow(
       /at most 107 bytes: use a shorter --root-dir/,
     );
   });
@@ -163,26 +164,7 @@ describe('health', () => {
 
   it('alone is served on the port', async () => {
     const port = await freePort();
-    const server = await startServer(
-      {
-        socketPath,
-        socketGroup: 'no-such-group',
-        healthz: { address: '127.0.0.1', port },
-        agent,
-        metrics,
-        healthLog: healthLog(),
-        rootDir: dir,
-        streamIdleMs: 0,
-        objects: await openObjectStore({
-          store: await openStore(join(dir, 'store'), log),
-          nodeName: 'robot',
-          manifestFile: () => undefined,
-          log,
-        }),
-        log,
-      },
-      stop.signal,
-    );
+    const server = await start({ healthz: { address: '127.0.0.1', port } });
     expect(await (await fetch(`http://127.0.0.1:${port}/healthz`)).text()).toBe('ok');
     expect((await fetch(`http://127.0.0.1:${port}/pods`)).status).toBe(404);
     await server.close();
