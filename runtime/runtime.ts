@@ -33,8 +33,17 @@ export interface Runtime {
     signal?: AbortSignal,
   ): Promise<string>;
   startContainer(containerId: string, signal?: AbortSignal): Promise<void>;
-  /** Sends the stop signal, waits up to `timeoutSeconds`, then kills. 0 kills at once. Returns when it has exited. */
-  stopContainer(containerId: string, timeoutSeconds: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Sends the stop signal, waits up to `timeoutSeconds`, then kills. 0 kills at once. Returns when it has exited.
+   * @param onExit called when the runtime tells before that that nothing of the container runs any more. Until the call
+   * returns its state does not say so, and the end of its log may be missing.
+   */
+  stopContainer(
+    containerId: string,
+    timeoutSeconds: number,
+    signal?: AbortSignal,
+    onExit?: (exit: ContainerExit) => void,
+  ): Promise<void>;
   removeContainer(containerId: string, signal?: AbortSignal): Promise<void>;
   listContainers(filter?: ContainerFilter, signal?: AbortSignal): Promise<Container[]>;
   containerStatus(containerId: string, signal?: AbortSignal): Promise<ContainerStatus>;
@@ -343,6 +352,11 @@ export interface Container {
   createdAtMs: number;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+}
+
+export interface ContainerExit {
+  exitCode: number;
+  finishedAtMs: number;
 }
 
 export interface ContainerStatus extends Container {

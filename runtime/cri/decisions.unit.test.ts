@@ -116,6 +116,19 @@ test.each([
   expect(exits.fill(status)).toEqual({ ...status, ...corrected });
 });
 
+test('whoever waits for an end is told of it by its event, once and no longer than it waits', () => {
+  const exits = knownExits();
+  const told: unknown[] = [];
+  const forget = exits.onExit('c', ({ exitCode }) => told.push(exitCode));
+  const forgetOther = exits.onExit('c', ({ exitCode }) => told.push(`other ${exitCode}`));
+  exits.note('d', 1);
+  forgetOther();
+  exits.note('c', 7);
+  forget();
+  exits.note('c', 7);
+  expect(told).toEqual([7]);
+});
+
 test('an event tells that memory ran out where containerd lost the end', () => {
   const exits = knownExits();
   const state = cri.ContainerState.CONTAINER_EXITED;

@@ -4,10 +4,12 @@
  * that has ended before it notes the exit code, which takes a moment: killed in between, it knows afterwards only that there
  * was an end (255, `Unknown`), and a job that was done reads as failed.
  */
-import type { ContainerStatus } from '../runtime.ts';
+import type { ContainerExit, ContainerStatus } from '../runtime.ts';
 
 export interface Exits {
   note(containerId: string, exitCode: number): void;
+  /** Calls back when the end is noted. Returns the function that ends the waiting. */
+  onExit(containerId: string, listener: (exit: ContainerExit) => void): () => void;
   /** The kernel has killed a process of it for want of memory. */
   noteOom(containerId: string): void;
   /** The status, with the exit code and the reason where only the events told them. */
@@ -26,6 +28,8 @@ interface Known {
 
 export function knownExits(): Exits {
   const knownOf = new Map<string, Known>();
+  /** By container id; a stop that replaces another waits for the same end. */
+  const waiting = new Map<string, Set<(exit: ContainerExit) => void>>();
   function remember(containerId: string, more: Known): void {
     knownOf.set(containerId, { ...knownOf.get(containerId), ...more });
     if (knownOf.size <= maxRemembered) return;
@@ -35,7 +39,19 @@ export function knownExits(): Exits {
     }
   }
   return {
-    note: (containerId, exitCode) => remember(containerId, { exitCode }),
+    note(containerId, exitCode) {
+      remember(containerId, { exitCode });
+      const exit = { exitCode, finishedAtMs: Date.now() };
+      for (const listener of waiting.get(containerId) ?? []) listener(exit);
+    },
+    onExit(containerId, listener) {
+      const listeners = waiting.get(containerId) ?? new Set();
+      waiting.set(containerId, listeners.add(listener));
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size === 0 && waiting.get(containerId) === listeners) waiting.delete(containerId);
+      };
+    },
     noteOom: (containerId) => remember(containerId, { hadOom: true }),
     fill(status) {
       if (status.state !== 'CONTAINER_EXITED') return status;

@@ -137,11 +137,12 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
       await own.make(containerId, () => starts.call(methods.startContainer, { containerId }, within(signal)));
     },
 
-    async stopContainer(containerId, timeoutSeconds, signal) {
+    async stopContainer(containerId, timeoutSeconds, signal, onExit = () => undefined) {
       const request = { containerId, timeout: ceilSeconds(timeoutSeconds * 1000) };
       const options = within(signal, requestTimeoutMs + timeoutSeconds * 1000);
       const stop = () => connection.call(methods.stopContainer, request, options);
-      await own.make(containerId, () => ending(stop));
+      const forget = exits.onExit(containerId, onExit);
+      await own.make(containerId, () => ending(stop)).finally(forget);
     },
 
     async removeContainer(containerId, signal) {

@@ -1,5 +1,5 @@
 /** What a runtime really holds of one pod. The truth that plan and status are computed from. */
-import type { ContainerStatus, PodSandboxStatus } from '../../runtime/runtime.ts';
+import type { ContainerExit, ContainerStatus, PodSandboxStatus } from '../../runtime/runtime.ts';
 import { restartCountAnnotation } from './identity.ts';
 
 export interface ActualPod {
@@ -29,6 +29,33 @@ export function currentSandbox(actual: ActualPod): PodSandboxStatus | undefined 
   return newest?.state === 'SANDBOX_READY' ? newest : undefined;
 }
 
+/**
+ * What the runtime holds, with ends that it has told of and does not show yet: those containers are still running by their
+ * state, as they are being taken down and the end of their log may be missing, but have a time at which they finished.
+ */
+export const withExits = (actual: ActualPod, exits: ReadonlyMap<string, ContainerExit>): ActualPod => ({
+  ...actual,
+  containers: actual.containers.map((c) =>
+    c.state === 'CONTAINER_RUNNING' && exits.has(c.id) ? { ...c, ...exits.get(c.id) } : c,
+  ),
+});
+
+/** Lets go of the ends that the runtime shows by now. */
+export function forgetShown(exits: Map<string, ContainerExit>, actual: ActualPod): void {
+  const stillShown = new Set(
+    actual.containers.filter((c) => c.state === 'CONTAINER_RUNNING').map(({ id }) => id),
+  );
+  for (const id of exits.keys()) if (!stillShown.has(id)) exits.delete(id);
+}
+
+/** Nothing of it runs any more: another may take its place. */
+export const hasEnded = ({ state, finishedAtMs }: ContainerStatus): boolean =>
+  state === 'CONTAINER_EXITED' || (state === 'CONTAINER_RUNNING' && finishedAtMs > 0);
+
+export const isRunning = (container: ContainerStatus): boolean =>
+  container.state === 'CONTAINER_RUNNING' && !hasEnded(container);
+
+/** The runtime has something of it to stop, or still takes it down. */
 export const isAlive = (container: ContainerStatus): boolean =>
   container.state === 'CONTAINER_RUNNING' || container.state === 'CONTAINER_UNKNOWN';
 

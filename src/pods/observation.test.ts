@@ -48,6 +48,13 @@ it('probes the newest instances that run, and takes what runs for no failure', a
   expect(forgotten).toEqual(['a', '']);
 });
 
+it('does not probe what has ended, and keeps why nothing follows it, while it is being taken down', async () => {
+  const { context, seen, forgotten } = contextOf([testContainer('a', 'running', { finishedAtMs: 1 })]);
+  await observe(context, signal);
+  expect(seen.probed).toEqual([]);
+  expect(forgotten).toEqual(['']);
+});
+
 it.each<Partial<PodRecord>>([{ stop: { graceMs: 1, deadlineMs: 1 } }, { goal: 'inactive' }])(
   'probes no readiness of a pod that goes down: %j',
   async (over) => {

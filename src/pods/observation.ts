@@ -3,7 +3,7 @@
  * ended without anybody knowing how, and reads the last words of those that ended.
  */
 import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
-import { type ActualPod, currentSandbox, hasRun, isLost, latestInstance } from './actual.ts';
+import { type ActualPod, currentSandbox, hasRun, isLost, isRunning, latestInstance } from './actual.ts';
 import { allContainers } from './containers.ts';
 import type { PodEffects } from './effects.ts';
 import type { Failures } from './failures.ts';
@@ -29,7 +29,7 @@ function watchRunning({ record, actual, effects, failures }: ObservationContext)
   const running = new Set<ContainerStatus>();
   for (const { name } of allContainers(record.pod)) {
     const newest = latestInstance(actual, name);
-    if (newest?.state !== 'CONTAINER_RUNNING') continue;
+    if (newest === undefined || !isRunning(newest)) continue;
     running.add(newest);
     // Also when it was not this life of the agent that started it.
     failures.delete(name);

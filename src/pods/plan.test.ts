@@ -37,6 +37,9 @@ const dead = testSandbox({ state: 'SANDBOX_NOTREADY' });
 const running = (name: string, over = {}) => testContainer(name, 'running', over);
 const exited = (name: string, exitCode: number, over = {}) =>
   testContainer(name, 'exited', { exitCode, ...over });
+/** It has ended, and the runtime still takes it down. */
+const ending = (name: string, exitCode: number, over = {}) =>
+  running(name, { exitCode, finishedAtMs: testNowMs - 1000, ...over });
 const delay = (ms: number) => ({ annotations: { [crashLoopBackoffAnnotation]: String(ms) } });
 const gate = { reason: 'StartConditionUnmet', message: '', unmet: ['topic /map (nobody publishes it)'] };
 const gated: Intent = { kind: 'run', gate };
@@ -353,6 +356,56 @@ const cases: Case[] = [
     name: 'does not count an instance that never started as a restart',
     actual: testActual([ready], [testContainer('a', 'created', { attempt: 1 }), exited('a', 1)]),
     actions: ['start a1 app #1 in sb0'],
+  },
+  {
+    name: 'starts anew what has ended while the runtime still takes it down',
+    actual: testActual([ready], [ending('a', 0)]),
+    probes: { 'a0/liveness': 'failure' },
+    actions: ['start a app #1 in sb0'],
+  },
+  {
+    name: 'lets what was started anew run, whatever the probes of the one before found',
+    actual: testActual([ready], [running('a', { attempt: 1 }), ending('a', 0)]),
+    probes: { 'a0/liveness': 'failure' },
+    actions: [],
+  },
+  {
+    name: 'makes what has ended and is still being taken down wait for its back off',
+    actual: testActual([ready], [ending('a', 1, delay(10_000))]),
+    actions: [],
+    waiting: ['a CrashLoopBackOff'],
+  },
+  {
+    name: 'starts a sidecar anew that has ended and is still being taken down',
+    pod: testPod({ initContainers: [sidecar] }),
+    actual: testActual([ready], [ending('s', 0), running('a')]),
+    actions: ['start s sidecar #1 in sb0'],
+  },
+  {
+    name: 'starts an init container anew that failed and is still being taken down',
+    pod: testPod({ initContainers: [init('i')] }),
+    actual: testActual([ready], [ending('i', 1)]),
+    actions: ['start i init #1 in sb0'],
+  },
+  {
+    name: 'ends a Never pod whose container failed its probe and is still being taken down',
+    pod: testPod({ restartPolicy: 'Never' }),
+    actual: testActual([ready], [ending('a', 143)]),
+    probes: { 'a0/liveness': 'failure' },
+    actions: [],
+    end: {},
+  },
+  {
+    name: 'waits on the way down for what is still being taken down',
+    actual: testActual([ready], [ending('a', 0)]),
+    intent: stopAt(0),
+    actions: ['kill a0 pod'],
+  },
+  {
+    name: 'does not resize what has ended and is still being taken down',
+    pod: resized(),
+    actual: testActual([ready], [ending('a', 0, withOneCpu), running('b')]),
+    actions: ['start a app #1 in sb0'],
   },
   {
     name: 'kills what is in an unknown state before starting anew',

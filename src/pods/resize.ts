@@ -9,7 +9,7 @@ import type { Container, Pod, PodCondition, ResourceRequirements } from '../api/
 import { time } from '../api/time.ts';
 import { max, type ResourceAmounts, toAmounts, toResourceList } from '../resources/amounts.ts';
 import { podRequests, qosClass } from '../resources/qos.ts';
-import { type ActualPod, latestInstance } from './actual.ts';
+import { type ActualPod, isRunning, latestInstance } from './actual.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './admission.ts';
 import { isSidecar } from './identity.ts';
 
@@ -246,7 +246,7 @@ function isGrowing(desired: Pod, allocated: Pod): boolean {
 
 function appliedTo(container: Container, actual: ActualPod): ResourceRequirements | undefined {
   const instance = latestInstance(actual, container.name);
-  return instance?.state === 'CONTAINER_RUNNING' ? appliedResources(instance) : undefined;
+  return instance !== undefined && isRunning(instance) ? appliedResources(instance) : undefined;
 }
 
 function withResources(

@@ -21,6 +21,9 @@ export class TestMachine {
   saved: PodRecord | undefined;
   status: PodStatus | undefined;
   unmet: string[] = [];
+  reads = 0;
+  /** What is killed ends at once, and is shown as ended when this resolves. */
+  takesDown: Promise<void> | undefined;
 
   deps(over: Partial<WorkerDeps> = {}): WorkerDeps {
     const runtime = {
@@ -39,6 +42,7 @@ export class TestMachine {
       reader: {
         read: async () => {
           await this.#step('read', undefined, false);
+          this.reads += 1;
           return testActual([...this.sandboxes], [...this.containers]);
         },
       },
@@ -98,9 +102,13 @@ export class TestMachine {
         if (failure === undefined) this.containers.unshift(testContainer(name, 'running', made));
         return failure;
       },
-      killContainer: async ({ kill: { containerId, graceMs }, again }, signal) => {
+      killContainer: async ({ kill: { containerId, graceMs }, again, onExit }, signal) => {
         await this.#step(`kill ${containerId}${again ? ' again' : ''}`, signal);
         this.graces.push(graceMs);
+        if (this.takesDown !== undefined) {
+          onExit({ exitCode: 143, finishedAtMs: Date.now() });
+          await this.takesDown;
+        }
         this.exit(containerId, 143);
       },
       probe: () => undefined,

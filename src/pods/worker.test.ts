@@ -74,6 +74,32 @@ describe('a pod that is to run', () => {
     await expect.poll(() => worker.status?.containerStatuses?.[0]?.restartCount).toBe(1);
   });
 
+  it('is restarted when its container has ended, while the runtime still takes that down', async () => {
+    const machine = new TestMachine();
+    const takenDown = Promise.withResolvers<void>();
+    machine.takesDown = takenDown.promise;
+    const pod = testPod({ containers: ['a', 'b'].map((name) => ({ name, image: 'i' })) });
+    const { worker } = start(machine, { pod });
+    await done(machine, 'start a', 'start b');
+    worker.update(pod, ['b']);
+    await expect.poll(() => worker.status?.containerStatuses?.[1]?.restartCount).toBe(1);
+    expect(machine.containers.map((c) => [c.id, c.state])).toContainEqual(['b0', 'CONTAINER_RUNNING']);
+    expect(worker.status?.containerStatuses?.[1]).toMatchObject({
+      state: { running: {} },
+      lastState: { terminated: { exitCode: 143 } },
+    });
+    takenDown.resolve();
+    await expect
+      .poll(() => worker.actual.containers.filter((c) => c.state === 'CONTAINER_EXITED'))
+      .toHaveLength(1);
+    expect(machine.done.filter((step) => /^(start|kill) /.test(step))).toEqual([
+      'start a',
+      'start b',
+      'kill b0',
+      'start b',
+    ]);
+  });
+
   it('shows why its container does not start, and is tried again when that helps', async () => {
     const machine = new TestMachine();
     machine.before.set('start a', () => ({
@@ -204,6 +230,23 @@ describe('a pod that is to go', () => {
       'remove',
       'removed',
     ]);
+  });
+
+  it('waits for what has ended as long as the runtime takes that down', async () => {
+    const machine = new TestMachine();
+    const takenDown = Promise.withResolvers<void>();
+    machine.takesDown = takenDown.promise;
+    const { worker, run } = start(machine);
+    await done(machine, 'start a');
+    worker.stop({ remove: true });
+    await done(machine, 'kill a0');
+    const reads = machine.reads;
+    worker.wake();
+    await expect.poll(() => machine.reads).toBeGreaterThan(reads);
+    expect(machine.done).not.toContain('stopSandbox');
+    takenDown.resolve();
+    await run;
+    expect(machine.done).toContain('stopSandbox');
   });
 
   it('does not wait for what is being started', async () => {

@@ -6,11 +6,11 @@
  * What it must not forget is in its PodRecord, saved before the first effect: a worker made from the record of an
  * earlier life of the agent goes on where that one was killed.
  */
-import type { Runtime } from '../../runtime/runtime.ts';
+import type { ContainerExit, Runtime } from '../../runtime/runtime.ts';
 import type { Pod, PodStatus } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import type { Plan } from './actions.ts';
-import { type ActualPod, hasRun, nothingActual } from './actual.ts';
+import { type ActualPod, forgetShown, hasRun, nothingActual, withExits } from './actual.ts';
 import { type CarryOutContext, carryOut, type Outcome } from './carry-out.ts';
 import { Failures } from './failures.ts';
 import { podGraceSeconds } from './grace.ts';
@@ -44,6 +44,8 @@ export class PodWorker {
   readonly #terminationMessages = new Map<string, string>();
   /** Containers whose image was made sure of. */
   readonly #pulled = new Set<string>();
+  /** Ends that kills heard of before the runtime shows them, by container id. */
+  readonly #exits = new Map<string, ContainerExit>();
   #actual: ActualPod;
   #adopted: ReadonlySet<string> | undefined;
   #stale = true;
@@ -240,6 +242,10 @@ export class PodWorker {
     if (isFresh) {
       this.#stale = false;
       this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record);
+      forgetShown(this.#exits, this.#actual);
+    }
+    this.#actual = withExits(this.#actual, this.#exits);
+    if (isFresh) {
       this.#adopted ??= new Set(this.#actual.containers.filter(hasRun).map(({ id }) => id));
       await observe(this.#context(), signal);
     }
@@ -315,7 +321,12 @@ export class PodWorker {
     const { again, isVital } = noteKill(this.#record, this.#actual, kill);
     if (isVital) await this.#keeper.save();
     else if (!again) void this.#keeper.save();
-    const request = { pod: this.#record.pod, actual: this.#actual, kill, again };
+    const onExit = (exit: ContainerExit) => {
+      this.#exits.set(kill.containerId, exit);
+      // A pod that is to end waits until the runtime has taken the container down.
+      if (this.#record.stop === undefined) this.wake(false);
+    };
+    const request = { pod: this.#record.pod, actual: this.#actual, kill, again, onExit };
     await this.#deps.effects.killContainer(request, signal);
   }
 

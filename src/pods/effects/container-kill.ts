@@ -1,5 +1,5 @@
 /** Ends a container: its preStop hook and its stop, all within the grace of the kill. */
-import type { Runtime } from '../../../runtime/runtime.ts';
+import type { ContainerExit, Runtime } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
 import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder } from '../../events.ts';
@@ -23,6 +23,8 @@ export interface KillRequest {
   kill: Kill;
   /** It was being stopped already: the hook is not run a second time. */
   again: boolean;
+  /** The runtime has told of the end, and still takes the container down. */
+  onExit(exit: ContainerExit): void;
 }
 
 /** Resolves when the container is down. */
@@ -31,14 +33,14 @@ export async function killContainer(
   request: KillRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  const { pod, kill, again } = request;
+  const { pod, kill, again, onExit } = request;
   const deadlineMs = performance.now() + kill.graceMs;
   if (!again) {
     deps.events.event(containerReference(pod, kill), 'Normal', 'Killing', kill.message);
     if (kill.graceMs > 0) await preStop(deps, request, signal);
   }
   const graceMs = Math.max(deadlineMs - performance.now(), minimumGraceMs);
-  await deps.runtime.stopContainer(kill.containerId, Math.ceil(graceMs / 1000), signal);
+  await deps.runtime.stopContainer(kill.containerId, Math.ceil(graceMs / 1000), signal, onExit);
 }
 
 /** A hook that fails or takes too long holds nothing up. */

@@ -10,7 +10,7 @@ import type { CgroupManager } from '../../resources/cgroups.ts';
 import { containerResources, type ResourceContext, withoutMissing } from '../../resources/container.ts';
 import { VolumeError } from '../../volumes/volume.ts';
 import type { Action } from '../actions.ts';
-import { type ActualPod, latestInstance } from '../actual.ts';
+import { type ActualPod, isRunning, latestInstance } from '../actual.ts';
 import { crashLoopBackoffAnnotation } from '../backoff.ts';
 import { findContainer } from '../containers.ts';
 import { podGraceSeconds } from '../grace.ts';
@@ -198,6 +198,6 @@ const containerTypes = {
 /** @throws ContainerConfigError when there are no processes to look at */
 function runningId(actual: ActualPod, name: string): string {
   const instance = latestInstance(actual, name);
-  if (instance?.state === 'CONTAINER_RUNNING') return instance.id;
+  if (instance !== undefined && isRunning(instance)) return instance.id;
   throw new ContainerConfigError(`unable to find target container ${name}`);
 }

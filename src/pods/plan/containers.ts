@@ -1,5 +1,5 @@
 /** The containers that the pod is there for, and those that were added to look at it. */
-import { hasRun, latestInstance } from '../actual.ts';
+import { hasEnded, hasRun, isRunning, latestInstance } from '../actual.ts';
 import { shouldRestart } from '../restart.ts';
 import type { PlanDraft, Subject } from './draft.ts';
 import { killIfWrong } from './kill.ts';
@@ -14,7 +14,7 @@ export function planContainers(draft: PlanDraft, podSandboxId: string): void {
     const subject: Subject = { container, kind: 'app', instance, podSandboxId };
     if (isDone(draft, subject)) continue;
     kept += 1;
-    if (instance?.state === 'CONTAINER_RUNNING') killIfWrong(draft, container, instance);
+    if (instance !== undefined && isRunning(instance)) killIfWrong(draft, container, instance);
     else start(draft, subject);
   }
   if (kept === 0) draft.end();
@@ -23,7 +23,7 @@ export function planContainers(draft: PlanDraft, podSandboxId: string): void {
 /** For good, in this sandbox or in one that it replaced. */
 function isDone({ input }: PlanDraft, { container, instance }: Subject): boolean {
   const last = instance ?? latestInstance(input.actual, container.name);
-  if (last?.state !== 'CONTAINER_EXITED') return false;
+  if (last === undefined || !hasEnded(last)) return false;
   const isReplaced = instance !== undefined && input.replaced.has(instance.id);
   return !isReplaced && !shouldRestart(input.pod, container, last.exitCode, 'app');
 }

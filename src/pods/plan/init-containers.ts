@@ -1,7 +1,7 @@
 /** Init containers, one after the other, and the sidecars among them, which go on beside what comes after them. */
 import type { Container } from '../../api/core.gen.ts';
 import type { ProbeResults } from '../../probes/results.ts';
-import { hasRun, latestInstance } from '../actual.ts';
+import { hasEnded, hasRun, isRunning, latestInstance } from '../actual.ts';
 import { isSidecar } from '../identity.ts';
 import { shouldRestart } from '../restart.ts';
 import type { PlanDraft, Subject } from './draft.ts';
@@ -28,14 +28,14 @@ export function planInitContainers(draft: PlanDraft, podSandboxId: string): bool
       continue;
     }
     if (appsStarted || (instance === undefined && index < reached)) continue;
-    if (instance?.state === 'CONTAINER_EXITED' && !draft.input.replaced.has(instance.id)) {
+    if (instance !== undefined && hasEnded(instance) && !draft.input.replaced.has(instance.id)) {
       if (instance.exitCode === 0) continue;
       if (!shouldRestart(pod, container, instance.exitCode, 'init')) {
         draft.end();
         return false;
       }
     }
-    if (instance?.state === 'CONTAINER_RUNNING') killIfChanged(draft, container, instance);
+    if (instance !== undefined && isRunning(instance)) killIfChanged(draft, container, instance);
     else start(draft, { ...subject, kind: 'init' });
     return false;
   }
@@ -45,7 +45,7 @@ export function planInitContainers(draft: PlanDraft, podSandboxId: string): bool
 /** Returns whether what comes after the sidecar may start. */
 function planSidecar(draft: PlanDraft, subject: Subject): boolean {
   const { container, instance } = subject;
-  if (instance?.state !== 'CONTAINER_RUNNING') {
+  if (instance === undefined || !isRunning(instance)) {
     start(draft, subject);
     return false;
   }

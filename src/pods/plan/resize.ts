@@ -1,5 +1,5 @@
 /** Which containers get other limits while they run, and when the pod's own cgroup gets them. */
-import { latestInstance } from '../actual.ts';
+import { isRunning, latestInstance } from '../actual.ts';
 import { resizableContainers, resizeOf } from '../resize.ts';
 import type { PlanDraft } from './draft.ts';
 
@@ -11,7 +11,7 @@ export function planResize(draft: PlanDraft, podSandboxId: string): void {
   const needing = (what: 'update' | 'restart') =>
     resizableContainers(pod).flatMap((container) => {
       const instance = latestInstance(actual, container.name, podSandboxId);
-      if (instance?.state !== 'CONTAINER_RUNNING' || killed.has(instance.id)) return [];
+      if (instance === undefined || !isRunning(instance) || killed.has(instance.id)) return [];
       return resizeOf(container, instance) === what ? [container.name] : [];
     });
   const names = needing('update');

@@ -124,6 +124,28 @@ describe('container status', () => {
       restartCount: 2,
     },
     {
+      name: 'runs again while the one before is being taken down',
+      actual: testActual(
+        [ready],
+        [
+          testContainer('a', 'running', { attempt: 1 }),
+          testContainer('a', 'running', { exitCode: 9, finishedAtMs: testNowMs }),
+        ],
+      ),
+      state: 'running',
+      last: 'terminated 9 Error',
+      restartCount: 1,
+    },
+    {
+      name: 'runs again while the end of the one before is not known yet',
+      actual: testActual(
+        [ready],
+        [testContainer('a', 'running', { attempt: 1 }), testContainer('a', 'running')],
+      ),
+      state: 'running',
+      restartCount: 1,
+    },
+    {
       name: 'made anew after a crash but not started',
       actual: testActual(
         [ready],

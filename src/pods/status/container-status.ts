@@ -10,7 +10,7 @@ import type {
 } from '../../api/core.gen.ts';
 import { time } from '../../api/time.ts';
 import type { Waiting } from '../actions.ts';
-import { hasRun, isAlive, restartCountOf } from '../actual.ts';
+import { hasEnded, hasRun, isAlive, restartCountOf } from '../actual.ts';
 import { isSidecar } from '../identity.ts';
 import { appliedResources, isResizable } from '../resize.ts';
 import type { StatusInput } from './input.ts';
@@ -101,7 +101,12 @@ function states(
     };
   }
   if (isAlive(newest) && newest.startedAtMs > 0) {
-    return { state: { running: { startedAt: time(newest.startedAtMs) } }, lastState: endOf(before) };
+    // How one ended that is still being taken down is perhaps known later.
+    const isUnknown = before !== undefined && !hasEnded(before);
+    return {
+      state: { running: { startedAt: time(newest.startedAtMs) } },
+      lastState: isUnknown ? (old?.lastState ?? {}) : endOf(before),
+    };
   }
   if (newest.state === 'CONTAINER_EXITED') {
     const pending = waiting ?? (created === undefined ? undefined : defaultWaiting);
