@@ -97,7 +97,7 @@ function addVolumes(registry: Registry, agent: AgentView): void {
         const values: Record<keyof typeof volumeGauges, number> = {
           capacity_bytes: space.capacityBytes,
           available_bytes: space.availableBytes,
-          used_bytes: space.capacityBytes - space.availableBytes,
+          used_bytes: space.usedBytes,
           inodes: space.inodes,
           inodes_free: space.inodesFree,
           inodes_used: space.inodes - space.inodesFree,

@@ -225,7 +225,7 @@ const diskFamilies: readonly DiskFamily[] = [
     name: 'container_fs_usage_bytes',
     help: 'Bytes in the writable layer of a container, or on a file system of the machine.',
     type: 'gauge',
-    ofDisk: ({ capacityBytes, availableBytes }) => capacityBytes - availableBytes,
+    ofDisk: ({ usedBytes }) => usedBytes,
     ofContainer: ({ rootfsUsedBytes }) => rootfsUsedBytes,
   },
   {

@@ -1,4 +1,5 @@
 /** What the machine as a whole uses, from /proc and the file system of the agent's directory. */
+import type { StatsFs } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { meminfoBytes, observeMemory } from '../../node/machine-stats.ts';
 import { type Pressures, pressures } from '../../resources/cgroup-details.ts';
@@ -23,6 +24,8 @@ export interface NodeUsage {
 export interface FilesystemSpace {
   availableBytes: number;
   capacityBytes: number;
+  /** Without what is kept for root, which is not available either. */
+  usedBytes: number;
   inodesFree: number;
   inodes: number;
 }
@@ -47,10 +50,22 @@ export async function nodeUsage(nowMs: number): Promise<NodeUsage> {
   };
 }
 
-export async function filesystemSpace(path: string): Promise<FilesystemSpace> {
-  const { bavail, bsize, blocks, ffree, files } = await statfs(path);
-  return { availableBytes: bavail * bsize, capacityBytes: blocks * bsize, inodesFree: ffree, inodes: files };
-}
+export const filesystemSpace = async (path: string): Promise<FilesystemSpace> => spaceOf(await statfs(path));
+
+export const spaceOf = ({
+  bavail,
+  bfree,
+  bsize,
+  blocks,
+  ffree,
+  files,
+}: Pick<StatsFs, 'bavail' | 'bfree' | 'bsize' | 'blocks' | 'ffree' | 'files'>): FilesystemSpace => ({
+  availableBytes: bavail * bsize,
+  capacityBytes: blocks * bsize,
+  usedBytes: (blocks - bfree) * bsize,
+  inodesFree: ffree,
+  inodes: files,
+});
 
 /** All that is not idle: user, nice, system, irq, softirq, steal. Guests are in user already. */
 function busyTicks(stat: string): bigint {

@@ -49,7 +49,7 @@ const data = ({ avg10, avg60, avg300, totalUs }: Stall): PsiData => ({
 });
 
 export const taken = (space: FilesystemSpace): { usedBytes: number; inodesUsed: number } => ({
-  usedBytes: space.capacityBytes - space.availableBytes,
+  usedBytes: space.usedBytes,
   inodesUsed: space.inodes - space.inodesFree,
 });
 

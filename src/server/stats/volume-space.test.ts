@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import type { FilesystemSpace } from './node-usage.ts';
 import { volumeSpace } from './volume-space.ts';
 
-const space = { availableBytes: 1, capacityBytes: 2, inodesFree: 3, inodes: 4 };
+const space = { availableBytes: 1, capacityBytes: 2, usedBytes: 1, inodesFree: 3, inodes: 4 };
 
 it('asks a file system that does not answer once, and others meanwhile, until too many do not', async () => {
   const held = new Map<string, PromiseWithResolvers<FilesystemSpace>>();
