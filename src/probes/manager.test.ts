@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Container, Pod } from '../api/core.gen.ts';
 import { silentLogger } from '../log.ts';
-import { createProbeManager, type ProbeManager, type TrackedContainer } from './manager.ts';
+import type { TrackedContainer } from './container-probes.ts';
+import { createProbeManager, type ProbeManager } from './manager.ts';
 import type { ProbeKind } from './results.ts';
 
 const containerId = 'c1';
