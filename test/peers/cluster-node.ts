@@ -4,7 +4,7 @@ import { isReady, nodeName, TestAgent, until } from '../agent.ts';
 import { type ContainerdOptions, startContainerd } from './containerd.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { GoKubelet } from './go-kubelet.ts';
-import { nodeAddress } from './node-address.ts';
+import { kubeletPort, nodeAddress } from './node-address.ts';
 
 export type KubeletKind = 'roslet' | 'go';
 
@@ -72,6 +72,7 @@ async function startRoslet(
 tlsPrivateKeyFile: ${keyFile}
 authentication: {x509: {clientCAFile: ${plane.certificates.certFile}}}
 address: ${address.ip}
+port: ${kubeletPort}
 clusterDNS: [10.96.0.10]
 clusterDomain: cluster.local
 `,

@@ -24,6 +24,9 @@ export async function e2eImages(): Promise<TestImage[]> {
     }),
     image(e2e('nonewprivs:1.3'), () => nonewprivsFiles(programs), { Env, Cmd: ['nnp'] }),
     image(e2e('nonroot:1.4'), busyboxFiles, { Env, Cmd: ['sh'], User: '1234' }),
+    ...['httpd:2.4.38-4', 'httpd:2.4.39-4', 'nginx:1.14-4', 'nginx:1.15-4'].map((name) =>
+      image(e2e(name), webServerFiles, { Env, Cmd: ['sh', '-c', webServer] }),
+    ),
   ];
 }
 
@@ -53,6 +56,17 @@ function e2eBusyboxFiles(): TarEntry[] {
     { path: 'bin/sh', mode: 0o755, content: compiled(shellSource) },
   ];
 }
+
+/** Where the specs take its page away and put it back. */
+const documents = 'usr/local/apache2/htdocs';
+
+/** Ends when it is told to, which the server alone, as the first process of a container, does not. */
+const webServer = `trap 'exit 0' TERM; httpd -f -p 80 -h /${documents} & wait`;
+
+const webServerFiles = (): TarEntry[] => [
+  ...e2eBusyboxFiles(),
+  { path: `${documents}/index.html`, content: text('<html><body><h1>It works!</h1></body></html>') },
+];
 
 function agnhostFiles(programs: string, porter: string): TarEntry[] {
   return [

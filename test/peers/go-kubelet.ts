@@ -16,7 +16,7 @@ import { freePort } from '../ports.ts';
 import type { TestContainerd } from './containerd.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { kubernetesBinaries } from './kubernetes-binaries.ts';
-import { type NodeAddress, nodeAddress } from './node-address.ts';
+import { kubeletPort, type NodeAddress, nodeAddress } from './node-address.ts';
 
 export interface GoKubeletOptions {
   plane: ControlPlane;
@@ -144,7 +144,7 @@ exec "$@"`;
       `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: ${this.address}
-port: ${await freePort()}
+port: ${kubeletPort}
 healthzBindAddress: 127.0.0.1
 healthzPort: ${this.#healthzPort}
 tlsCertFile: ${certFile}

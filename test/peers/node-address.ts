@@ -11,6 +11,9 @@ export interface NodeAddress {
   remove(): void;
 }
 
+/** Free at such an address. Some of the end-to-end tests of Kubernetes know no other port of a kubelet. */
+export const kubeletPort = 10250;
+
 const prefix = 'roslet-';
 
 export function nodeAddress(): NodeAddress {
