@@ -66,6 +66,7 @@ async function agentOf({
       taints: [],
       allocatable: { pods: 10, cpu: 8000, memory: 2 ** 30, ...(missing && { [missing()]: 0 }) },
       runtimeHandlers: [],
+      hasContainerRuntime: false,
       handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
       allowedUnsafeSysctls: [],
       pressures: [],

@@ -215,6 +215,7 @@ export async function runAgent(
       },
       handlerOf,
       runtimeHandlers: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
+      hasContainerRuntime: runtimes.hasContainerRuntime,
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,

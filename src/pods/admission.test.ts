@@ -15,6 +15,7 @@ const node: NodeAdmissionContext = {
     'hugepages-2Mi': 2 ** 22,
   },
   runtimeHandlers: ['', 'host-process'],
+  hasContainerRuntime: false,
   handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
   allowedUnsafeSysctls: ['kernel.msg*'],
   pressures: [],
@@ -205,6 +206,16 @@ const cases: Case[] = [
     pod: pod({ runtimeClassName: 'gvisor' }),
     reason: 'RuntimeClassNotSupported',
     message: 'RuntimeClass "gvisor" not found; this node has host-process',
+  },
+  {
+    it: 'leaves it to the container runtime to refuse the handler of a cluster, which it may have later',
+    pod: pod({ runtimeClassName: 'gvisor' }, 'new', { [configSourceAnnotation]: 'api' }),
+    node: { hasContainerRuntime: true },
+  },
+  {
+    it: 'refuses one of a cluster where no container runtime will ever have it',
+    pod: pod({ runtimeClassName: 'gvisor' }, 'new', { [configSourceAnnotation]: 'api' }),
+    reason: 'RuntimeClassNotSupported',
   },
   { it: 'takes a safe sysctl', pod: withSysctl('net.ipv4.tcp_syncookies') },
   {

@@ -29,6 +29,8 @@ export interface NodeAdmissionContext {
   allocatable: ResourceAmounts;
   /** Handlers that there are. */
   runtimeHandlers: readonly string[];
+  /** It may be given more handlers while the agent runs. */
+  hasContainerRuntime: boolean;
   /** The one that the pod's runtimeClassName stands for. */
   handlerOf(pod: Pod): string;
   allowedUnsafeSysctls: readonly string[];
@@ -149,6 +151,8 @@ function checkRuntimeClass(
   const name = pod.spec?.runtimeClassName ?? '';
   const handler = node.handlerOf(pod);
   if (name === '' || node.runtimeHandlers.includes(handler)) return undefined;
+  // The pod waits until the runtime has it: one that a cluster is told of as failed would not come back.
+  if (isClusterPod(pod) && node.hasContainerRuntime) return undefined;
   const known = node.runtimeHandlers.filter((known) => known !== '').join(', ');
   const what = handler === name ? 'not found' : `needs the handler ${handler}`;
   return {

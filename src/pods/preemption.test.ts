@@ -12,6 +12,7 @@ const node: NodeAdmissionContext = {
   taints: [],
   allocatable: { cpu: 1000, memory: 1000, pods: 4 },
   runtimeHandlers: [''],
+  hasContainerRuntime: false,
   handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
   allowedUnsafeSysctls: [],
   pressures: [],

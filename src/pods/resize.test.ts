@@ -119,6 +119,7 @@ describe('a resize', () => {
     taints: [],
     allocatable: { cpu: 1000, memory: 1024 * 2 ** 20, pods: 10 },
     runtimeHandlers: [''],
+    hasContainerRuntime: false,
     handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
     allowedUnsafeSysctls: [],
     pressures: [],

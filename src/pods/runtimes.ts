@@ -29,6 +29,10 @@ export class RuntimeSet {
     return [this.#options.process, this.#options.cri].filter((r) => r !== undefined);
   }
 
+  get hasContainerRuntime(): boolean {
+    return this.#options.cri !== undefined;
+  }
+
   /** The one that runs pods without a runtimeClassName. */
   get default(): Runtime {
     const { default: kind, ...runtimes } = this.#options;
