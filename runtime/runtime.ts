@@ -152,6 +152,8 @@ export interface RuntimeStatus {
   conditions: RuntimeCondition[];
   /** Handlers that `runPodSandbox` accepts; always holds '' (the default). */
   runtimeHandlers: RuntimeHandler[];
+  /** Whether it gives a container no other groups than those that it is told, where `supplementalGroupsPolicy` is Strict. */
+  supplementalGroupsPolicy: boolean;
   /** `cgroupfs` or `systemd` when the runtime tells (CRI RuntimeConfig). */
   cgroupDriver?: 'cgroupfs' | 'systemd';
 }

@@ -67,6 +67,7 @@ async function agentOf({
       allocatable: { pods: 10, cpu: 8000, memory: 2 ** 30, ...(missing && { [missing()]: 0 }) },
       runtimeHandlers: [],
       hasContainerRuntime: false,
+      cannotLimitGroups: () => false,
       handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
       allowedUnsafeSysctls: [],
       pressures: [],

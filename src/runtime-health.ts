@@ -24,6 +24,8 @@ export interface RuntimeHealth {
   handler(runtime: Runtime, name: string): RuntimeHandler;
   /** Of a name that several have, the default runtime's. */
   handlers(): RuntimeHandler[];
+  /** Whether the policy Strict is kept; undefined before the runtime has answered. */
+  supplementalGroupsPolicy(runtime: Runtime): boolean | undefined;
   /** Whether every runtime has answered once, so that the handlers are known. */
   isKnown(): boolean;
   /** `containerd://1.6.20`; '' before the runtime has answered. */
@@ -33,8 +35,14 @@ export interface RuntimeHealth {
   run(signal: AbortSignal): Promise<void>;
 }
 
+interface Known {
+  version: string;
+  handlers: RuntimeHandler[];
+  supplementalGroupsPolicy: boolean;
+}
+
 export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
-  const known = new Map<Runtime, { version: string; handlers: RuntimeHandler[] }>();
+  const known = new Map<Runtime, Known>();
 
   async function checkOne(runtime: Runtime, life: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([life, AbortSignal.timeout(options.timeoutMs)]);
@@ -43,7 +51,11 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
         runtime.version(signal),
         runtime.status(signal),
       ]);
-      const now = { version: `${runtime.name}://${runtimeVersion}`, handlers: status.runtimeHandlers };
+      const now = {
+        version: `${runtime.name}://${runtimeVersion}`,
+        handlers: status.runtimeHandlers,
+        supplementalGroupsPolicy: status.supplementalGroupsPolicy,
+      };
       const changed = JSON.stringify(known.get(runtime)) !== JSON.stringify(now);
       known.set(runtime, now);
       const failed = status.conditions.filter((c) => !c.status);
@@ -67,6 +79,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
     check,
     isKnown: () => options.runtimes.every((runtime) => known.has(runtime)),
     version: (runtime) => known.get(runtime)?.version ?? '',
+    supplementalGroupsPolicy: (runtime) => known.get(runtime)?.supplementalGroupsPolicy,
     handlers() {
       const byName = new Map<string, RuntimeHandler>();
       for (const runtime of [options.default, ...options.runtimes]) {

@@ -20,6 +20,7 @@ export async function runtimeStatus(connection: Connection, options: CallOptions
         ? response.runtimeHandlers.map(decodeHandler)
         : await handlersFromInfo(connection, options),
     ),
+    supplementalGroupsPolicy: response.features?.supplementalGroupsPolicy ?? false,
     cgroupDriver,
   };
 }

@@ -88,6 +88,7 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
           { type: 'NetworkReady', status: true, reason: '', message: '' },
         ],
         runtimeHandlers: [{ name: '', recursiveReadOnlyMounts: true, userNamespaces: false }],
+        supplementalGroupsPolicy: true,
         cgroupDriver: 'cgroupfs',
       };
     },

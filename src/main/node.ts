@@ -49,6 +49,7 @@ export function healthOf(
       node.setRuntimes({
         version: health.version(runtimes.default),
         handlers: health.handlers().map(({ name, ...features }) => ({ name, features })),
+        features: { supplementalGroupsPolicy: health.supplementalGroupsPolicy(runtimes.default) },
       });
       onChange();
     },

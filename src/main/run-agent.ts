@@ -216,6 +216,8 @@ export async function runAgent(
       handlerOf,
       runtimeHandlers: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
       hasContainerRuntime: runtimes.hasContainerRuntime,
+      cannotLimitGroups: (handler) =>
+        health.supplementalGroupsPolicy(runtimes.forHandler(handler).runtime) === false,
       allowedUnsafeSysctls: config.allowedUnsafeSysctls,
       pressures: node.pressures(),
       shuttingDown: false,

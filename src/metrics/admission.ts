@@ -18,6 +18,7 @@ const countedReasons: ReadonlySet<string> = new Set([
   'OutOfpods',
   'PodOSNotSupported',
   'PodOSSelectorNodeLabelDoesNotMatch',
+  'SupplementalGroupsPolicyNotSupported',
   'SysctlForbidden',
   // Ours alone.
   'NodeAffinity',

@@ -8,6 +8,7 @@ import type {
   Node,
   NodeAddress,
   NodeCondition,
+  NodeFeatures,
   NodeRuntimeHandler,
   NodeSystemInfo,
   Taint,
@@ -40,6 +41,16 @@ export interface NodeMonitorOptions {
   now: () => number;
 }
 
+/** What they tell of themselves. */
+export interface NodeRuntimes {
+  /** `containerd://1.6.20` of the default one. */
+  version: string;
+  /** Of all. */
+  handlers: readonly NodeRuntimeHandler[];
+  /** Of the default one; known once it has answered. */
+  features?: NodeFeatures;
+}
+
 export interface NodeMonitor {
   node(): Node;
   allocatable(): ResourceAmounts;
@@ -50,8 +61,7 @@ export interface NodeMonitor {
   setProblem(source: string, message: string | undefined): void;
   /** Those that eviction tells; what is used up altogether is seen here. */
   setPressures(pressures: ReadonlySet<Pressure>): void;
-  /** `containerd://1.6.20` of the default runtime, and the handlers of all. */
-  setRuntimes(runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] }): void;
+  setRuntimes(runtimes: NodeRuntimes): void;
   /** Called when anything but a heartbeat changed. Returns the function that ends the subscription. */
   onChange(listener: () => void): () => void;
   /** Looks at the machine again and again until the signal aborts. */
@@ -67,7 +77,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   let addresses = options.addresses();
   let evictionPressures: ReadonlySet<Pressure> = new Set();
   let machinePressures: ReadonlySet<Pressure> = new Set();
-  let runtimes: { version: string; handlers: readonly NodeRuntimeHandler[] } = { version: '', handlers: [] };
+  let runtimes: NodeRuntimes = { version: '', handlers: [] };
   let conditions: NodeCondition[] = [];
 
   const changed = () => {
@@ -141,6 +151,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
         daemonEndpoints: { kubeletEndpoint: { Port: options.kubeletPort } },
         nodeInfo: { ...info, containerRuntimeVersion: runtimes.version },
         runtimeHandlers: [...runtimes.handlers],
+        ...(runtimes.features && { features: runtimes.features }),
       },
     }),
     run: async (signal) => {

@@ -16,6 +16,7 @@ const node: NodeAdmissionContext = {
   },
   runtimeHandlers: ['', 'host-process'],
   hasContainerRuntime: false,
+  cannotLimitGroups: () => false,
   handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
   allowedUnsafeSysctls: ['kernel.msg*'],
   pressures: [],
@@ -216,6 +217,18 @@ const cases: Case[] = [
     it: 'refuses one of a cluster where no container runtime will ever have it',
     pod: pod({ runtimeClassName: 'gvisor' }, 'new', { [configSourceAnnotation]: 'api' }),
     reason: 'RuntimeClassNotSupported',
+  },
+  {
+    it: 'refuses a pod that is to have no other groups, where the runtime adds those of the image',
+    pod: pod({ securityContext: { supplementalGroupsPolicy: 'Strict' } }),
+    node: { cannotLimitGroups: (handler) => handler === '' },
+    reason: 'SupplementalGroupsPolicyNotSupported',
+    message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+  },
+  {
+    it: 'takes it where the runtime of its class keeps to that',
+    pod: pod({ runtimeClassName: 'host-process', securityContext: { supplementalGroupsPolicy: 'Strict' } }),
+    node: { cannotLimitGroups: (handler) => handler === '' },
   },
   { it: 'takes a safe sysctl', pod: withSysctl('net.ipv4.tcp_syncookies') },
   {

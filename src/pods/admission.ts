@@ -31,6 +31,8 @@ export interface NodeAdmissionContext {
   runtimeHandlers: readonly string[];
   /** It may be given more handlers while the agent runs. */
   hasContainerRuntime: boolean;
+  /** Whether the runtime of that handler cannot keep a pod to the groups that it names. */
+  cannotLimitGroups(handler: string): boolean;
   /** The one that the pod's runtimeClassName stands for. */
   handlerOf(pod: Pod): string;
   allowedUnsafeSysctls: readonly string[];
@@ -73,6 +75,7 @@ const checks: readonly Check[] = [
   checkOs,
   checkStartOrder,
   checkRuntimeClass,
+  checkGroupsPolicy,
   checkResources,
   checkAffinity,
   checkNodeName,
@@ -131,6 +134,19 @@ function checkOs(pod: Pod): Refusal | undefined {
     };
   }
   return undefined;
+}
+
+function checkGroupsPolicy(
+  pod: Pod,
+  _others: readonly Pod[],
+  node: NodeAdmissionContext,
+): Refusal | undefined {
+  if (pod.spec?.securityContext?.supplementalGroupsPolicy !== 'Strict') return undefined;
+  if (!node.cannotLimitGroups(node.handlerOf(pod))) return undefined;
+  return {
+    reason: 'SupplementalGroupsPolicyNotSupported',
+    message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+  };
 }
 
 function checkStartOrder(pod: Pod, others: readonly Pod[], node: NodeAdmissionContext): Refusal | undefined {

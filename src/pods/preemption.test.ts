@@ -13,6 +13,7 @@ const node: NodeAdmissionContext = {
   allocatable: { cpu: 1000, memory: 1000, pods: 4 },
   runtimeHandlers: [''],
   hasContainerRuntime: false,
+  cannotLimitGroups: () => false,
   handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
   allowedUnsafeSysctls: [],
   pressures: [],

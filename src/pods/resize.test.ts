@@ -120,6 +120,7 @@ describe('a resize', () => {
     allocatable: { cpu: 1000, memory: 1024 * 2 ** 20, pods: 10 },
     runtimeHandlers: [''],
     hasContainerRuntime: false,
+    cannotLimitGroups: () => false,
     handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
     allowedUnsafeSysctls: [],
     pressures: [],
