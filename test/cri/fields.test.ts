@@ -309,10 +309,14 @@ describe.each(containerdLines)('fields through containerd %s', (line) => {
     const listed = async () =>
       (await runtime.listContainers({ podSandboxId: pod.id })).map(({ id }) => id).sort();
     const before = await listed();
-    const script = 'trap "echo asked nicely; exit 0" USR1; while :; do sleep 0.05; done';
+    /** A signal that comes before the trap is set ends the shell in its own way. */
+    const isListening = (logPath: string) =>
+      expect.poll(() => readFileSync(logPath, 'utf8')).toContain('listening');
+    const script = 'trap "echo asked nicely; exit 0" USR1; echo listening; while :; do sleep 0.05; done';
     const started = start(script, { stopSignal: 'SIGUSR1' });
     const honoured = await started.then(
       async ({ id, logPath }) => {
+        await isListening(logPath);
         await runtime.stopContainer(id, 20);
         return readFileSync(logPath, 'utf8').includes('asked nicely');
       },
@@ -325,8 +329,9 @@ describe.each(containerdLines)('fields through containerd %s', (line) => {
     const fromImage = await start('', {
       image: configuredImage,
       command: [],
-      args: ['trap "exit 9" INT; while :; do sleep 0.05; done'],
+      args: ['trap "exit 9" INT; echo listening; while :; do sleep 0.05; done'],
     });
+    await isListening(fromImage.logPath);
     await runtime.stopContainer(fromImage.id, 20);
     expect((await exited(fromImage.id)).exitCode).toBe(9);
   });
