@@ -1,0 +1,95 @@
+/** A container runtime that dies, hangs, or is not there. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { isReady, until } from '../agent.ts';
+import { startContainerd } from '../peers/containerd.ts';
+import { containerId, faultsPlace, pod, restarts } from './place.ts';
+
+const on = faultsPlace();
+const { start } = on;
+
+describe('the container runtime', () => {
+  it('that is killed and comes back costs no pod, and the node says so meanwhile', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      const a = await start({ criEndpoint: containerd.endpoint });
+      await a.apply('a.yaml', pod('contained', { host: false }));
+      await a.apply('b.yaml', pod('native'));
+      const before = await a.ready('contained');
+      await a.ready('native');
+      await containerd.kill9();
+      const ready = async () =>
+        (
+          JSON.parse(await a.get('/api/v1/nodes/robot')) as {
+            status: { conditions: { type: string; status: string; message: string }[] };
+          }
+        ).status.conditions.find((c) => c.type === 'Ready')!;
+      await until('the node says so', async () => (await ready()).status === 'False');
+      expect((await ready()).message).toMatch(/runtime/);
+      // Host processes do not care.
+      await a.apply('c.yaml', pod('native-too'));
+      await a.ready('native-too');
+      // What is not known stays as it was.
+      expect(isReady((await a.pod('contained'))!)).toBe(true);
+      await a.apply('d.yaml', pod('late', { host: false }));
+      await sleep(1000);
+      await containerd.restart();
+      await a.ready('late');
+      await until('the node is ready', async () => (await ready()).status === 'True');
+      const after = await a.ready('contained');
+      expect(containerId(after)).toBe(containerId(before));
+      expect(restarts(after)).toBe(0);
+      const left = await a.remove();
+      on.agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      await containerd.stop();
+    }
+  });
+
+  it('that hangs holds up nothing else, and goes on when it wakes', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      const a = await start({ criEndpoint: containerd.endpoint });
+      await a.apply('a.yaml', pod('contained', { host: false }));
+      const before = await a.ready('contained');
+      await containerd.freeze();
+      await a.apply('d.yaml', pod('late', { host: false }));
+      await a.apply('b.yaml', pod('native'));
+      const native = await a.ready('native');
+      const pid = Number(await a.cli('exec', 'native-robot', '--', 'sh', '-c', 'echo $PPID'));
+      expect(Number.isInteger(pid)).toBe(true);
+      await a.stop('SIGKILL');
+      await a.start();
+      expect(containerId(await a.ready('native'))).toBe(containerId(native));
+      await sleep(3000);
+      containerd.thaw();
+      await a.ready('late');
+      expect(containerId(await a.ready('contained'))).toBe(containerId(before));
+      const left = await a.remove();
+      on.agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      containerd.thaw();
+      await containerd.stop();
+    }
+  });
+
+  it('that is gone when the agent starts does not keep it from starting', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      await containerd.kill9();
+      const a = await start({ criEndpoint: containerd.endpoint });
+      await a.apply('b.yaml', pod('native'));
+      await a.ready('native');
+      await a.apply('a.yaml', pod('contained', { host: false }));
+      await containerd.restart();
+      await a.ready('contained');
+      const left = await a.remove();
+      on.agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      await containerd.stop();
+    }
+  });
+});
