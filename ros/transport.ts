@@ -146,7 +146,7 @@ export interface EndpointOptions {
 }
 
 export interface ClientOptions {
-  /** Called when `servers` may be others than before. A transport that cannot tell them throws TransportError for it. */
+  /** Called when `servers` may be others than before. */
   onServers?: () => void;
 }
 

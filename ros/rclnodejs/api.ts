@@ -164,6 +164,8 @@ export interface RclNode {
   getSubscriptionsInfoByTopic(topic: string, isDdsName?: boolean): RclEndpointInfo[];
   countPublishers(topic: string): number;
   countSubscribers(topic: string): number;
+  /** @throws when there is no such node */
+  getServiceNamesAndTypesByNode(name: string, namespace: string): RclNamesAndTypes[];
   countServices(service: string): number;
   getRMWImplementationIdentifier(): string;
 }

@@ -4,31 +4,25 @@
  */
 import type { EndpointGid, EndpointInfo, Graph, NodeName, ParticipantInfo } from '../transport.ts';
 import type { RclEndpointInfo, RclNode } from './api.ts';
+import { gidOf, type Identities, prefixLength } from './identities.ts';
 import { qosOf } from './qos.ts';
-
-/** Why the servers of a service cannot be told apart on that RMW implementation; undefined: by their topics in DDS. */
-export const serversProblem = (rmw: string): string | undefined =>
-  /^rmw_zenoh/.test(rmw)
-    ? `which servers a service has is not known on ${rmw}: they are found by the names that DDS gives their topics`
-    : undefined;
 
 const pollMs = 200;
 const maxLoad = 0.05;
 
-/** Characters of a gid that its participant's endpoints share. */
-const prefixLength = 24;
-
 export class RclGraph implements Graph {
   /** Hidden, as the nodes of tools are: its name begins with an underscore. */
   readonly #node: RclNode;
+  readonly #identities: Identities;
   readonly #listeners = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #digest = '';
   #participants: ReadonlyMap<string, ParticipantInfo> = new Map();
   #isClosed = false;
 
-  constructor(node: RclNode) {
+  constructor(node: RclNode, identities: Identities) {
     this.#node = node;
+    this.#identities = identities;
   }
 
   nodes(): (NodeName & { participant: string })[] {
@@ -38,7 +32,8 @@ export class RclGraph implements Graph {
     return this.#visibleNodes().map(({ name, namespace }) => ({
       name,
       namespace,
-      participant: owners.get(`${namespace} ${name}`) ?? '',
+      participant:
+        this.#identities.participant({ name, namespace }) ?? owners.get(`${namespace} ${name}`) ?? '',
     }));
   }
 
@@ -52,27 +47,35 @@ export class RclGraph implements Graph {
     return this.#participants.get(prefix);
   }
 
-  /** What reads the requests of a service. rcl tells services by number only, but DDS their topics. */
+  /** What reads the requests of a service. */
   servers(service: string): EndpointGid[] {
-    if (this.#isClosed) return [];
-    return this.#node
-      .getSubscriptionsInfoByTopic(`rq${service}Request`, true)
-      .map(({ endpoint_gid }) => gidOf(endpoint_gid));
+    return this.#isClosed ? [] : this.#identities.servers(service);
+  }
+
+  /** The publisher of a sample, by the gid that the sample tells. */
+  publisher(topic: string, told: Iterable<number>): EndpointGid {
+    return this.#isClosed ? gidOf(told) : this.#identities.publisher(topic, gidOf(told));
   }
 
   #lookAtParticipants(): void {
-    const enclaves = new Map(
-      this.#allNodes().map(({ enclave, name, namespace }) => [`${namespace} ${name}`, enclave]),
-    );
+    const nodes = this.#allNodes();
+    const enclaves = new Map(nodes.map(({ enclave, name, namespace }) => [`${namespace} ${name}`, enclave]));
     const found = new Map<string, ParticipantInfo>();
-    for (const { gid, node } of this.endpoints()) {
-      const prefix = gid.slice(0, prefixLength);
-      const enclave = node === undefined ? '' : (enclaves.get(`${node.namespace} ${node.name}`) ?? '');
+    const note = (prefix: string, enclave: string): void => {
       const known = this.#participants.get(prefix);
       // The same object while nothing about it has changed.
       if (known !== undefined && (enclave === '' || known.enclave === enclave)) found.set(prefix, known);
       else if (!found.has(prefix) || enclave !== '')
         found.set(prefix, { prefix, enclave, locators: [], properties: {} });
+    };
+    for (const { gid, node } of this.endpoints())
+      note(
+        gid.slice(0, prefixLength),
+        node === undefined ? '' : (enclaves.get(`${node.namespace} ${node.name}`) ?? ''),
+      );
+    for (const node of nodes) {
+      const prefix = this.#identities.participant(node);
+      if (prefix !== undefined) note(prefix, node.enclave);
     }
     this.#participants = found;
   }
@@ -81,8 +84,12 @@ export class RclGraph implements Graph {
     if (this.#isClosed) return [];
     const topics = topic === undefined ? this.topics().map(({ name }) => name) : [topic];
     return topics.flatMap((name) => [
-      ...this.#node.getPublishersInfoByTopic(name).map((info) => endpointInfo('publisher', name, info)),
-      ...this.#node.getSubscriptionsInfoByTopic(name).map((info) => endpointInfo('subscription', name, info)),
+      ...this.#node
+        .getPublishersInfoByTopic(name)
+        .map((info) => endpointInfo('publisher', name, this.#identities.endpoint(info), info)),
+      ...this.#node
+        .getSubscriptionsInfoByTopic(name)
+        .map((info) => endpointInfo('subscription', name, this.#identities.endpoint(info), info)),
     ]);
   }
 
@@ -127,6 +134,7 @@ export class RclGraph implements Graph {
         : setTimeout(() => this.#look(), Math.max(pollMs, tookMs / maxLoad));
     if (digest === this.#digest) return;
     this.#digest = digest;
+    this.#identities.forget();
     this.#lookAtParticipants();
     for (const listener of [...this.#listeners]) listener();
   }
@@ -142,12 +150,17 @@ export class RclGraph implements Graph {
   }
 }
 
-function endpointInfo(kind: EndpointInfo['kind'], topic: string, info: RclEndpointInfo): EndpointInfo {
-  const { endpoint_gid, node_name, node_namespace, qos_profile, topic_type, topic_type_hash } = info;
+function endpointInfo(
+  kind: EndpointInfo['kind'],
+  topic: string,
+  gid: EndpointGid,
+  info: RclEndpointInfo,
+): EndpointInfo {
+  const { node_name, node_namespace, qos_profile, topic_type, topic_type_hash } = info;
   const isNodeKnown = node_name !== '' && node_name !== '_NODE_NAME_UNKNOWN_';
   return {
     kind,
-    gid: gidOf(endpoint_gid),
+    gid,
     topic,
     type: topic_type,
     typeHash:
@@ -156,10 +169,6 @@ function endpointInfo(kind: EndpointInfo['kind'], topic: string, info: RclEndpoi
     ...(isNodeKnown ? { node: { name: node_name, namespace: node_namespace } } : {}),
   };
 }
-
-/** Those of Humble are longer, with zeros behind. */
-export const gidOf = (bytes: Iterable<number>): string =>
-  Buffer.from([...bytes].slice(0, 16)).toString('hex');
 
 /**
  * Which of the writers a sample is from. rmw_cyclonedds tells a number of its own in the place of the gid, eight bytes with

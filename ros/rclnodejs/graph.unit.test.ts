@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { serversProblem, writerOf } from './graph.ts';
+import { writerOf } from './graph.ts';
 import { capabilitiesOn } from './index.ts';
-
-it.each([
-  ['rmw_zenoh_cpp', expect.stringContaining('not known on rmw_zenoh_cpp')],
-  ['rmw_fastrtps_cpp', undefined],
-  ['rmw_cyclonedds_cpp', undefined],
-])('on %s who asks for the servers of a service is told: %s', (rmw, problem) => {
-  expect(serversProblem(rmw)).toEqual(problem);
-});
 
 it('is told which publisher a sample is from, but not on rmw_cyclonedds', () => {
   expect(capabilitiesOn('rmw_fastrtps_cpp').tellsWriters).toBe(true);

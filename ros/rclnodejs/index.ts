@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from '../../src/log.ts';
 import {
   type DiscoveryOptions,
+  type NodeName,
   type NodeOptions,
   type RosNode,
   type RosTransport,
@@ -17,6 +18,7 @@ import {
 } from '../transport.ts';
 import type { RclContext, RclNode, Rclnodejs } from './api.ts';
 import { RclGraph } from './graph.ts';
+import { identitiesOn } from './identities.ts';
 import { RclRosNode } from './node.ts';
 import { typeFinder } from './types.ts';
 import { RclWatch } from './watch.ts';
@@ -93,14 +95,14 @@ class RclnodejsTransport implements RosTransport {
     this.#context = context;
     this.#log = log;
     this.domainId = discovery.domainId;
-    this.graph = new RclGraph(own);
-    this.prefix =
-      this.graph
-        .endpoints('/parameter_events')
-        .find(({ node }) => node?.name === ownName)
-        ?.gid.slice(0, 24) ?? '';
-    this.#own = this.#wrap(own, { name: '', namespace: '/' });
     const rmw = own.getRMWImplementationIdentifier();
+    const ownNode = { name: ownName, namespace: '/' };
+    const isOwn = ({ name, namespace }: NodeName): boolean =>
+      name === ownName || [...this.#nodes].some((node) => node.name === name && node.namespace === namespace);
+    const identities = identitiesOn(rmw, own, ownNode, isOwn);
+    this.prefix = identities.prefix;
+    this.graph = new RclGraph(own, identities);
+    this.#own = this.#wrap(own, { name: '', namespace: '/' });
     this.description = `rclnodejs ${version} (${rmw})`;
     this.capabilities = capabilitiesOn(rmw);
   }

@@ -1,22 +1,22 @@
 /** A node with its endpoints. Samples go out as the bytes they are, and come in by way of rclnodejs' own types. */
 import type { Logger } from '../../src/log.ts';
-import {
-  type Client,
-  type ClientOptions,
-  type MessageType,
-  type NodeName,
-  type Publisher,
-  type QosProfile,
-  type RosNode,
-  type SampleInfo,
-  type Service,
-  type ServiceType,
-  type Subscription,
-  TransportError,
+import type {
+  Client,
+  ClientOptions,
+  EndpointGid,
+  MessageType,
+  NodeName,
+  Publisher,
+  QosProfile,
+  RosNode,
+  SampleInfo,
+  Service,
+  ServiceType,
+  Subscription,
 } from '../transport.ts';
 import type { RclMessageInfo, RclNode, Rclnodejs } from './api.ts';
 import { RclRosClient } from './client.ts';
-import { gidOf, type RclGraph, serversProblem } from './graph.ts';
+import type { RclGraph } from './graph.ts';
 import { publisherQos, rclQos } from './qos.ts';
 import { bufferOf, fromCdr, type TypeFinder, toCdr } from './types.ts';
 
@@ -124,12 +124,15 @@ export class RclRosNode implements RosNode {
     qos: QosProfile,
     onSample: (cdr: () => Uint8Array, info: SampleInfo) => void,
   ): Subscription {
-    const { inner, log, rclnodejs, types } = this.#o;
+    const { graph, inner, log, rclnodejs, types } = this.#o;
     const type = types.message(typeName);
     const onMessage = (message: object, info: RclMessageInfo): void => {
       if (close.isClosed) return;
       try {
-        onSample(() => toCdr(rclnodejs, type, message), sampleInfo(info));
+        onSample(
+          () => toCdr(rclnodejs, type, message),
+          sampleInfo(graph.publisher(topic, info.publisherGid), info),
+        );
       } catch (err) {
         log.error({ err, topic }, 'a message could not be handled');
       }
@@ -174,8 +177,6 @@ export class RclRosNode implements RosNode {
     options: ClientOptions = {},
   ): Client<Request, Response> {
     const { graph, inner, rclnodejs, types } = this.#o;
-    const problem = serversProblem(inner.getRMWImplementationIdentifier());
-    if (options.onServers !== undefined && problem !== undefined) throw new TransportError(problem, false);
     const rclType = types.service(type.name);
     const rclClient = inner.createClient(rclType, name, {});
     const close = this.#closer(() => inner.destroyClient(rclClient));
@@ -214,12 +215,12 @@ export class RclRosNode implements RosNode {
   }
 }
 
-function sampleInfo({ publisherGid, receivedTimestamp, sourceTimestamp }: RclMessageInfo): SampleInfo {
+function sampleInfo(writer: EndpointGid, { receivedTimestamp, sourceTimestamp }: RclMessageInfo): SampleInfo {
   const nowMs = performance.now();
   // Both are of the machine's own clock, the first one read by the middleware's thread.
   const ageMs = receivedTimestamp > 0n ? Math.max(0, Date.now() - Number(receivedTimestamp) / 1e6) : 0;
   return {
-    writer: gidOf(publisherGid),
+    writer,
     sourceTimeMs: Number(sourceTimestamp) / 1e6,
     receivedMs: nowMs - ageMs,
   };
