@@ -55,7 +55,8 @@ export function summaryReader(
     } catch (err) {
       signal.throwIfAborted();
       log.warn({ err, path }, 'cannot measure a directory for /stats/summary');
-      return { time: time(nowMs()), ...space };
+      const { usedBytes: _ofAll, ...room } = space;
+      return { time: time(nowMs()), ...room };
     }
   }
 
