@@ -93,7 +93,11 @@ const PodSpec: Table<core.PodSpec> = {
   ),
   readinessGates: noted('conditions are set through the API'),
   resourceClaims: refused(`dynamic resource allocation: ${needsControlPlane}`),
-  resources: refused('resources of the whole pod are not supported yet: give them to its containers'),
+  resources: inCluster(
+    refused(
+      'resources of the whole pod are completed and checked by an API server: give them to its containers',
+    ),
+  ),
   restartPolicy: yes,
   runtimeClassName: noted(
     'host-process runs the pod as processes of the host; others are handlers of the runtime, in a cluster those that its RuntimeClasses name',

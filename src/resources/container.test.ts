@@ -49,6 +49,27 @@ describe('containerResources', () => {
     expect(resources({})).not.toHaveProperty('memoryLimitBytes');
     expect(resources({ limits: { cpu: '1' } }, { cpuCfsQuota: false })).not.toHaveProperty('cpuQuotaUs');
   });
+  it('holds a container without a limit to that of the whole pod', () => {
+    const of = (container: Container, limits: Record<string, string>) => {
+      const pod = podOf(container);
+      return containerResources(
+        { ...pod, spec: { ...pod.spec!, resources: { limits } } },
+        container,
+        context,
+      );
+    };
+    const limits = { cpu: '1', memory: '1Gi', 'hugepages-2Mi': '4Mi' };
+    expect(of(container({ limits: { cpu: '0', memory: '64Mi' } }), limits)).toMatchObject({
+      cpuShares: 1024,
+      cpuQuotaUs: 100_000,
+      memoryLimitBytes: 64 * 2 ** 20,
+      hugepageLimits: [{ pageSize: '2MB', limitBytes: 4 * 2 ** 20 }],
+    });
+    expect(of(container({ requests: { cpu: '250m' } }), { memory: '1Gi' })).toMatchObject({
+      cpuShares: 256,
+      memoryLimitBytes: gi,
+    });
+  });
   it('denies every huge page size that is not asked for', () => {
     expect(resources({}).hugepageLimits).toEqual([{ pageSize: '2MB', limitBytes: 0 }]);
     const asked = resources({ limits: { 'hugepages-2Mi': '4Mi', 'hugepages-1Gi': '1Gi' } });

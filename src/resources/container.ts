@@ -5,8 +5,15 @@
 
 import type { LinuxContainerResources } from '../../runtime/runtime.ts';
 import type { Container, Pod } from '../api/core.gen.ts';
-import { hugepageBytes, isHugepages, pageSizeName, type ResourceAmounts, toAmounts } from './amounts.ts';
-import { isLimited, oomScoreAdj, podLimits, podRequests, qosClass } from './qos.ts';
+import {
+  hugepageBytes,
+  isHugepages,
+  pageSizeName,
+  type ResourceAmounts,
+  type ResourceList,
+  toAmounts,
+} from './amounts.ts';
+import { isLimited, oomScoreAdj, podLevelAmounts, podLimits, podRequests, qosClass } from './qos.ts';
 
 /** What of the node and its configuration matters to a container's limits. */
 export interface ResourceContext {
@@ -42,7 +49,7 @@ export function containerResources(
   context: ResourceContext,
 ): LinuxContainerResources {
   const requests = toAmounts(container.resources?.requests);
-  const limits = toAmounts(container.resources?.limits);
+  const limits = { ...podLevelAmounts(pod.spec?.resources?.limits), ...set(container.resources?.limits) };
   const quotaUs = cpuQuotaUs(limits.cpu ?? 0, context);
   const memoryLimitBytes = limits.memory ?? 0;
   return {
@@ -54,6 +61,10 @@ export function containerResources(
     hugepageLimits: hugepageLimits(limits, context.hugepageSizes),
   };
 }
+
+/** What is 0 is not set: then the limit of the whole pod is that of the container, too. */
+const set = (list: ResourceList | undefined): ResourceAmounts =>
+  Object.fromEntries(Object.entries(toAmounts(list)).filter(([, amount]) => amount > 0));
 
 /**
  * Without what this machine cannot hold a container to, as the agent has told at its start: runtimes refuse a container

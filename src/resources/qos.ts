@@ -106,7 +106,8 @@ function computeAmounts(list: ResourceList | undefined): ResourceAmounts {
   return { ...(cpu > 0 && { cpu }), ...(memory > 0 && { memory }) };
 }
 
-function podLevelAmounts(list: ResourceList | undefined): ResourceAmounts {
+/** Of the resources that the pod as a whole may have. */
+export function podLevelAmounts(list: ResourceList | undefined): ResourceAmounts {
   const entries = Object.entries(toAmounts(list));
   return Object.fromEntries(
     entries.filter(([name]) => name === 'cpu' || name === 'memory' || isHugepages(name)),

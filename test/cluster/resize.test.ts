@@ -1,4 +1,4 @@
-/** `kubectl patch --subresource resize`: what a pod may use changes while it runs, on both runtimes. */
+/** What a pod may use, and how that changes while it runs (`kubectl patch --subresource resize`), on both runtimes. */
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -233,5 +233,20 @@ describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
     const after = await podUntil('hungry', 'has less', has(of('200m', '24Mi')));
     expect(limits(after, 'main').memory).toBe(24 * mebibyte);
     expect(mainOf(after)).toMatchObject({ containerID: mainOf(before)?.containerID, restartCount: 0 });
+  });
+
+  it('share what their pod has as a whole, where they have no limit of their own', async () => {
+    const pod = await start('whole', {
+      resources: of('300m', '128Mi'),
+      containers: [
+        containerOf('main', loop, { resources: undefined }),
+        containerOf('bounded', loop, { resources: small }),
+      ],
+    });
+    expect(pod.status?.qosClass).toBe('Guaranteed');
+    const whole = { memory: 128 * mebibyte, quota: 30_000 };
+    expect(limits(pod)).toEqual(whole);
+    expect(limits(pod, 'main')).toEqual(whole);
+    expect(limits(pod, 'bounded')).toEqual({ memory: 64 * mebibyte, quota: 10_000 });
   });
 });

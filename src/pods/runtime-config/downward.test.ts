@@ -88,6 +88,15 @@ describe('a resourceFieldRef yields', () => {
     expect(resourceField(pod, undefined, selector, node.allocatable)).toBe(expected);
   });
 
+  test('the limit of the whole pod for a container without any, and that of the node where there is none', () => {
+    const limited: Pod = { ...pod, spec: { ...pod.spec!, resources: { limits: { memory: '1Gi' } } } };
+    const limitOf = (resource: string, containerName: string) =>
+      resourceField(limited, undefined, { resource, divisor: '1Mi', containerName }, node.allocatable);
+    expect(limitOf('limits.memory', 'bare')).toBe('1024');
+    expect(limitOf('limits.memory', pod.spec!.containers[0]!.name)).toBe('64');
+    expect(limitOf('limits.ephemeral-storage', 'bare')).toBe('954');
+  });
+
   test('the value of an init container that is named', () => {
     const selector = { resource: 'limits.cpu', containerName: 'init' };
     expect(resourceField(pod, undefined, selector, node.allocatable)).toBe('2');

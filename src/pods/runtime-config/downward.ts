@@ -5,6 +5,7 @@
 import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from '../../api/core.gen.ts';
 import { parseQuantity } from '../../api/quantity.ts';
 import { isHugepages, type ResourceAmounts } from '../../resources/amounts.ts';
+import { podLevelAmounts } from '../../resources/qos.ts';
 import { podName, podNamespace, podUid } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
 
@@ -65,7 +66,8 @@ export function podField(
 }
 
 /**
- * The request or limit divided by the divisor, rounded up. A limit that is not set is the node's allocatable.
+ * The request or limit divided by the divisor, rounded up. A limit that is not set is the whole pod's, without one of
+ * that the node's allocatable.
  * @param container the one that asks; the selector may name another.
  */
 export function resourceField(
@@ -84,7 +86,10 @@ export function resourceField(
   const nanos =
     set === undefined
       ? kind === 'limits'
-        ? amountNanos(resource, allocatable[resource] ?? 0)
+        ? amountNanos(
+            resource,
+            podLevelAmounts(pod.spec?.resources?.limits)[resource] ?? allocatable[resource] ?? 0,
+          )
         : 0n
       : nanosOf(set);
   const divisor = nanosOf(selector.divisor ?? '0') || 1_000_000_000n;
