@@ -18,16 +18,14 @@ import { instrumentedCgroups } from '../instrumented-cgroups.ts';
 import type { Logger } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { machineAddresses, outwardInterfaces } from '../node/addresses.ts';
-import { hasAppArmor } from '../node/app-armor.ts';
 import { Interruptions } from '../node/interruptions.ts';
 import { agentPaths } from '../paths.ts';
-import { hostProcessRuntimeClass, podName, podNamespace, podUid } from '../pods/identity.ts';
+import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import { PodRecords } from '../pods/pod-records.ts';
 import { uses } from '../pods/references.ts';
 import { RuntimeWatch } from '../pods/runtime-watch.ts';
 import { Transitions } from '../pods/transitions.ts';
 import { createProbeManager } from '../probes/manager.ts';
-import { extendedOf, toAmounts } from '../resources/amounts.ts';
 import { createCgroupManager } from '../resources/cgroups.ts';
 import { detectResourceContext } from '../resources/context.ts';
 import { qosClass } from '../resources/qos.ts';
@@ -39,6 +37,7 @@ import { openStore } from '../store/store.ts';
 import { systemdNotifier } from '../systemd.ts';
 import { kubernetesVersion, version } from '../version.ts';
 import { volumeManager } from '../volumes/manager.ts';
+import { admissionContext } from './admission-context.ts';
 import { afterStart } from './after-start.ts';
 import { canJudge } from './can-judge.ts';
 import { healthOf, nodeMonitor } from './node.ts';
@@ -111,7 +110,6 @@ export async function runAgent(
   const podObjects = cluster?.objects ?? desired;
   const handlerOf = (pod: Pod) => cluster?.handlerOf(pod) ?? pod.spec?.runtimeClassName ?? '';
 
-  const machineHasAppArmor = hasAppArmor();
   const resources = await detectResourceContext({
     cpuCfsQuota: config.cpuCfsQuota,
     cpuCfsQuotaPeriodUs: config.cpuCfsQuotaPeriodUs,
@@ -176,7 +174,6 @@ export async function runAgent(
   };
   const address = () => machineAddresses(outwardInterfaces()).find((each) => each !== '127.0.0.1');
   const bridge = await rosBridge(config.ros, { agent: rosAgent, prober, events, nodeName, address, log });
-  const rosDomainId = rosDomain(config.ros);
   let refused: RefusedManifest[] = [];
   let manifestsRead = config.staticPodPath === undefined;
   const agent = new Agent({
@@ -205,25 +202,13 @@ export async function runAgent(
       onRead: (runtime, actual) => watchOf(runtime)?.noteRead(actual),
       log,
     }),
-    admissionContext: () => ({
-      name: nodeName,
-      labels: (cluster?.lastNode() ?? node.node()).metadata?.labels ?? {},
-      taints: cluster?.lastNode()?.spec?.taints ?? [],
-      allocatable: {
-        ...toAmounts(extendedOf(cluster?.lastNode()?.status?.allocatable)),
-        ...node.allocatable(),
-      },
+    admissionContext: admissionContext(config, {
+      cluster,
+      node,
+      runtimes,
+      health,
       handlerOf,
-      runtimeHandlers: [hostProcessRuntimeClass, ...health.handlers().map((h) => h.name)],
-      hasContainerRuntime: runtimes.hasContainerRuntime,
-      cannotLimitGroups: (handler) =>
-        health.supplementalGroupsPolicy(runtimes.forHandler(handler).runtime) === false,
-      allowedUnsafeSysctls: config.allowedUnsafeSysctls,
-      pressures: node.pressures(),
-      shuttingDown: false,
-      hasAppArmor: machineHasAppArmor,
-      hasRosBridge: config.ros.transport !== 'off',
-      rosDomainId,
+      rosDomainId: rosDomain(config.ros),
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
