@@ -12,8 +12,6 @@ import { openObjectStore } from '../apiserver/object-store.ts';
 import { bridgeAgent } from '../bridge-agent.ts';
 import type { Cluster, ClusterOptions } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { EventMemory } from '../events/event-memory.ts';
-import { createEventLog } from '../events/recorder.ts';
 import { instrumentedCgroups } from '../instrumented-cgroups.ts';
 import type { Logger } from '../log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
@@ -40,6 +38,7 @@ import { volumeManager } from '../volumes/manager.ts';
 import { admissionContext } from './admission-context.ts';
 import { afterStart } from './after-start.ts';
 import { canJudge } from './can-judge.ts';
+import { openEvents } from './events.ts';
 import { healthOf, nodeMonitor } from './node.ts';
 import { rosBridge, rosDomain } from './ros.ts';
 import { openRuntimes } from './runtimes.ts';
@@ -81,19 +80,7 @@ export async function runAgent(
   const ownerLabels = { 'roslet.dev/agent': await ownerOf(config.rootDir) };
 
   const store = await openStore(paths.storeDir, log);
-  const eventMemory =
-    config.cluster === undefined
-      ? new EventMemory({ store, nowMs: now, monotonicMs: () => performance.now(), log })
-      : undefined;
-  const events = createEventLog({
-    remembered: (await eventMemory?.load()) ?? [],
-    // By this name tools look for the events of a node.
-    component: config.cluster === undefined ? 'roslet' : 'kubelet',
-    nodeName,
-    nowMs: now,
-    monotonicMs: () => performance.now(),
-  });
-  if (eventMemory !== undefined) events.watch((event) => eventMemory.note(event));
+  const { events, flush: flushEvents } = await openEvents(config, store, log);
   const metrics = createMetrics();
   const desired = new DesiredState();
   const records = new PodRecords(store, log);
@@ -355,7 +342,7 @@ export async function runAgent(
   await systemd.stopping();
   await servers.close();
   await records.flush();
-  await eventMemory?.flush();
+  await flushEvents();
   log.info('roslet ends; pods go on');
 }
 
