@@ -19,10 +19,11 @@ export async function claimSource(
   signal: AbortSignal,
 ): Promise<ClaimSource> {
   const namespace = podNamespace(pod);
-  const claim = await client.get<PersistentVolumeClaim>(
-    apiPath({ resource: 'persistentvolumeclaims', namespace, name: claimName }),
-    signal,
-  );
+  const path = apiPath({ resource: 'persistentvolumeclaims', namespace, name: claimName });
+  const claim = await client.get<PersistentVolumeClaim>(path, signal).catch((cause: Error) => {
+    signal.throwIfAborted();
+    throw new Error(`PVC ${namespace}/${claimName} cannot be had: ${cause.message}`, { cause });
+  });
   if (
     ofPod &&
     !claim.metadata?.ownerReferences?.some(({ uid, controller }) => controller && uid === podUid(pod))
