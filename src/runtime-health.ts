@@ -11,8 +11,10 @@ export interface RuntimeHealthOptions {
   /** The one of pods without a runtime class. */
   default: Runtime;
   periodMs: number;
-  /** A runtime that takes longer counts as one that does not answer. */
+  /** How long an answer is waited for. */
   timeoutMs: number;
+  /** A runtime that was silent for longer is down: on a busy machine one answer may well take its time. */
+  silentMs: number;
   log: Logger;
   /** Undefined: no problem any more. */
   onProblem(runtime: Runtime, message: string | undefined): void;
@@ -43,6 +45,8 @@ interface Known {
 
 export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
   const known = new Map<Runtime, Known>();
+  /** When each answered last, on the monotonic clock. */
+  const heardMs = new Map(options.runtimes.map((runtime) => [runtime, performance.now()]));
 
   async function checkOne(runtime: Runtime, life: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([life, AbortSignal.timeout(options.timeoutMs)]);
@@ -56,6 +60,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
         handlers: status.runtimeHandlers,
         supplementalGroupsPolicy: status.supplementalGroupsPolicy,
       };
+      heardMs.set(runtime, performance.now());
       const changed = JSON.stringify(known.get(runtime)) !== JSON.stringify(now);
       known.set(runtime, now);
       const failed = status.conditions.filter((c) => !c.status);
@@ -63,11 +68,11 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       options.onProblem(runtime, message === '' ? undefined : `container runtime not ready: ${message}`);
       if (changed) options.onChange();
     } catch (err) {
-      if (signal.aborted) return;
-      options.onProblem(
-        runtime,
-        `container runtime is down: ${err instanceof Error ? err.message : String(err)}`,
-      );
+      if (life.aborted) return;
+      const isLate = signal.aborted;
+      if (isLate && performance.now() - (heardMs.get(runtime) ?? 0) < options.silentMs) return;
+      const why = isLate ? 'it does not answer' : err instanceof Error ? err.message : String(err);
+      options.onProblem(runtime, `container runtime is down: ${why}`);
     }
   }
 

@@ -8,6 +8,8 @@ import { kubernetesVersion } from '../version.ts';
 
 const runtimeCheckMs = 10_000;
 const runtimeAnswerMs = 10_000;
+/** As long as the kubelet bears it. */
+const runtimeSilentMs = 30_000;
 
 export async function nodeMonitor(
   config: AgentConfig,
@@ -43,6 +45,7 @@ export function healthOf(
     default: runtimes.default,
     periodMs: runtimeCheckMs,
     timeoutMs: runtimeAnswerMs,
+    silentMs: runtimeSilentMs,
     log,
     onProblem: (runtime, message) => node.setProblem(`runtime ${runtime.name}`, message),
     onChange: () => {

@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import type { Runtime } from '../runtime/runtime.ts';
+import { silentLogger } from './log.ts';
+import { runtimeHealth } from './runtime-health.ts';
+
+const status = (conditions: object[]) => ({
+  conditions,
+  runtimeHandlers: [],
+  supplementalGroupsPolicy: false,
+});
+
+/** @param version what asking for it comes to */
+const runtime = (version: (signal: AbortSignal) => Promise<unknown>, conditions: object[] = []) =>
+  ({ name: 'engine', version, status: async () => status(conditions) }) as unknown as Runtime;
+
+const known = async () => ({ runtimeVersion: '1' });
+const hang = async (signal: AbortSignal) => {
+  await once(signal, 'abort');
+  throw new Error('cancelled');
+};
+const refuse = () => Promise.reject(new Error('no socket'));
+const networkDown = { type: 'NetworkReady', status: false, reason: 'NoCni', message: 'no network' };
+const hour = 3_600_000;
+
+async function problemsOf(
+  asked: Runtime,
+  { timeoutMs, silentMs }: { timeoutMs: number; silentMs: number },
+  signal = new AbortController().signal,
+): Promise<(string | undefined)[]> {
+  const problems: (string | undefined)[] = [];
+  const health = runtimeHealth({
+    runtimes: [asked],
+    default: asked,
+    periodMs: hour,
+    timeoutMs,
+    silentMs,
+    log: silentLogger(),
+    onProblem: (_, message) => void problems.push(message),
+    onChange: () => undefined,
+  });
+  await health.check(signal);
+  return problems;
+}
+
+test.each([
+  ['is fine', runtime(known), 0, [undefined]],
+  [
+    'is not ready',
+    runtime(known, [networkDown]),
+    0,
+    [expect.stringMatching(/not ready: NetworkReady=false/)],
+  ],
+  ['is not there', runtime(refuse), hour, ['container runtime is down: no socket']],
+  ['has been silent for long', runtime(hang), 0, ['container runtime is down: it does not answer']],
+  ['takes its time', runtime(hang), hour, []],
+])('a runtime that %s is told of so', async (_, asked, silentMs, expected) => {
+  expect(await problemsOf(asked, { timeoutMs: 10, silentMs })).toEqual(expected);
+});
+
+test('an agent that ends tells of no runtime', async () => {
+  const ending = new AbortController();
+  const telling = problemsOf(runtime(hang), { timeoutMs: hour, silentMs: 0 }, ending.signal);
+  ending.abort();
+  expect(await telling).toEqual([]);
+});
