@@ -7,15 +7,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RuntimeEvent } from '../runtime.ts';
 import { hasCode } from './errors.ts';
+import type { Exits } from './exits.ts';
 import * as events from './gen/containerd-events.ts';
 import * as cri from './gen/runtime.ts';
 import * as methods from './methods.ts';
 import type { Subscription } from './subscription.ts';
 
-/** The namespace in containerd of everything that CRI makes. */
-const filters = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/containers/create', '/containers/delete'].map(
-  (topic) => `namespace==k8s.io,topic=="${topic}"`,
-);
+/** The namespace in containerd is that of everything that CRI makes. */
+const filtersOf = (topics: readonly string[]): string[] =>
+  topics.map((topic) => `namespace==k8s.io,topic=="${topic}"`);
+
+const ends = ['/tasks/exit', '/tasks/oom'];
+const allTopics = [...ends, '/tasks/start', '/containers/create', '/containers/delete'];
 
 export async function subscribeContainerd(subscription: Subscription): Promise<void> {
   const { connection, owners, exits, ownCalls, signal, push } = subscription;
@@ -29,14 +32,24 @@ export async function subscribeContainerd(subscription: Subscription): Promise<v
     const podSandboxId = isShown ? (owners.remembered(id) ?? '') : await untilShown(subscription, type, id);
     push({ type, podSandboxId, containerId: id === podSandboxId ? '' : id });
   };
-  await connection.stream(methods.subscribe, { filters }, signal, (envelope) => {
+  await connection.stream(methods.subscribe, { filters: filtersOf(allTopics) }, signal, (envelope) => {
     const event = containerdEvent(envelope);
-    if (event?.type === 'stopped') exits.note(event.id, event.exitCode);
-    else if (event?.type === 'oom') exits.noteOom(event.id);
+    noteEnd(exits, event);
     // When CRI cannot be asked what changed, the reader has to look at everything.
     if (event)
       tell(event.type, event.id).catch(() => push({ type: 'resync', podSandboxId: '', containerId: '' }));
   });
+}
+
+/** Only notes how containers end, for where CRI's events tell of all changes: of an end they do when it is shown. */
+export const noteEnds = ({ connection, exits, signal }: Subscription): Promise<void> =>
+  connection.stream(methods.subscribe, { filters: filtersOf(ends) }, signal, (envelope) =>
+    noteEnd(exits, containerdEvent(envelope)),
+  );
+
+function noteEnd(exits: Exits, event: ContainerdEvent | undefined): void {
+  if (event?.type === 'stopped') exits.note(event.id, event.exitCode);
+  else if (event?.type === 'oom') exits.noteOom(event.id);
 }
 
 export type ContainerdEvent =

@@ -1,7 +1,8 @@
 /**
  * What happens in the runtime, as a hint to look sooner. Two sources, one shape:
  *
- * - CRI GetContainerEvents, where each subscriber gets every event: containerd 2, CRI-O.
+ * - CRI GetContainerEvents, where each subscriber gets every event: containerd 2, CRI-O. How a container ended containerd
+ *   tells by its own events, too, and sooner.
  * - containerd's own event service on the same socket for containerd 1: 1.6 has no CRI events, and 1.7 shares them
  *   between subscribers, so that one which died (an agent that was killed) takes the next event with it.
  *
@@ -11,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../src/log.ts';
 import type { RuntimeEvent, RuntimeVersion } from '../runtime.ts';
 import type { Connection } from './connection.ts';
-import { subscribeContainerd } from './containerd-events.ts';
+import { noteEnds, subscribeContainerd } from './containerd-events.ts';
 import { subscribeCri } from './cri-events.ts';
 import { hasCode } from './errors.ts';
 import type { Exits } from './exits.ts';
@@ -44,8 +45,10 @@ export async function* runtimeEvents(
 }
 
 export function hasSharedEvents(version: RuntimeVersion): boolean {
-  return version.runtimeName === 'containerd' && /^v?[01]\./.test(version.runtimeVersion);
+  return isContainerd(version) && /^v?[01]\./.test(version.runtimeVersion);
 }
+
+const isContainerd = ({ runtimeName }: RuntimeVersion): boolean => runtimeName === 'containerd';
 
 /** Half to one and a half times 50 ms, doubling up to half a second: a refused unix socket costs next to nothing. */
 export function reconnectDelayMs(failures: number, random: number): number {
@@ -63,14 +66,19 @@ async function keepSubscribed(
     const both = AbortSignal.any([signal, attempt.signal]);
     const subscription = { connection, owners, exits, ownCalls, push, signal: both };
     try {
-      const subscribe = hasSharedEvents(await sources.version(signal)) ? subscribeContainerd : subscribeCri;
+      const version = await sources.version(signal);
+      const streams = hasSharedEvents(version)
+        ? [subscribeContainerd]
+        : isContainerd(version)
+          ? [subscribeCri, noteEnds]
+          : [subscribeCri];
       // The runtime does not confirm a subscription; that it answers a later call shows that it has got ours.
       const begun = async () => {
         await sources.version(signal);
         failures = 0;
         push({ type: 'resync', podSandboxId: '', containerId: '' });
       };
-      await Promise.all([subscribe(subscription), begun()]);
+      await Promise.all([...streams.map((subscribe) => subscribe(subscription)), begun()]);
     } catch (error) {
       if (signal.aborted) return;
       if (hasCode(error, 'Unimplemented')) {
