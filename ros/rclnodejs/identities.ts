@@ -59,7 +59,7 @@ function byNode(node: RclNode, own: NodeName, isOwn: (node: NodeName) => boolean
   const participant = (of: NodeName): string => (isOwn(of) ? prefix : digest(fullName(of), prefixLength));
   const endpoint = (info: RclEndpointInfo): EndpointGid =>
     participant({ name: info.node_name, namespace: info.node_namespace }) +
-    gidOf(info.endpoint_gid).slice(0, suffixLength);
+    digest(gidOf(info.endpoint_gid), suffixLength);
   /** By the gid that is told: who publishes again and again is looked up once. */
   const publishers = new Map<EndpointGid, EndpointGid>();
 

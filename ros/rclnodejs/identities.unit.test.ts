@@ -78,6 +78,15 @@ describe('on zenoh a node stands for its process', () => {
     expect(participantOf(endpoint(beat))).not.toBe(participantOf(endpoint(publisher(agent, gids.agent))));
   });
 
+  it('publishers of two processes with nodes of one name are told apart, however alike their gids are', () => {
+    const known = onZenoh();
+    const other = `${gids.driver.slice(0, -1)}0`;
+    publishers = [publisher(driver, gids.driver), publisher(driver, other)];
+    const told = [gids.driver, other].map((gid) => known.publisher('/beat', gid));
+    expect(told[0]).not.toBe(told[1]);
+    expect(publishers.map(known.endpoint)).toEqual(told);
+  });
+
   it('all nodes of the transport are its own', () => {
     const { endpoint, prefix } = onZenoh();
     expect(prefix).toHaveLength(24);
