@@ -20,7 +20,13 @@ import type { PodRecord } from './pods/pod-record.ts';
 import { newRecord } from './pods/pod-records.ts';
 import { PodWorkers, type PodWorkersOptions } from './pods/pod-workers.ts';
 import { type Refusal, Refusals, rejection } from './pods/refusals.ts';
-import { compareResizes, judgeResize, type WaitingResize, withResourcesOf } from './pods/resize.ts';
+import {
+  compareResizes,
+  judgeResize,
+  resizedTo,
+  type WaitingResize,
+  withResourcesOf,
+} from './pods/resize.ts';
 import type { SeenPod } from './pods/runtime-watch.ts';
 import type { PodWorker } from './pods/worker.ts';
 import { type WorkingPod, workingPod } from './pods/working-pods.ts';
@@ -190,7 +196,7 @@ export class Agent {
       const pod = this.#desired.get(worker.uid);
       if (pod === undefined || worker.record.stop !== undefined) continue;
       const allocated = worker.pod;
-      const desired = withResourcesOf(allocated, pod);
+      const desired = resizedTo(allocated, pod);
       const sinceMs = worker.record.resize?.pending?.sinceMs ?? this.#o.now();
       if (desired !== allocated) waiting.push({ worker, desired, allocated, sinceMs });
       else worker.setResizePending(undefined);

@@ -8,6 +8,7 @@ import {
   memoryTooSmall,
   podAtMost,
   podInForce,
+  resizedTo,
   resizeOf,
   resourcesAnnotation,
   resourcesText,
@@ -57,6 +58,24 @@ describe('the resources of another state of a pod', () => {
       containers: [{ image: 'newer', resources: small }],
       initContainers: [{ resources: small }, { resources: large }],
     });
+  });
+
+  it('lead from what was allocated to what is desired, also where nothing was asked for', () => {
+    const requests = { cpu: '100m', memory: '64Mi' };
+    for (const [allocated, desired] of [
+      [{}, { requests }],
+      [{ requests }, { requests, limits: { cpu: '200m' } }],
+      [small, large],
+    ] as const) {
+      expect(withResourcesOf(podOf(desired), podOf(allocated))).toEqual(podOf(allocated));
+      expect(resizedTo(podOf(allocated), podOf(desired))).toEqual(podOf(desired));
+    }
+  });
+
+  it('need another container where something was asked for and is not any more', () => {
+    const fewer = { requests: small.requests };
+    expect(withResourcesOf(podOf(fewer), podOf(small))).toEqual(podOf(fewer));
+    expect(resizedTo(podOf(small), podOf(fewer))).toEqual(podOf(small));
   });
 
   it('are the same however they are written', () => {

@@ -45,12 +45,17 @@ export const resizableContainers = (pod: Pod): Container[] => [
  * `pod` with the resources that its containers have in `from`, where a resize leads from those to its own. The same
  * object where they do not differ.
  */
-export function withResourcesOf(pod: Pod, from: Pod): Pod {
-  const known = new Map(resizableContainers(from).map((container) => [container.name, container.resources]));
-  return withResources(pod, ({ name, resources }) => {
-    const before = known.get(name);
-    return known.has(name) && canResize(before, resources) ? before : resources;
-  });
+export const withResourcesOf = (pod: Pod, from: Pod): Pod =>
+  exchanged(pod, from, (own, others) => canResize(others, own));
+
+/** `pod` with the resources that its containers have in `desired`, where a resize leads to those from its own. */
+export const resizedTo = (pod: Pod, desired: Pod): Pod => exchanged(pod, desired, canResize);
+
+function exchanged(pod: Pod, other: Pod, isResize: typeof canResize): Pod {
+  const others = new Map(resizableContainers(other).map(({ name, resources }) => [name, resources]));
+  return withResources(pod, ({ name, resources }) =>
+    others.has(name) && isResize(resources, others.get(name)) ? others.get(name) : resources,
+  );
 }
 
 /** A request or limit that is taken away altogether needs another container: no runtime takes it from one that runs. */

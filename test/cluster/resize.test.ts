@@ -135,6 +135,19 @@ describe.each(['host processes', 'containerd'])('pods of %s', (runtime) => {
     expect(mainOf(shrunk)).toMatchObject({ containerID: mainOf(before)?.containerID, restartCount: 0 });
   });
 
+  it('get what they had not asked for, as long as their pod is of the same QoS class', async () => {
+    const before = await start('modest', {
+      containers: [containerOf('main', loop, { resources: undefined }), containerOf('other', loop)],
+    });
+    const { requests } = small;
+    await resize('modest', { requests });
+    await podUntil('modest', 'has its requests', has({ requests }));
+    await resize('modest', { requests, limits: { cpu: '200m' } });
+    const after = await podUntil('modest', 'has a limit', has({ requests, limits: { cpu: '200m' } }));
+    expect(limits(after, 'main').quota).toBe(20_000);
+    expect(mainOf(after)).toMatchObject({ containerID: mainOf(before)?.containerID, restartCount: 0 });
+  });
+
   it('are started anew for what their policy says, and keep a sidecar that is resized', async () => {
     const pod = await start('both', {
       containers: [
