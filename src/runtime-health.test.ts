@@ -37,7 +37,6 @@ async function problemsOf(
     silentMs,
     log: silentLogger(),
     onProblem: (_, message) => void problems.push(message),
-    onChange: () => undefined,
   });
   await health.check(signal);
   return problems;

@@ -18,8 +18,6 @@ export interface RuntimeHealthOptions {
   log: Logger;
   /** Undefined: no problem any more. */
   onProblem(runtime: Runtime, message: string | undefined): void;
-  /** Version or handlers are known, or are others than before. */
-  onChange(): void;
 }
 
 export interface RuntimeHealth {
@@ -30,6 +28,8 @@ export interface RuntimeHealth {
   supplementalGroupsPolicy(runtime: Runtime): boolean | undefined;
   /** Whether every runtime has answered once, so that the handlers are known. */
   isKnown(): boolean;
+  /** Called when version or handlers are known, or are others than before. */
+  onChange(listener: () => void): void;
   /** `containerd://1.6.20`; '' before the runtime has answered. */
   version(runtime: Runtime): string;
   /** Asks once. A runtime that does not answer is a problem, not an error. */
@@ -44,6 +44,7 @@ interface Known {
 }
 
 export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
+  const listeners = new Set<() => void>();
   const known = new Map<Runtime, Known>();
   /** When each answered last, on the monotonic clock. */
   const heardMs = new Map(options.runtimes.map((runtime) => [runtime, performance.now()]));
@@ -66,7 +67,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       const failed = status.conditions.filter((c) => !c.status);
       const message = failed.map((c) => `${c.type}=false reason:${c.reason} message:${c.message}`).join('; ');
       options.onProblem(runtime, message === '' ? undefined : `container runtime not ready: ${message}`);
-      if (changed) options.onChange();
+      if (changed) for (const listener of listeners) listener();
     } catch (err) {
       if (life.aborted) return;
       const isLate = signal.aborted;
@@ -82,6 +83,9 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
 
   return {
     check,
+    onChange: (listener) => {
+      listeners.add(listener);
+    },
     isKnown: () => options.runtimes.every((runtime) => known.has(runtime)),
     version: (runtime) => known.get(runtime)?.version ?? '',
     supplementalGroupsPolicy: (runtime) => known.get(runtime)?.supplementalGroupsPolicy,

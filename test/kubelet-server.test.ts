@@ -80,6 +80,7 @@ const start = (
       certDir: join(dir, 'pki'),
       hostName: 'robot',
       reloadMs: 20,
+      isUp: Promise.resolve(),
     },
     stop.signal,
   );

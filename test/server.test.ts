@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Pod, Status } from '../src/api/core.gen.ts';
 import { openObjectStore } from '../src/apiserver/object-store.ts';
@@ -42,6 +43,7 @@ const start = async (over: Partial<ServerOptions> = {}) =>
         manifestFile: () => undefined,
         log,
       }),
+      isUp: Promise.resolve(),
       log,
       ...over,
     },
@@ -122,6 +124,19 @@ describe('the socket', () => {
     await writeFile(socketPath, '');
     await start();
     expect((await send('GET', '/healthz')).body).toBe('ok');
+  });
+
+  it('answers what is asked before the agent knows what there is when it does', async () => {
+    const up = Promise.withResolvers<void>();
+    await start({ isUp: up.promise });
+    let answered = false;
+    const answer = send('GET', '/pods').finally(() => {
+      answered = true;
+    });
+    await setTimeout(50);
+    expect(answered).toBe(false);
+    up.resolve();
+    expect((await answer).code).toBe(200);
   });
 
   it('says what is wrong with a path that is too long', async () => {

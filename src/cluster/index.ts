@@ -81,7 +81,12 @@ export interface Cluster extends ClusterPort {
   deletePod(pod: Pod, signal: AbortSignal): Promise<void>;
   /** What the kubelet API has from the API server. */
   forServer(config: KubeletServerConfig, signal: AbortSignal): ServerParts;
-  /** Runs until the signal given to `joinCluster` aborts. */
+  /**
+   * Begins to tell of the node, before anything is told of its pods. Resolves when its status was told, or could not be.
+   * @param isUp the agent has all that it needs to run pods
+   */
+  announce(isUp: Promise<void>): Promise<void>;
+  /** After `announce`. Runs until the signal given to `joinCluster` aborts. */
   run(agent: Agent): Promise<void>;
 }
 
@@ -116,6 +121,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
   );
   const urgent = client.urgent();
   let agent: Agent | undefined;
+  let telling: Promise<void> | undefined;
   let problem: string | undefined;
   const source = new PodSource({
     client,
@@ -211,6 +217,13 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
       }),
     }),
 
+    announce(isUp) {
+      events.watch((event) => eventWriter.add(event));
+      told.started();
+      telling = reporter.run(isUp, signal);
+      return reporter.tried;
+    },
+
     async run(running) {
       agent = running;
       notePods();
@@ -228,16 +241,14 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
           else if (isStaticPod(pod)) statuses.forget(podUid(pod));
           if (isStaticPod(pod)) mirrors.wake();
         }),
-        events.watch((event) => eventWriter.add(event)),
       ];
-      told.started();
       told.conditions(local.node());
       await Promise.all([
         access.keepCertificate(signal),
         source.run(signal),
         services.run(signal),
         images.run(signal),
-        reporter.run(signal),
+        telling,
         keepLease(
           {
             client: urgent,

@@ -43,6 +43,7 @@ export class NodeReporter {
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #awake = false;
   #wakeUp: (() => void) | undefined;
+  readonly #tried = Promise.withResolvers<void>();
 
   constructor(options: NodeReporterOptions) {
     this.#o = options;
@@ -59,24 +60,33 @@ export class NodeReporter {
     this.#listeners.add(listener);
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    const { client, nodeName, local, log } = this.#o;
-    const unsubscribe = local.onChange(() => this.#wake());
-    await Promise.all([
-      reflect<Node>(
-        {
-          client,
-          path: apiPath({ resource: 'nodes' }),
-          query: { fieldSelector: `metadata.name=${nodeName}` },
-          trim: withoutManagedFields,
-          onChange: (items, isList) => this.#watched([...items.values()][0], isList),
-          log,
-        },
-        signal,
-      ),
-      this.#keepTelling(signal),
-    ]);
+  /** Resolves when the status was told, or could not be at the first try. */
+  get tried(): Promise<void> {
+    return this.#tried.promise;
+  }
+
+  /** @param isUp the agent has all that it needs to run pods: before that no status is told */
+  async run(isUp: Promise<void>, signal: AbortSignal): Promise<void> {
+    const unsubscribe = this.#o.local.onChange(() => this.#wake());
+    await Promise.all([this.#keepTelling(isUp, signal), this.#watch(signal)]);
     unsubscribe();
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { client, nodeName, log } = this.#o;
+    // What it would show first is asked for by itself.
+    await this.#tried.promise;
+    await reflect<Node>(
+      {
+        client,
+        path: apiPath({ resource: 'nodes' }),
+        query: { fieldSelector: `metadata.name=${nodeName}` },
+        trim: withoutManagedFields,
+        onChange: (items, isList) => this.#watched([...items.values()][0], isList),
+        log,
+      },
+      signal,
+    );
   }
 
   #watched(node: Node | undefined, isList: boolean): void {
@@ -115,19 +125,22 @@ export class NodeReporter {
     for (const listener of this.#listeners) listener();
   }
 
-  async #keepTelling(signal: AbortSignal): Promise<void> {
+  async #keepTelling(isUp: Promise<void>, signal: AbortSignal): Promise<void> {
     const { client, log, statusUpdateMs } = this.#o;
     let failures = 0;
     while (!signal.aborted) {
-      this.#awake = false;
       let waitMs = statusUpdateMs * (0.98 + Math.random() * 0.04);
       try {
-        if (!this.#isRegistered) await this.#register(signal);
+        if (!this.#isRegistered) await this.#register(isUp, signal);
         this.#isRegistered = true;
+        await isUp;
+        this.#awake = false;
         await this.#tell(signal);
+        this.#tried.resolve();
         if (failures > 0) log.info('the status of the node is told again');
         failures = 0;
       } catch (err) {
+        this.#tried.resolve();
         if (signal.aborted) return;
         // Deleted under our hands: the next round registers it.
         if (hasStatus(err, 404)) {
@@ -145,16 +158,16 @@ export class NodeReporter {
   }
 
   /** @throws ApiStatusError 404 when there is no Node and we are not to make one */
-  async #register(signal: AbortSignal): Promise<void> {
+  async #register(isUp: Promise<void>, signal: AbortSignal): Promise<void> {
     const { client, config, log } = this.#o;
-    const wanted = this.#wanted();
     this.#o.onStartup('registering');
     let node: Node;
     try {
       node = await client.get<Node>(this.#path, signal);
     } catch (error) {
       if (!hasStatus(error, 404) || !config.registerNode) throw error;
-      node = await client.create<Node>(apiPath({ resource: 'nodes' }), wanted, signal);
+      await isUp;
+      node = await client.create<Node>(apiPath({ resource: 'nodes' }), this.#wanted(), signal);
       log.info('registered the node');
       this.#o.onStartup('registered');
       this.#answered(node);
@@ -165,7 +178,7 @@ export class NodeReporter {
     const labels = Object.fromEntries(
       Object.entries(this.#o.local.node().metadata?.labels ?? {}).filter(([name]) => machineLabels.has(name)),
     );
-    const { annotations } = wanted.metadata ?? {};
+    const { annotations } = this.#wanted().metadata ?? {};
     if (!covers(node.metadata?.labels, labels) || !covers(node.metadata?.annotations, annotations)) {
       node = await client.patch<Node>(this.#path, { metadata: { labels, annotations } }, signal);
     }

@@ -38,7 +38,7 @@ export async function nodeMonitor(
 /** What the runtimes tell is told on by the node. */
 export function healthOf(
   runtimes: RuntimeSet,
-  { node, log, onChange }: { node: NodeMonitor; log: Logger; onChange(): void },
+  { node, log }: { node: NodeMonitor; log: Logger },
 ): RuntimeHealth {
   const health = runtimeHealth({
     runtimes: runtimes.all(),
@@ -48,14 +48,13 @@ export function healthOf(
     silentMs: runtimeSilentMs,
     log,
     onProblem: (runtime, message) => node.setProblem(`runtime ${runtime.name}`, message),
-    onChange: () => {
-      node.setRuntimes({
-        version: health.version(runtimes.default),
-        handlers: health.handlers().map(({ name, ...features }) => ({ name, features })),
-        features: { supplementalGroupsPolicy: health.supplementalGroupsPolicy(runtimes.default) },
-      });
-      onChange();
-    },
   });
+  health.onChange(() =>
+    node.setRuntimes({
+      version: health.version(runtimes.default),
+      handlers: health.handlers().map(({ name, ...features }) => ({ name, features })),
+      features: { supplementalGroupsPolicy: health.supplementalGroupsPolicy(runtimes.default) },
+    }),
+  );
   return health;
 }

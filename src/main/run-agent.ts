@@ -51,6 +51,8 @@ const relistMs = 5000;
 const staleAfterMs = 30_000;
 /** What a start waits for the runtimes; the answers of slower ones are taken when they come. */
 const firstRuntimeAnswerMs = 1000;
+/** What pods that ran before wait for an API server which has yet to hear that the node is there. */
+const nodeToldMs = 500;
 /** A listing of a runtime that does not answer ends by its own time limit, and another is begun. */
 const stuckAfterMs = 180_000;
 
@@ -88,12 +90,15 @@ export async function runAgent(
   const runtimes = await openRuntimes(config, { usedCri, paths, metrics, log }, signal);
 
   const node = await nodeMonitor(config, { hostIps, log });
-  const health = healthOf(runtimes, { node, log, onChange: () => agent.nodeChanged() });
+  const health = healthOf(runtimes, { node, log });
+  const runtimesAnswered = Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
   const cluster = await joinCluster(
     config,
     { store, desired, local: node, events, runtimes: runtimes.all(), metrics, log },
     signal,
   );
+  const ableToRun = Promise.withResolvers<void>();
+  const nodeTold = cluster?.announce(ableToRun.promise);
   const podObjects = cluster?.objects ?? desired;
   const handlerOf = (pod: Pod) => cluster?.handlerOf(pod) ?? pod.spec?.runtimeClassName ?? '';
 
@@ -250,23 +255,6 @@ export async function runAgent(
 
   const watchOf = (runtime: Runtime) => watches[runtimes.all().indexOf(runtime)];
 
-  // What ran before is taken up before anything new is desired.
-  await Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
-  await agent.start(signal);
-
-  const reconcile = () => {
-    agent.reconcile(desired.pods());
-  };
-  desired.onPodsChange(reconcile);
-  podObjects.onObjectChange((ref) => {
-    for (const worker of agent.workers()) if (uses(worker.pod, ref)) worker.retry();
-  });
-  desired.set('api', objects.snapshot());
-  objects.onChange(() => desired.set('api', objects.snapshot()));
-  node.onChange(() => agent.nodeChanged());
-  cluster?.onNodeChange(() => agent.nodeChanged());
-  reconcile();
-
   const isSettled = () =>
     manifestsRead && (cluster?.isRead() ?? true) && watches.every((w) => w.lastRelistMs > 0);
   const isAlive = () => watches.every((w) => performance.now() - w.lastAttemptMs < stuckAfterMs);
@@ -301,7 +289,36 @@ export async function runAgent(
   });
   const { rootDir, streamIdleMs } = config;
   const api = { agent: view, metrics, healthLog: healthLog(), rootDir, streamIdleMs, log };
-  const servers = await startServers(config, { api, objects, socketPath: paths.socketPath, cluster }, signal);
+  const takenUp = Promise.withResolvers<void>();
+  const { socketPath } = paths;
+  const servers = await startServers(
+    config,
+    { api, objects, socketPath, cluster, isUp: takenUp.promise },
+    signal,
+  );
+
+  await runtimesAnswered;
+  ableToRun.resolve();
+  // While many pods are taken up the thread has no time for anything else.
+  await Promise.race([nodeTold, delay(nodeToldMs)]);
+  // What ran before is taken up before anything new is desired.
+  await agent.start(signal);
+
+  const reconcile = () => {
+    agent.reconcile(desired.pods());
+  };
+  desired.onPodsChange(reconcile);
+  podObjects.onObjectChange((ref) => {
+    for (const worker of agent.workers()) if (uses(worker.pod, ref)) worker.retry();
+  });
+  desired.set('api', objects.snapshot());
+  objects.onChange(() => desired.set('api', objects.snapshot()));
+  node.onChange(() => agent.nodeChanged());
+  health.onChange(() => agent.nodeChanged());
+  cluster?.onNodeChange(() => agent.nodeChanged());
+  reconcile();
+  takenUp.resolve();
+
   using systemd = systemdNotifier({ env: process.env, log, healthy: isAlive });
 
   const upkeep = { agent, node, runtimes, watches, paths, cgroups, volumes, events, metrics, isSettled, log };

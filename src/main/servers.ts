@@ -7,13 +7,19 @@ import { startServer } from '../server/server.ts';
 
 const certificateReloadMs = 60_000;
 
-/** @throws ListenError */
+/** They listen when it resolves; requests wait for `isUp`. @throws ListenError */
 export async function startServers(
   config: AgentConfig,
-  o: { api: KubeletApi; objects: ObjectStore; socketPath: string; cluster: Cluster | undefined },
+  o: {
+    api: KubeletApi;
+    objects: ObjectStore;
+    socketPath: string;
+    cluster: Cluster | undefined;
+    isUp: Promise<void>;
+  },
   signal: AbortSignal,
 ): Promise<{ close(): Promise<void> }> {
-  const { api, objects, socketPath, cluster } = o;
+  const { api, objects, socketPath, cluster, isUp } = o;
   const local = await startServer(
     {
       ...api,
@@ -21,6 +27,7 @@ export async function startServers(
       socketPath,
       socketGroup: config.socketGroup,
       healthz: { address: config.healthzBindAddress, port: config.healthzPort },
+      isUp,
     },
     signal,
   );
@@ -34,6 +41,7 @@ export async function startServers(
       certDir,
       hostName: nodeName,
       reloadMs: certificateReloadMs,
+      isUp,
     };
     const parts = cluster?.forServer(kubeletServer, signal);
     servers.push(await startKubeletServer({ ...options, ...parts }, signal));

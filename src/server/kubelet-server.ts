@@ -28,6 +28,8 @@ export interface KubeletServerOptions extends TlsFiles {
   api: KubeletApi;
   /** The API server's answers; undefined where there is none to ask. */
   reviews?: Reviews;
+  /** What the agent has to tell is known. */
+  isUp: Promise<void>;
 }
 
 export interface Reviews {
@@ -49,9 +51,9 @@ export async function startKubeletServer(
   options: KubeletServerOptions,
   signal: AbortSignal,
 ): Promise<RunningServer> {
-  const { api, config } = options;
+  const { api, config, isUp } = options;
   const closing = new AbortController();
-  const answer = { closing: closing.signal, log: api.log, textErrors: true, maxUpgrades };
+  const answer = { closing: closing.signal, isUp, log: api.log, textErrors: true, maxUpgrades };
   const observing = observingRoutes(api);
   const debugging = config.debuggingHandlers ? debuggingRoutes(api, config) : debuggingDisabledRoutes();
   const measuredAs = (serverType: 'readonly' | 'readwrite') => ({

@@ -28,6 +28,7 @@ async function serve(maxUpgrades: number): Promise<void> {
       },
     ],
     closing: closing.signal,
+    isUp: Promise.resolve(),
     log: silentLogger(),
     maxUpgrades,
     admit: ({ req }) => {

@@ -11,6 +11,8 @@ export interface AnswerOptions {
   /** Ends every exchange, also those that follow or watch. */
   closing: AbortSignal;
   log: Logger;
+  /** Requests wait for it: what they ask about is not known before. */
+  isUp: Promise<void>;
   /** Called before anything else is done for a request. @throws ApiError when it is refused */
   admit?(request: IncomingRequest): Promise<void> | void;
   /** Called with each request; the function that comes back when it has ended. */
@@ -101,8 +103,9 @@ async function open(
   find: RouteFinder,
   req: IncomingMessage,
   ended: AbortSignal,
-  { admit, closing }: AnswerOptions,
+  { isUp, admit, closing }: AnswerOptions,
 ): Promise<Omit<Exchange, 'res'> & { route: Route }> {
+  await isUp;
   const url = parseUrl(req.url ?? '/');
   const method = req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET');
   const path = url.pathname;

@@ -19,6 +19,8 @@ export interface ServerOptions extends LocalApi {
   socketGroup: string;
   /** Port 0 turns it off, as in KubeletConfiguration. */
   healthz: { address: string; port: number };
+  /** What the agent has to tell is known. */
+  isUp: Promise<void>;
 }
 
 export interface RunningServer {
@@ -27,16 +29,19 @@ export interface RunningServer {
 
 /** @throws ListenError when the socket or the port cannot be had */
 export async function startServer(options: ServerOptions, signal: AbortSignal): Promise<RunningServer> {
-  const { agent, healthz, log } = options;
+  const { agent, healthz, isUp, log } = options;
   const closing = new AbortController();
-  const answer = { closing: closing.signal, log };
+  const answer = { closing: closing.signal, isUp, log };
   const routes = localRoutes(options);
   const local = serveRoutes({ ...answer, routes });
   const health = serveRoutes({ ...answer, routes: healthRoutes(options) });
-  const unobserve = observe(agent, options.objects);
+  let unobserve: (() => void) | undefined;
+  void isUp.then(() => {
+    if (!closing.signal.aborted) unobserve = observe(agent, options.objects);
+  });
   const close = async (): Promise<void> => {
     closing.abort();
-    unobserve();
+    unobserve?.();
     await Promise.all([closeServer(local), closeServer(health)]);
   };
   try {

@@ -1,6 +1,8 @@
 /** The agent as a node of a cluster: a real control plane, pods as host processes. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -92,6 +94,22 @@ describe('the node', () => {
     const status = { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }] };
     await plane.kubectl('patch', 'node', nodeName, '--subresource=status', '-p', JSON.stringify({ status }));
     await until('it is ready again', async () => ready(await node()) === 'True');
+  });
+
+  it('is not called ready by an agent that cannot serve', async () => {
+    await agent.stop();
+    const status = { conditions: [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }] };
+    await plane.kubectl('patch', 'node', nodeName, '--subresource=status', '-p', JSON.stringify({ status }));
+    const [, port] = /^port: (\d+)$/m.exec(readFileSync(join(agent.dir, 'config.yaml'), 'utf8')) ?? [];
+    const other = createServer().listen(Number(port), '127.0.0.1');
+    await once(other, 'listening');
+    agent.spawn();
+    expect(await agent.ended()).toBe(1);
+    expect(agent.log).toContain(`cannot listen on 127.0.0.1:${port}`);
+    expect(ready(await node())).toBe('Unknown');
+    other.close();
+    await agent.start();
+    await until('it is ready', async () => ready(await node()) === 'True');
   });
 
   it('keeps what others wrote to it', async () => {

@@ -93,7 +93,7 @@ class Served<T extends Kept> {
   }
 }
 
-function nodeReporter() {
+function nodeReporter(isUp = Promise.resolve()) {
   const boots: string[] = [];
   const listeners = new Set<() => void>();
   const local = { ready: 'True' };
@@ -130,7 +130,7 @@ function nodeReporter() {
     local.ready = ready;
     for (const listener of listeners) listener();
   };
-  running = reporter.run(ending.signal);
+  running = reporter.run(isUp, ending.signal);
   return { reporter, change, boots };
 }
 
@@ -140,6 +140,27 @@ describe('the Node', () => {
   const stored = (resourceVersion: string, more: Partial<Node> = {}): Node => ({
     ...more,
     metadata: { name: 'n', uid: 'u', resourceVersion, ...more.metadata },
+  });
+
+  it('is asked for, and not told of before the agent can run pods', async () => {
+    const served = new Served<Node>('/api/v1/nodes', stored('1'));
+    const isUp = Promise.withResolvers<void>();
+    const { reporter } = nodeReporter(isUp.promise);
+    await until('it was asked for', () => api.asked.some(({ path }) => path === '/api/v1/nodes/n'));
+    await until('the answer is known', () => reporter.node !== undefined);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(served.patches.filter(({ status }) => status !== undefined)).toEqual([]);
+    isUp.resolve();
+    await reporter.tried;
+    expect(readyIn(served.object)).toBe('True');
+  });
+
+  it('has been tried to tell of also where that failed', async () => {
+    const served = new Served<Node>('/api/v1/nodes', stored('1'));
+    served.refusals = 1;
+    const { reporter } = nodeReporter();
+    await reporter.tried;
+    await until('it was told', () => readyIn(served.object) === 'True');
   });
 
   it('is told of what changed while it was told', async () => {
