@@ -4,7 +4,7 @@
 set -eu
 top=$(dirname "$(dirname "$(readlink -f "$0")")")
 
-for program in "$top/dist/roslet.js" "$top/lib/roslet/roslet.js"; do
+for program in "$top/dist/roslet.cjs" "$top/lib/roslet/roslet.cjs"; do
   [ ! -e "$program" ] || break
 done
 [ -e "$program" ] || {

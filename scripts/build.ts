@@ -1,6 +1,6 @@
 /**
- * Builds what `make install` installs: dist/roslet-main.mjs (agent and CLI in one file, so that it starts fast and holds
- * only the code it uses), dist/roslet.js (what loads it), dist/roslet-oci (the program by which conmon starts host
+ * Builds what `make install` installs: dist/roslet-main.cjs (agent and CLI in one file, so that it starts fast and holds
+ * only the code it uses), dist/roslet.cjs (what loads it), dist/roslet-oci (the program by which conmon starts host
  * processes), dist/roslet-cri-relay (by which starts in containers outlive the agent), dist/roslet-mount.node (mount(2),
  * which Node lacks), dist/roslet-dds.node (ROS 2, where it can be built) and the launcher bin/roslet.
  */
@@ -8,7 +8,6 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import http from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
@@ -27,17 +26,16 @@ if (__major < 24 && !(__major === 22 && __minor >= 16)) {
   process.exit(1);
 }`.trim();
 
-/** CommonJS dependencies get the `require` that they call. */
-const requireForAll = `
-import { createRequire as __createRequire } from 'node:module';
-const require = __createRequire(import.meta.url);`.trim();
+/** As modules run. */
+const strict = "'use strict';";
 
 const bundled: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
   target: 'node22',
-  format: 'esm',
+  // A module would load whatever Node has that any part of it imports, needed or not, and Node's own loader of modules.
+  format: 'cjs',
   legalComments: 'none',
   logLevel: 'silent',
 };
@@ -60,13 +58,15 @@ await Promise.all([
 });
 
 async function bundle(): Promise<void> {
-  const main = 'roslet-main.mjs';
+  const main = 'roslet-main.cjs';
   const outfile = join(dist, main);
   await build({
     ...bundled,
     entryPoints: [join(root, 'src', 'start.ts')],
-    outfile: join(dist, 'roslet.js'),
-    banner: { js: versionCheck },
+    outfile: join(dist, 'roslet.cjs'),
+    banner: { js: `${strict}\n${versionCheck}` },
+    // By `require`.
+    supported: { 'dynamic-import': false },
     plugins: [apartFromMain(`./${main}`)],
   });
   const { metafile } = await build({
@@ -81,8 +81,8 @@ async function bundle(): Promise<void> {
     lineLimit: 120,
     sourcemap: 'external',
     sourcesContent: false,
-    banner: { js: requireForAll },
-    plugins: [leanHttp()],
+    banner: { js: `${strict}const __url = require('node:url').pathToFileURL(__filename).href;` },
+    define: { 'import.meta.url': '__url' },
   });
   const [foreign] = /.{0,40}[^\0-\x7f]/.exec(await readFile(outfile, 'utf8')) ?? [];
   // V8 keeps the text: with one such character in two bytes for each, which is 2.5 MB of the agent's memory.
@@ -90,7 +90,7 @@ async function bundle(): Promise<void> {
   const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
     Object.entries(inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : [])),
   );
-  await writeFile(join(dist, 'roslet.js.LEGAL.txt'), await licencesOf(used, root));
+  await writeFile(join(dist, 'roslet.LEGAL.txt'), await licencesOf(used, root));
   console.log(`build: dist/${main}, ${kilobytes((await stat(outfile)).size)}`);
 }
 
@@ -100,30 +100,6 @@ function apartFromMain(path: string): Plugin {
     name: 'apart-from-main',
     setup(build) {
       build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path, external: true }));
-    },
-  };
-}
-
-/**
- * An ESM import of node:http reads all its exports, and with them loads the fetch client that some of them belong to:
- * 13 MB that an agent which never fetches can do without. Taken by its names the module stays what it is.
- */
-function leanHttp(): Plugin {
-  return {
-    name: 'lean-http',
-    setup(build) {
-      build.onResolve({ filter: /^node:http$/ }, ({ path, kind }) =>
-        kind === 'import-statement' ? { path, namespace: 'lean-http' } : undefined,
-      );
-      build.onLoad({ filter: /.*/, namespace: 'lean-http' }, () => {
-        const names = Object.entries(Object.getOwnPropertyDescriptors(http))
-          .filter(([, { get }]) => get === undefined)
-          .map(([name]) => name);
-        const contents = `const http = process.getBuiltinModule('node:http');
-export const { ${names.join(', ')} } = http;
-export default http;`;
-        return { contents };
-      });
     },
   };
 }

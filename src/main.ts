@@ -56,8 +56,10 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
 }
 
 // Last, when all of the above is there.
-process.exitCode = await cliMain(process.argv.slice(2), {
+void cliMain(process.argv.slice(2), {
   run,
   ros,
   doctor: async () => (await import('./main/doctor.ts')).doctorAccess,
+}).then((code) => {
+  process.exitCode = code;
 });

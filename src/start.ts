@@ -7,4 +7,4 @@ import { compileCacheDir } from './compile-cache.ts';
 
 const dir = compileCacheDir(process.argv.slice(2));
 if (dir !== undefined) module.enableCompileCache(dir);
-await import('./main.ts');
+void import('./main.ts');
