@@ -101,7 +101,8 @@ ros: ${ros}
     this.#child = spawn(command!, [...rest, ...args, ...(this.#options.args ?? [])], {
       stdio: ['ignore', log, log],
       detached: true,
-      env: { ...process.env, ...this.#options.env },
+      // Of whoever runs the tests: Node would read all of these certificates at each start.
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined, ...this.#options.env },
     });
   }
 
