@@ -126,7 +126,7 @@ describe('a pod of the API that is refused', () => {
     const { agent } = await agentOf({
       workerDeps: () => ({ ...new TestMachine().deps(), kind: 'process' }),
     });
-    await agent.start(stop.signal);
+    agent.start(await records!.load(), stop.signal);
     agent.reconcile([podOf('big', '100'), podOf('small', '1')]);
     await expect.poll(() => agent.worker('small')?.status?.phase).toBe('Running');
     await expect
@@ -151,7 +151,7 @@ describe('a critical pod that needs the room of others', () => {
       workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid)!.deps(), kind: 'process' }),
     });
     machines.get('other')?.before.set('kill a0', () => held.promise);
-    await made.agent.start(stop.signal);
+    made.agent.start(await records!.load(), stop.signal);
     made.agent.reconcile([victim]);
     await expect.poll(() => made.agent.worker('other')?.status?.phase).toBe('Running');
     made.agent.reconcile([victim, critical]);
@@ -202,7 +202,7 @@ describe('a critical pod that needs the room of others', () => {
     const { agent, events } = await agentOf({
       workerDeps: (pod) => ({ ...machines.get(pod.metadata?.uid)!.deps(), kind: 'process' }),
     });
-    await agent.start(stop.signal);
+    agent.start(await records!.load(), stop.signal);
     agent.reconcile([other]);
     await expect.poll(() => agent.worker('other')?.status?.phase).toBe('Running');
     agent.reconcile([]);
@@ -244,7 +244,7 @@ describe('a pod that is gone but for what is still to be removed', () => {
     made.agent.onPodChange(({ type, pod }) => {
       if (type === 'gone') gone.push(pod.metadata?.uid);
     });
-    await made.agent.start(stop.signal);
+    made.agent.start(await records!.load(), stop.signal);
     made.agent.reconcile([podOf('first')]);
     await expect.poll(() => made.agent.worker('first')?.status?.phase).toBe('Running');
     return { ...made, machines, removal, gone };
@@ -289,7 +289,7 @@ describe('a worker that dies of a defect', () => {
         return { ...deps, kind: 'process', effects: { ...deps.effects, reportSyncError } };
       },
     });
-    await agent.start(stop.signal);
+    agent.start(await records!.load(), stop.signal);
     agent.reconcile([staticPod()]);
     await expect.poll(() => agent.worker('uid-1')?.status?.phase).toBe('Running');
     machine.before.set('read', () => {
@@ -310,7 +310,7 @@ describe('a pod of an earlier life whose runtime is not configured any more', ()
     const records = new PodRecords(await openStore(dir, silentLogger()), silentLogger());
     const pod = testPod({}, { annotations: { [configSourceAnnotation]: 'api' } });
     await records.put(podUid(pod), { ...newRecord(pod, 0), runtime: 'cri' });
-    await agent.start(stop.signal);
+    agent.start(await records.load(), stop.signal);
     expect(agent.pods()[0]?.status?.reason).toBe('RuntimeClassNotSupported');
     const deletionTimestamp = '2026-01-01T00:00:00Z';
     agent.reconcile([{ ...pod, metadata: { ...pod.metadata, deletionTimestamp } }]);
@@ -328,7 +328,7 @@ it('a resize of a manifest that is put off is told of once', async () => {
       { annotations: { [configSourceAnnotation]: 'file' } },
     );
   const stop = new AbortController();
-  await agent.start(stop.signal);
+  agent.start(await records!.load(), stop.signal);
   agent.reconcile([podWith('1')]);
   await expect.poll(() => agent.worker('uid-1')?.status?.phase).toBe('Running');
   agent.reconcile([podWith('1000')]);

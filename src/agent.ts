@@ -92,8 +92,8 @@ export class Agent {
   }
 
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
-  start(signal: AbortSignal): Promise<void> {
-    return this.#workers.start(signal);
+  start(recorded: readonly PodRecord[], signal: AbortSignal): void {
+    this.#workers.start(recorded, signal);
   }
 
   /** The whole set of desired pods, after every change of it. */

@@ -34,6 +34,8 @@ const v1Controllers = [
 export function parseHierarchies(mountinfo: string): Hierarchy[] {
   const byDevice = new Map<string, Hierarchy>();
   for (const line of mountinfo.split('\n')) {
+    // Where many pods run most lines are of something else, and long.
+    if (!line.includes(' - cgroup')) continue;
     const [before, after] = line.split(' - ');
     if (!before || !after) continue;
     const [, , device, root, mountPoint] = before.split(' ');

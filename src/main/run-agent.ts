@@ -86,7 +86,8 @@ export async function runAgent(
   const metrics = createMetrics();
   const desired = new DesiredState();
   const records = new PodRecords(store, log);
-  const usedCri = (await records.load()).some(({ runtime }) => runtime === 'cri');
+  const recorded = await records.load();
+  const usedCri = recorded.some(({ runtime }) => runtime === 'cri');
   const runtimes = await openRuntimes(config, { usedCri, paths, metrics, log }, signal);
 
   const node = await nodeMonitor(config, { hostIps, log });
@@ -302,7 +303,8 @@ export async function runAgent(
   // While many pods are taken up the thread has no time for anything else.
   await Promise.race([nodeTold, delay(nodeToldMs)]);
   // What ran before is taken up before anything new is desired.
-  await agent.start(signal);
+  // Emptied, as what becomes of them would be held here for the life of the agent.
+  agent.start(recorded.splice(0), signal);
 
   const reconcile = () => {
     agent.reconcile(desired.pods());

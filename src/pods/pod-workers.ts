@@ -61,11 +61,11 @@ export class PodWorkers {
   }
 
   /** Takes up what an earlier life of the agent left. The signal ends all workers, never a pod. */
-  async start(signal: AbortSignal): Promise<void> {
+  start(recorded: readonly PodRecord[], signal: AbortSignal): void {
     this.#signal = signal;
     const end = this.#o.ros.onChange(() => this.#wakeWaiting());
     signal.addEventListener('abort', end, { once: true });
-    for (const record of await this.#o.records.load()) this.adopt(record, true);
+    for (const record of recorded) this.adopt(record, true);
   }
 
   [Symbol.iterator](): Iterator<PodWorker> {

@@ -2,6 +2,7 @@
  * Where this machine's cgroup hierarchies are: v2 alone, v1 alone, or the hybrid in which the controllers are on v1 and
  * an empty v2 tree lies beside them. Read from what is mounted, never guessed from the kernel's version.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -28,7 +29,8 @@ export class CgroupError extends Error {
 
 /** @throws CgroupError when no cgroup file system is mounted. */
 export async function detectLayout(): Promise<CgroupLayout> {
-  const layout = parseLayout(await readFile(mountinfoPath, 'utf8'));
+  // A long one of the kernel's is read in many small pieces, each by a thread of its own, otherwise.
+  const layout = parseLayout(readFileSync(mountinfoPath, 'utf8'));
   if (layout.version === 1) return layout;
   const [unified] = layout.hierarchies;
   const controllers = words(await readFile(join(unified.dir, 'cgroup.controllers'), 'utf8'));
@@ -39,6 +41,8 @@ export function parseLayout(mountinfo: string): CgroupLayout {
   const v1 = new Map<string, Hierarchy>();
   let unified: Hierarchy | undefined;
   for (const line of mountinfo.split('\n')) {
+    // Where many pods run most lines are of something else, and long.
+    if (!line.includes(' - cgroup')) continue;
     const mount = parseMount(line);
     // A mount of a subtree has paths that no runtime would understand.
     if (mount === undefined || mount.root !== '/') continue;

@@ -2,7 +2,7 @@
  * The form of one record on disk: a header line with format version, checksum and length, then the JSON of key and
  * value. A torn, cut or bit-flipped file never decodes, so what decodes is what was written.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export interface DecodedRecord {
   key: string;
@@ -61,5 +61,5 @@ function escapeByte(byte: number): string {
 }
 
 function sha256(data: Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data);
 }
