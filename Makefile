@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd
 KUBELET ?= roslet
+SELECTION ?= node-conformance
 DEMO_DIR ?= /var/lib/roslet-demo
 
 # The Node that scripts/setup put here goes before the machine's own.
@@ -17,7 +18,7 @@ help:
 	@echo 'make clean-run   stop these pods and remove everything that make run left on the machine'
 	@echo 'make test        set up and run every check and test'
 	@echo 'make test-v2     set up and run the tests of host processes on cgroup v2, in a virtual machine'
-	@echo 'make conformance run the [NodeConformance] specs of Kubernetes against roslet (KUBELET=go: the Go kubelet)'
+	@echo 'make conformance run the [NodeConformance] specs of Kubernetes against roslet (KUBELET=go: the Go kubelet; SELECTION=node-features: others)'
 	@echo 'make build       build bin/roslet'
 	@echo 'make install     put roslet on PATH with its unit and default config (PREFIX=$(PREFIX), DESTDIR)'
 	@echo 'make uninstall   remove what make install put there, but not the configuration'
@@ -52,7 +53,7 @@ test-v2: setup-test-v2
 
 conformance: setup-test
 	@node scripts/build.ts
-	@$(SUDO) env PATH="$$PATH" node test/conformance/main.ts --kubelet '$(KUBELET)'
+	@$(SUDO) env PATH="$$PATH" node test/conformance/main.ts --kubelet '$(KUBELET)' --selection '$(SELECTION)'
 
 bench: setup-test
 	@node scripts/build.ts

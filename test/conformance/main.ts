@@ -1,7 +1,7 @@
 /**
- * `make conformance`: the specs of Kubernetes that are tagged [NodeConformance] against roslet, or with `--kubelet go`
- * against the Go kubelet, on a control plane and a containerd of the test's own. With `--part` only those that `make test`
- * runs; the report for it goes to the file that is named.
+ * `make conformance`: the specs of Kubernetes that are tagged [NodeConformance], or with `--selection` others, against
+ * roslet, or with `--kubelet go` against the Go kubelet, on a control plane and a containerd of the test's own. With
+ * `--part` only those that `make test` runs; the report for it goes to the file that is named.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -14,12 +14,14 @@ import { ControlPlane } from '../peers/control-plane.ts';
 import { e2eImages } from '../peers/e2e-images.ts';
 import { startRegistry } from '../peers/registry.ts';
 import { leftOutOfPart } from './part.ts';
+import { type SelectionName, selections } from './selections.ts';
 import { runSpecs, type Spec } from './specs.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     kubelet: { type: 'string', default: 'roslet' },
+    selection: { type: 'string', default: 'node-conformance' },
     part: { type: 'boolean', default: false },
     processes: { type: 'string', default: '5' },
   },
@@ -29,20 +31,26 @@ if (!isKind(kind)) {
   console.error(`--kubelet is roslet or go, not '${kind}'`);
   process.exit(2);
 }
+const { selection } = values;
+if (!isSelection(selection)) {
+  console.error(`--selection is ${Object.keys(selections).join(' or ')}, not '${selection}'`);
+  process.exit(2);
+}
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
-const dir = cacheDir('conformance', values.part ? `${kind}-part` : kind);
+const dir = runDir(kind, selection);
 const started = performance.now();
-const specs = await run(kind);
+const specs = await run(kind, selection);
 print(specs);
-await writeFile(resultFile(kind), JSON.stringify(specs, undefined, 1));
-if (!values.part) printDifferences(specs, kind === 'go' ? 'roslet' : 'go');
+await writeFile(resultFile(kind, selection), JSON.stringify(specs, undefined, 1));
+if (!values.part) printDifferences(specs, kind === 'go' ? 'roslet' : 'go', selection);
 const [reportFile] = positionals;
 if (reportFile !== undefined) await writeFile(reportFile, JSON.stringify(suiteResult(specs)));
 if (specs.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1;
 
-async function run(kubelet: KubeletKind): Promise<Spec[]> {
+async function run(kubelet: KubeletKind, name: SelectionName): Promise<Spec[]> {
+  const { focus, skip } = selections[name];
   await using stack = new AsyncDisposableStack();
   const registry = await startRegistry(await e2eImages());
   stack.defer(() => registry.stop());
@@ -52,12 +60,8 @@ async function run(kubelet: KubeletKind): Promise<Spec[]> {
   stack.defer(() => node.stop());
   return await runSpecs({
     kubeconfig: plane.adminKubeconfig,
-    focus: String.raw`\[NodeConformance\]`,
-    skip: [
-      String.raw`\[(Serial|Disruptive|Slow)\]`,
-      String.raw`\[Feature:`,
-      ...(values.part ? leftOutOfPart : []),
-    ].join('|'),
+    focus,
+    skip: [...skip, ...(values.part ? leftOutOfPart : [])].join('|'),
     processes: Number(values.processes),
     dir,
     tmpDir: plane.dir,
@@ -77,10 +81,10 @@ function print(all: Spec[]): void {
 }
 
 /** Against the last run of the other kubelet on this machine, where there was one. */
-function printDifferences(ours: Spec[], other: KubeletKind): void {
-  const file = resultFile(other);
+function printDifferences(ours: Spec[], other: KubeletKind, name: SelectionName): void {
+  const file = resultFile(other, name);
   if (!existsSync(file)) {
-    console.log(`No differences are known: run make conformance KUBELET=${other} too.`);
+    console.log(`No differences are known: run make conformance KUBELET=${other} SELECTION=${name} too.`);
     return;
   }
   const theirs = new Map((JSON.parse(readFileSync(file, 'utf8')) as Spec[]).map((spec) => [spec.name, spec]));
@@ -102,8 +106,17 @@ function suiteResult(all: Spec[]): SuiteResult {
   };
 }
 
-function resultFile(kubelet: KubeletKind): string {
-  return join(cacheDir('conformance', values.part ? `${kubelet}-part` : kubelet), 'result.json');
+function resultFile(kubelet: KubeletKind, name: SelectionName): string {
+  return join(runDir(kubelet, name), 'result.json');
+}
+
+function runDir(kubelet: KubeletKind, name: SelectionName): string {
+  const suffix = `${name === 'node-conformance' ? '' : `-${name}`}${values.part ? '-part' : ''}`;
+  return cacheDir('conformance', `${kubelet}${suffix}`);
+}
+
+function isSelection(name: string): name is SelectionName {
+  return Object.hasOwn(selections, name);
 }
 
 function isKind(name: string): name is KubeletKind {
