@@ -15,7 +15,7 @@ const failing = { exec: { command: ['sh', '-c', 'echo no; exit 1'] }, periodSeco
 
 const cases: Case[] = [
   {
-    name: 'no-image',
+    name: 'no-registry',
     spec: { containers: [main(untilTerm, { image: 'localhost:1/none:v1' })] },
     last: 'Error: ImagePullBackOff',
   },
