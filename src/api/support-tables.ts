@@ -41,7 +41,10 @@ const appArmor = noted(
   'refused on a machine without AppArmor; containers with an image only: host processes refuse Localhost profiles',
 );
 
-/** Annotations that ask for something which would silently not happen. */
+/**
+ * Annotations that ask for something which would silently not happen. Those of Kubernetes itself are the cluster's to refuse:
+ * its API server turns them into the fields that took their place, or has given them up, and a kubelet does not look at them.
+ */
 export const annotationSupport: readonly { prefix: string; reason: string }[] = [
   {
     prefix: 'container.apparmor.security.beta.kubernetes.io/',

@@ -108,6 +108,14 @@ describe('what is refused', () => {
     ]);
   });
 
+  it.each([
+    ['container.apparmor.security.beta.kubernetes.io/main', 0],
+    ['seccomp.security.alpha.kubernetes.io/pod', 0],
+    ['roslet.dev/dds.domain', 1],
+  ])('the annotation %s of a pod of a cluster, where it is ours to refuse', (name, count) => {
+    expect(unsupportedFields(podWith({}, { [name]: 'x' }), true)).toHaveLength(count);
+  });
+
   it('no other annotation', () => {
     expect(unsupportedFields(podWith({}, { 'example.com/x': 'y', 'roslet.dev/autostart': 'false' }))).toEqual(
       [],

@@ -15,12 +15,16 @@ import { annotationSupport, type Support, supportTables } from './support-tables
 export function unsupportedFields(pod: Pod, inCluster = false): FieldError[] {
   const errors = new FieldErrors();
   for (const name of Object.keys(pod.metadata?.annotations ?? {})) {
+    if (inCluster && isOfKubernetes(name)) continue;
     const refused = annotationSupport.find(({ prefix }) => name.startsWith(prefix));
     if (refused !== undefined) errors.forbidden(index('metadata.annotations', name), refused.reason);
   }
   if (pod.spec !== undefined) checkObject('PodSpec', pod.spec, 'spec', { inCluster, errors });
   return errors.items;
 }
+
+const isOfKubernetes = (annotation: string): boolean =>
+  (annotation.split('/')[0] ?? '').endsWith('kubernetes.io');
 
 /** Undefined for a type that is only reached through fields that are refused or have no effect. */
 export const supportOf = (typeName: string): Readonly<Record<string, Support>> | undefined =>
