@@ -133,20 +133,22 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
 
 function makeDirectory(hierarchy: Hierarchy, path: string): void {
   const directory = join(hierarchy.mountPoint, path);
-  if (existsSync(directory)) return;
   const parent = dirname(path);
-  if (parent !== path) makeDirectory(hierarchy, parent);
-  if (hierarchy.version === 2) enableControllers(join(hierarchy.mountPoint, parent));
-  try {
-    mkdirSync(directory);
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
+  if (!existsSync(directory)) {
+    if (parent !== path) makeDirectory(hierarchy, parent);
+    if (hierarchy.version === 2) enableControllers(join(hierarchy.mountPoint, parent));
+    try {
+      mkdirSync(directory);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    }
   }
-  if (hierarchy.controllers.includes('cpuset')) {
-    // A new v1 cpuset has no CPUs: nothing can join it before it has some.
-    for (const file of ['cpuset.cpus', 'cpuset.mems'])
-      if (readFileSync(join(directory, file), 'utf8').trim() === '')
-        writeFileSync(join(directory, file), readFileSync(join(dirname(directory), file)));
+  if (!hierarchy.controllers.includes('cpuset')) return;
+  // A new v1 cpuset has no CPUs: nothing can join it before it has some. An old one has none either if its maker was killed.
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if (readFileSync(join(directory, file), 'utf8').trim() !== '') continue;
+    if (parent !== path) makeDirectory(hierarchy, parent);
+    writeFileSync(join(directory, file), readFileSync(join(dirname(directory), file)));
   }
 }
 

@@ -3,6 +3,8 @@
  * cgroup v2 has, or only a machine with free huge pages, is a case there alone: the virtual machine of cgroup-v2.sh.
  */
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually, useBench } from '../../runtime/contract/harness.ts';
 import { processUnderTest } from '../../runtime/contract/process.ts';
@@ -24,6 +26,20 @@ test('a CPU quota throttles', async () => {
     expect(Number(/^nr_throttled (\d+)$/m.exec(`${counted}`)?.[1])).toBeGreaterThan(3);
   });
 });
+
+if (!isUnified)
+  test('a cgroup whose maker was killed before it had CPUs gets them (v1)', async () => {
+    const half = `${bench.running.cgroupRoot}/half`;
+    const [cpuset = ''] = cgroups()
+      .directories(half)
+      .filter((directory) => directory.includes('/cpuset/'));
+    await mkdir(join(cpuset, 'container'), { recursive: true });
+    for (const path of [half, `${half}/container`]) {
+      cgroups().create(path);
+      expect(cgroups().read(path, 'cpuset', 'cpuset.cpus')?.trim()).not.toBe('');
+    }
+    await cgroups().remove(half);
+  });
 
 if (isUnified)
   test('a container is killed for memory as a whole where that is asked for (v2)', async () => {
