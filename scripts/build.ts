@@ -60,7 +60,7 @@ await Promise.all([
 async function bundle(): Promise<void> {
   const main = 'roslet-main.cjs';
   const outfile = join(dist, main);
-  await build({
+  const start = await build({
     ...bundled,
     entryPoints: [join(root, 'src', 'start.ts')],
     outfile: join(dist, 'roslet.cjs'),
@@ -69,7 +69,7 @@ async function bundle(): Promise<void> {
     supported: { 'dynamic-import': false },
     plugins: [apartFromMain(`./${main}`)],
   });
-  const { metafile } = await build({
+  const { metafile, warnings } = await build({
     ...bundled,
     metafile: true,
     entryPoints: [join(root, 'src', 'main.ts')],
@@ -84,6 +84,10 @@ async function bundle(): Promise<void> {
     banner: { js: `${strict}const __url = require('node:url').pathToFileURL(__filename).href;` },
     define: { 'import.meta.url': '__url' },
   });
+  // Such as of what only a module has, which the program would find undefined.
+  const [warning] = [...start.warnings, ...warnings];
+  if (warning !== undefined)
+    throw new Error(`${warning.location?.file}:${warning.location?.line}: ${warning.text}`);
   const [foreign] = /.{0,40}[^\0-\x7f]/.exec(await readFile(outfile, 'utf8')) ?? [];
   // V8 keeps the text: with one such character in two bytes for each, which is 2.5 MB of the agent's memory.
   if (foreign !== undefined) throw new Error(`not in ASCII, write it as \\u....: ${foreign}`);

@@ -55,6 +55,8 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
   }
 }
 
+// As Node has it for a module that waits for what never comes.
+process.exitCode = 13;
 // Last, when all of the above is there.
 void cliMain(process.argv.slice(2), {
   run,

@@ -1,9 +1,10 @@
 /**
  * Where conmon writes the exit codes: in memory (`/run`), as a process must not be forgotten because the disk was full when
- * it ended. A boot ends them with their processes. The state directory has a link to them.
+ * it ended. A boot forgets them as it forgets the processes: what no agent has read by then is lost. The state directory has a
+ * link to them.
  */
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readlink, rm, rmdir, symlink } from 'node:fs/promises';
+import { lstat, mkdir, readlink, realpath, rm, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from './files.ts';
 
@@ -17,7 +18,7 @@ const targetFor = (stateDir: string): string =>
 /** Makes the directory, after a boot again, and returns its path below the state directory. */
 export async function openExitsDir(stateDir: string): Promise<string> {
   const path = join(stateDir, 'exits');
-  const target = targetFor(stateDir);
+  const target = targetFor(await realpath(stateDir));
   await mkdir(target, { recursive: true, mode: 0o700 });
   if (!(await isDirectoryInUse(path))) await linkTo(target, path);
   return path;

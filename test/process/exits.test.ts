@@ -36,6 +36,16 @@ test('their directory in memory is made again after a boot', async () => {
   expect(await readdir(exits)).toEqual([]);
 });
 
+test('a state directory has one place for them, whatever path it is reached by', async () => {
+  await openStore(stateDir, silentLogger());
+  const own = await readlink(exits);
+  const other = `${stateDir}-link`;
+  await symlink(stateDir, other);
+  await openStore(other, silentLogger());
+  expect(await readlink(exits)).toBe(own);
+  await rm(other);
+});
+
 test('a state directory that was moved shares its codes with nobody', async () => {
   await openStore(stateDir, silentLogger());
   const own = await readlink(exits);
