@@ -14,6 +14,8 @@ const status = (conditions: object[]) => ({
 const runtime = (version: (signal: AbortSignal) => Promise<unknown>, conditions: object[] = []) =>
   ({ name: 'engine', version, status: async () => status(conditions) }) as unknown as Runtime;
 
+const silent = () => ({ name: 'engine', version: known, status: hang }) as unknown as Runtime;
+
 const known = async () => ({ runtimeVersion: '1' });
 const hang = async (signal: AbortSignal) => {
   await once(signal, 'abort');
@@ -25,7 +27,7 @@ const hour = 3_600_000;
 
 async function problemsOf(
   asked: Runtime,
-  { timeoutMs, silentMs }: { timeoutMs: number; silentMs: number },
+  silentMs: number,
   signal = new AbortController().signal,
 ): Promise<(string | undefined)[]> {
   const problems: (string | undefined)[] = [];
@@ -33,7 +35,6 @@ async function problemsOf(
     runtimes: [asked],
     default: asked,
     periodMs: hour,
-    timeoutMs,
     silentMs,
     log: silentLogger(),
     onProblem: (_, message) => void problems.push(message),
@@ -43,23 +44,23 @@ async function problemsOf(
 }
 
 test.each([
-  ['is fine', runtime(known), 0, [undefined]],
+  ['is fine', runtime(known), hour, [undefined]],
   [
     'is not ready',
     runtime(known, [networkDown]),
-    0,
+    hour,
     [expect.stringMatching(/not ready: NetworkReady=false/)],
   ],
   ['is not there', runtime(refuse), hour, ['container runtime is down: no socket']],
-  ['has been silent for long', runtime(hang), 0, ['container runtime is down: it does not answer']],
-  ['takes its time', runtime(hang), hour, []],
+  ['does not tell its status', silent(), 10, ['container runtime is down: it does not answer']],
+  ['does not tell its version in time', runtime(hang), 10, []],
 ])('a runtime that %s is told of so', async (_, asked, silentMs, expected) => {
-  expect(await problemsOf(asked, { timeoutMs: 10, silentMs })).toEqual(expected);
+  expect(await problemsOf(asked, silentMs)).toEqual(expected);
 });
 
 test('an agent that ends tells of no runtime', async () => {
   const ending = new AbortController();
-  const telling = problemsOf(runtime(hang), { timeoutMs: hour, silentMs: 0 }, ending.signal);
+  const telling = problemsOf(silent(), hour, ending.signal);
   ending.abort();
   expect(await telling).toEqual([]);
 });

@@ -11,9 +11,7 @@ export interface RuntimeHealthOptions {
   /** The one of pods without a runtime class. */
   default: Runtime;
   periodMs: number;
-  /** How long an answer is waited for. */
-  timeoutMs: number;
-  /** A runtime that was silent for longer is down: on a busy machine one answer may well take its time. */
+  /** A runtime that does not tell its status for as long is down: on a busy machine that may well take its time. */
   silentMs: number;
   log: Logger;
   /** Undefined: no problem any more. */
@@ -46,22 +44,24 @@ interface Known {
 export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
   const listeners = new Set<() => void>();
   const known = new Map<Runtime, Known>();
-  /** When each answered last, on the monotonic clock. */
-  const heardMs = new Map(options.runtimes.map((runtime) => [runtime, performance.now()]));
+  /** When each told its status last, on the monotonic clock. */
+  const heardMs = new Map<Runtime, number>();
 
   async function checkOne(runtime: Runtime, life: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([life, AbortSignal.timeout(options.timeoutMs)]);
+    const startedMs = performance.now();
+    const signal = AbortSignal.any([life, AbortSignal.timeout(options.silentMs)]);
+    const askStatus = async () => {
+      const status = await runtime.status(signal);
+      heardMs.set(runtime, performance.now());
+      return status;
+    };
     try {
-      const [{ runtimeVersion }, status] = await Promise.all([
-        runtime.version(signal),
-        runtime.status(signal),
-      ]);
+      const [{ runtimeVersion }, status] = await Promise.all([runtime.version(signal), askStatus()]);
       const now = {
         version: `${runtime.name}://${runtimeVersion}`,
         handlers: status.runtimeHandlers,
         supplementalGroupsPolicy: status.supplementalGroupsPolicy,
       };
-      heardMs.set(runtime, performance.now());
       const changed = JSON.stringify(known.get(runtime)) !== JSON.stringify(now);
       known.set(runtime, now);
       const failed = status.conditions.filter((c) => !c.status);
@@ -71,7 +71,8 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
     } catch (err) {
       if (life.aborted) return;
       const isLate = signal.aborted;
-      if (isLate && performance.now() - (heardMs.get(runtime) ?? 0) < options.silentMs) return;
+      // Its version alone was late, or another look was luckier.
+      if (isLate && (heardMs.get(runtime) ?? 0) >= startedMs) return;
       const why = isLate ? 'it does not answer' : err instanceof Error ? err.message : String(err);
       options.onProblem(runtime, `container runtime is down: ${why}`);
     }
