@@ -16,3 +16,16 @@ test('a device is found where it is mounted first, and nothing that is on no dev
     ['/dev/sdb1', '/mnt/two words'],
   ]);
 });
+
+test.each([
+  ['ext2', true],
+  ['ext4', true],
+  ['xfs', true],
+  ['btrfs', true],
+  ['squashfs', false],
+  ['vfat', false],
+  ['fuseblk', false],
+  ['iso9660', false],
+])('whether a device with %s is a disk: %s', (type, isDisk) => {
+  expect(mountedDevices(`/dev/sdc1 /mnt ${type} ro 0 0`).size).toBe(isDisk ? 1 : 0);
+});

@@ -25,11 +25,15 @@ export async function machineDisks(volumeSpace: VolumeSpace): Promise<MachineDis
 export function mountedDevices(mounts: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const line of mounts.split('\n')) {
-    const [device = '', path = ''] = line.split(' ').map(unescaped);
-    if (device.startsWith('/dev/') && !found.has(device)) found.set(device, path);
+    const [device = '', path = '', type = ''] = line.split(' ').map(unescaped);
+    const isDisk = device.startsWith('/dev/') && diskTypes.test(type);
+    if (isDisk && !found.has(device)) found.set(device, path);
   }
   return found;
 }
+
+/** What cAdvisor takes for a disk among what is on devices: a snap is full by nature, and alerts would tell so. */
+const diskTypes = /^(ext|btrfs$|xfs$)/;
 
 const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
