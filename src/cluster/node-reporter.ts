@@ -26,7 +26,7 @@ export interface NodeReporterOptions {
   statusUpdateMs: number;
   /** The Node was last told of before this boot of the machine. */
   onRebooted(bootId: string): void;
-  /** On the way to a node that was not there before; `registering` is told of one that was there, too. */
+  /** On the way to a node; all but `registered` are told of one that was there, too. */
   onStartup(step: StartupStep): void;
   log: Logger;
 }
@@ -173,6 +173,7 @@ export class NodeReporter {
       this.#answered(node);
       return;
     }
+    this.#o.onStartup('known');
     const [before, bootId] = [node, this.#o.local.node()].map(({ status }) => status?.nodeInfo?.bootID ?? '');
     // An existing Node keeps what others set; only what the machine itself says is put right.
     const labels = Object.fromEntries(

@@ -20,9 +20,13 @@ test('the start of a node is told by its steps, each the first time', () => {
   });
 });
 
-test('nothing is told of a node that was registered before', () => {
+test('nothing is told of a node that was there before, also when it is deleted and registered anew', () => {
   const startup = nodeStartup();
   startup.reached('registering', at(500));
+  startup.reached('known', at(600));
   startup.reached('ready', at(900));
+  startup.reached('registering', at(86_400_000));
+  startup.reached('registered', at(86_401_000));
+  startup.reached('ready', at(86_402_000));
   expect([...startup.seconds()]).toEqual([]);
 });

@@ -1,7 +1,8 @@
 /** How long a node took to come up that registered itself for the first time, by step, as the kubelet's metrics tell it. */
 import { uptime } from 'node:os';
 
-export type StartupStep = 'registering' | 'registered' | 'ready';
+/** `known`: the node was there, before the agent or again. */
+export type StartupStep = 'registering' | 'registered' | 'ready' | 'known';
 
 export interface StartupTime {
   /** Since the agent's process started. */
@@ -10,7 +11,7 @@ export interface StartupTime {
 }
 
 export interface NodeStartup {
-  /** Only the first time counts, and only in this order: a node that was known before starts nothing. */
+  /** Only the first time counts, and only in this order; a node that was known starts nothing, also when it is deleted. */
   reached(step: StartupStep, at?: StartupTime): void;
   /** By metric; those alone that are known. */
   seconds(): ReadonlyMap<StartupMetric, number>;
@@ -31,10 +32,12 @@ export const startupMetrics = {
 
 export function nodeStartup(): NodeStartup {
   const times = new Map<StartupStep, StartupTime>();
+  let isOver = false;
   return {
     reached(step, at = now()) {
+      isOver ||= step === 'known';
       const isDue = order.indexOf(step) === times.size;
-      if (isDue) times.set(step, at);
+      if (isDue && !isOver) times.set(step, at);
     },
     seconds() {
       const found = new Map<StartupMetric, number>();

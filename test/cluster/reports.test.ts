@@ -95,6 +95,7 @@ class Served<T extends Kept> {
 
 function nodeReporter(isUp = Promise.resolve()) {
   const boots: string[] = [];
+  const steps: string[] = [];
   const listeners = new Set<() => void>();
   const local = { ready: 'True' };
   const condition = (): NodeCondition => ({ type: 'Ready', status: local.ready });
@@ -122,7 +123,7 @@ function nodeReporter(isUp = Promise.resolve()) {
     },
     images: () => undefined,
     statusUpdateMs: hour,
-    onStartup: () => undefined,
+    onStartup: (step) => steps.push(step),
     onRebooted: (bootId) => boots.push(bootId),
     log,
   });
@@ -131,7 +132,7 @@ function nodeReporter(isUp = Promise.resolve()) {
     for (const listener of listeners) listener();
   };
   running = reporter.run(isUp, ending.signal);
-  return { reporter, change, boots };
+  return { reporter, change, boots, steps };
 }
 
 const readyIn = ({ status }: Node): string | undefined => status?.conditions?.[0]?.status;
@@ -153,6 +154,14 @@ describe('the Node', () => {
     isUp.resolve();
     await reporter.tried;
     expect(readyIn(served.object)).toBe('True');
+  });
+
+  it('that was there is no start of a node', async () => {
+    const served = new Served<Node>('/api/v1/nodes', stored('1'));
+    const { steps } = nodeReporter();
+    await until('it was told', () => readyIn(served.object) === 'True');
+    await until('it is known to be', () => steps.includes('ready'));
+    expect(steps).toEqual(['registering', 'known', 'ready']);
   });
 
   it('has been tried to tell of also where that failed', async () => {
