@@ -18,6 +18,7 @@ import { hasCode } from './errors.ts';
 import type { Exits } from './exits.ts';
 import type { OwnCalls } from './own-calls.ts';
 import type { Owners } from './owners.ts';
+import type { Subscription } from './subscription.ts';
 
 export interface EventSources {
   connection: Connection;
@@ -51,8 +52,8 @@ export function hasSharedEvents(version: RuntimeVersion): boolean {
 const isContainerd = ({ runtimeName }: RuntimeVersion): boolean => runtimeName === 'containerd';
 
 /** Half to one and a half times 50 ms, doubling up to half a second: a refused unix socket costs next to nothing. */
-export function reconnectDelayMs(failures: number, random: number): number {
-  return Math.min(500, 50 * 2 ** Math.min(failures, 10) * (0.5 + random));
+export function reconnectDelayMs(failures: number, random: number, longestMs = 500): number {
+  return Math.min(longestMs, 50 * 2 ** Math.min(failures, 10) * (0.5 + random));
 }
 
 async function keepSubscribed(
@@ -65,20 +66,19 @@ async function keepSubscribed(
     const attempt = new AbortController();
     const both = AbortSignal.any([signal, attempt.signal]);
     const subscription = { connection, owners, exits, ownCalls, push, signal: both };
+    let noting: Promise<void> | undefined;
     try {
       const version = await sources.version(signal);
-      const streams = hasSharedEvents(version)
-        ? [subscribeContainerd]
-        : isContainerd(version)
-          ? [subscribeCri, noteEnds]
-          : [subscribeCri];
+      const areShared = hasSharedEvents(version);
+      const subscribed = (areShared ? subscribeContainerd : subscribeCri)(subscription);
+      if (isContainerd(version) && !areShared) noting = keepNotingEnds(subscription, log);
       // The runtime does not confirm a subscription; that it answers a later call shows that it has got ours.
       const begun = async () => {
-        await sources.version(signal);
+        await sources.version(both);
         failures = 0;
         push({ type: 'resync', podSandboxId: '', containerId: '' });
       };
-      await Promise.all([...streams.map((subscribe) => subscribe(subscription)), begun()]);
+      await Promise.all([subscribed, begun()]);
     } catch (error) {
       if (signal.aborted) return;
       if (hasCode(error, 'Unimplemented')) {
@@ -92,10 +92,32 @@ async function keepSubscribed(
         log.warn({ reason: String(error) }, 'runtime events broke off; trying again until they are back');
     } finally {
       attempt.abort();
+      await noting;
     }
     await sleep(reconnectDelayMs(failures, Math.random()), undefined, { signal }).catch(() => {});
   }
 }
+
+/** Nothing depends on it, so it neither ends the subscription beside it nor asks for a resync; it ends with it. */
+async function keepNotingEnds(subscription: Subscription, log: Logger): Promise<void> {
+  const { signal } = subscription;
+  let isTold = false;
+  for (let failures = 0; !signal.aborted; failures++) {
+    const failure: unknown = await noteEnds(subscription).catch((error: unknown) => error);
+    const delayMs = reconnectDelayMs(failures, Math.random(), longestNotingDelayMs);
+    await sleep(delayMs, undefined, { signal }).catch(() => {});
+    // A runtime that goes away ends both subscriptions: the other one tells it.
+    if (signal.aborted || failure === undefined) continue;
+    const reason = String(failure);
+    if (!isTold)
+      log.warn({ reason }, "containerd's own events cannot be read; CRI tells of ends later than they");
+    isTold = true;
+    if (hasCode(failure, 'Unimplemented')) return;
+  }
+}
+
+/** It is done without. */
+const longestNotingDelayMs = 30_000;
 
 /** More than this unread, and looking at everything is the cheaper answer. */
 const maxQueued = 1000;
