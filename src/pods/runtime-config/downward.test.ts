@@ -5,7 +5,7 @@ import { formatMap, type NodeContext, podField, resourceField } from './downward
 const node: NodeContext = {
   nodeName: 'robot',
   hostIps: ['10.0.0.1', 'fd00::1'],
-  allocatable: { cpu: 3500, memory: 4 * 1024 ** 3, 'ephemeral-storage': 10 ** 9 },
+  allocatable: { cpu: 3500, memory: 4 * 1024 ** 3, 'ephemeral-storage': 10 ** 9, 'hugepages-2Mi': 2 ** 30 },
 };
 
 const pod: Pod = {
@@ -27,6 +27,7 @@ const pod: Pod = {
         },
       },
       { name: 'bare' },
+      { name: 'zero', resources: { limits: { cpu: '0', memory: '0', 'ephemeral-storage': '0' } } },
     ],
     initContainers: [{ name: 'init', resources: { limits: { cpu: '2' } } }],
   },
@@ -82,19 +83,31 @@ describe('a resourceFieldRef yields', () => {
     ['limits.cpu', '1m', '3500'],
     ['limits.cpu', undefined, '4'],
     ['limits.memory', '1Gi', '4'],
+    ['limits.ephemeral-storage', undefined, '1000000000'],
+    ['limits.hugepages-2Mi', undefined, '0'],
     ['requests.cpu', undefined, '0'],
-  ])('for %s by %s of a container without any: %s', (resource, divisor, expected) => {
-    const selector = { resource, divisor, containerName: 'bare' };
-    expect(resourceField(pod, undefined, selector, node.allocatable)).toBe(expected);
+  ])('for %s by %s of a container without any, or with 0: %s', (resource, divisor, expected) => {
+    for (const containerName of ['bare', 'zero']) {
+      const selector = { resource, divisor, containerName };
+      expect(resourceField(pod, undefined, selector, node.allocatable)).toBe(expected);
+    }
   });
 
-  test('the limit of the whole pod for a container without any, and that of the node where there is none', () => {
-    const limited: Pod = { ...pod, spec: { ...pod.spec!, resources: { limits: { memory: '1Gi' } } } };
-    const limitOf = (resource: string, containerName: string) =>
-      resourceField(limited, undefined, { resource, divisor: '1Mi', containerName }, node.allocatable);
-    expect(limitOf('limits.memory', 'bare')).toBe('1024');
-    expect(limitOf('limits.memory', pod.spec!.containers[0]!.name)).toBe('64');
-    expect(limitOf('limits.ephemeral-storage', 'bare')).toBe('954');
+  test.each([
+    ['bare', 'limits.memory', '1024'],
+    ['zero', 'limits.memory', '1024'],
+    ['c', 'limits.memory', '64'],
+    // A limit of 0 of the pod is none either.
+    ['bare', 'limits.cpu', '3500'],
+    ['zero', 'limits.cpu', '3500'],
+    ['zero', 'limits.ephemeral-storage', '1000000'],
+    ['bare', 'limits.hugepages-2Mi', '0'],
+  ])('in a pod with limits as a whole, for %s: %s %s', (containerName, resource, expected) => {
+    const limits = { memory: '1Gi', cpu: '0', 'hugepages-2Mi': '8Mi' };
+    const limited: Pod = { ...pod, spec: { ...pod.spec!, resources: { limits } } };
+    const divisor = { 'limits.cpu': '1m', 'limits.ephemeral-storage': '1k' }[resource] ?? '1Mi';
+    const selector = { resource, divisor, containerName };
+    expect(resourceField(limited, undefined, selector, node.allocatable)).toBe(expected);
   });
 
   test('the value of an init container that is named', () => {

@@ -66,7 +66,7 @@ export function podField(
 }
 
 /**
- * The request or limit divided by the divisor, rounded up. A limit that is not set is the whole pod's, without one of
+ * The request or limit divided by the divisor, rounded up. A limit that is 0 or not set is the whole pod's, without one of
  * that the node's allocatable.
  * @param container the one that asks; the selector may name another.
  */
@@ -82,18 +82,17 @@ export function resourceField(
   if ((kind !== 'limits' && kind !== 'requests') || !isDownwardResource(resource)) {
     throw new ContainerConfigError(`unsupported container resource : ${selector.resource}`);
   }
-  const set = target.resources?.[kind]?.[resource];
-  const nanos =
-    set === undefined
-      ? kind === 'limits'
-        ? amountNanos(
-            resource,
-            podLevelAmounts(pod.spec?.resources?.limits)[resource] ?? allocatable[resource] ?? 0,
-          )
-        : 0n
-      : nanosOf(set);
+  const own = nanosOf(target.resources?.[kind]?.[resource] ?? '0');
+  const isLeftOut = own === 0n && kind === 'limits';
+  const nanos = isLeftOut ? amountNanos(resource, wholeLimit(pod, resource, allocatable)) : own;
   const divisor = nanosOf(selector.divisor ?? '0') || 1_000_000_000n;
   return ((nanos + divisor - 1n) / divisor).toString();
+}
+
+/** What is told for a limit that a container does not have. Of huge pages a kubelet tells its own alone. */
+function wholeLimit(pod: Pod, resource: string, allocatable: ResourceAmounts): number {
+  if (isHugepages(resource)) return 0;
+  return podLevelAmounts(pod.spec?.resources?.limits)[resource] || (allocatable[resource] ?? 0);
 }
 
 /** `key="value"` lines in the order of the keys, values quoted as Go quotes. */
