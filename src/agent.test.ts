@@ -72,7 +72,7 @@ async function agentOf({
       allowedUnsafeSysctls: [],
       pressures: [],
       shuttingDown: false,
-      hasAppArmor: true,
+      lacksAppArmor: () => false,
       hasRosBridge: true,
     }),
   });

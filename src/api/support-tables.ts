@@ -38,12 +38,13 @@ const windows = refused('roslet runs on Linux only');
 const imagesOnly = noted('containers with an image only; host processes refuse it');
 
 const appArmor = noted(
-  'refused on a machine without AppArmor; containers with an image only: host processes refuse Localhost profiles',
+  'containers with an image only, refused on a machine without AppArmor; host processes refuse Localhost profiles',
 );
 
 /**
  * Annotations that ask for something which would silently not happen. Those of Kubernetes itself are the cluster's to refuse:
- * its API server turns them into the fields that took their place, or has given them up, and a kubelet does not look at them.
+ * its API server turns them into the fields that took their place, or has given them up. As a kubelet does, roslet looks at
+ * those of AppArmor alone.
  */
 export const annotationSupport: readonly { prefix: string; reason: string }[] = [
   {

@@ -40,7 +40,7 @@ export function admissionContext(
     allowedUnsafeSysctls: config.allowedUnsafeSysctls,
     pressures: node.pressures(),
     shuttingDown: false,
-    hasAppArmor: machineHasAppArmor,
+    lacksAppArmor: (handler) => !machineHasAppArmor && runtimes.kindOf(handler) === 'cri',
     hasRosBridge: config.ros.transport !== 'off',
     rosDomainId,
   });

@@ -21,7 +21,7 @@ const node: NodeAdmissionContext = {
   allowedUnsafeSysctls: ['kernel.msg*'],
   pressures: [],
   shuttingDown: false,
-  hasAppArmor: true,
+  lacksAppArmor: () => false,
   hasRosBridge: true,
 };
 
@@ -52,6 +52,8 @@ interface Case {
 
 const shortage = (name: string, requested: number, used: number, capacity: number) =>
   `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+const withoutAppArmor = { lacksAppArmor: (handler: string) => handler !== 'host-process' };
+const confined: Partial<PodSpec> = { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } };
 const noExecute = [{ key: 'off', value: 'yes', effect: 'NoExecute' }];
 
 const cases: Case[] = [
@@ -274,7 +276,7 @@ const cases: Case[] = [
     {
       it: `refuses the AppArmor profile of ${whose} on a machine without AppArmor`,
       pod: pod(spec as Partial<PodSpec>),
-      node: { hasAppArmor: false },
+      node: withoutAppArmor,
       reason: 'AppArmor',
       message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host',
     },
@@ -283,10 +285,31 @@ const cases: Case[] = [
       pod: pod(spec as Partial<PodSpec>),
     },
   ]),
+  ...['runtime/default', 'unconfined'].map(
+    (profile): Case => ({
+      it: `holds a pod against the AppArmor annotation ${profile} on a machine without AppArmor`,
+      pod: pod({}, 'new', { 'container.apparmor.security.beta.kubernetes.io/main': profile }),
+      node: withoutAppArmor,
+      ...(profile !== 'unconfined' && {
+        reason: 'AppArmor',
+        message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host',
+      }),
+    }),
+  ),
+  {
+    it: 'takes host processes with an AppArmor profile, as none are put under it',
+    pod: pod({ ...confined, runtimeClassName: 'host-process' }),
+    node: withoutAppArmor,
+  },
+  {
+    it: 'takes a pod that runs already with an AppArmor profile on a machine without AppArmor',
+    pod: { ...pod(confined), status: { phase: 'Running' } },
+    node: withoutAppArmor,
+  },
   {
     it: 'takes a pod that no AppArmor profile is asked for on a machine without AppArmor',
     pod: pod({ securityContext: { appArmorProfile: { type: 'Unconfined' } } }),
-    node: { hasAppArmor: false },
+    node: withoutAppArmor,
   },
   {
     it: 'refuses probes that the ROS 2 bridge would answer, when that is off',

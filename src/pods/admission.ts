@@ -14,6 +14,7 @@ import { isExtended, type ResourceAmounts } from '../resources/amounts.ts';
 import { podRequests, qosClass, systemCriticalPriority } from '../resources/qos.ts';
 import { isClusterPod, isStaticPod } from '../sources/source.ts';
 import { isSidecar, podKey, podUid } from './identity.ts';
+import { apparmorAnnotationPrefix } from './runtime-config/security.ts';
 import { startCycle } from './start-order.ts';
 
 export type Admission =
@@ -39,7 +40,8 @@ export interface NodeAdmissionContext {
   /** Node conditions that are true now: MemoryPressure, DiskPressure, PIDPressure. */
   pressures: readonly string[];
   shuttingDown: boolean;
-  hasAppArmor: boolean;
+  /** Whether the runtime of that handler runs containers that a profile could not be enforced on. */
+  lacksAppArmor(handler: string): boolean;
   /** Whether the ROS 2 bridge is on, which answers ros2-probe. */
   hasRosBridge: boolean;
   /** The domain that it is on; undefined: not known. */
@@ -264,16 +266,23 @@ function checkTaints(pod: Pod, _others: readonly Pod[], node: NodeAdmissionConte
 }
 
 /** Whatever a container says itself: the pod's profile is the one of those that are added to it later. */
-function checkAppArmor(
-  { spec }: Pod,
-  _others: readonly Pod[],
-  node: NodeAdmissionContext,
-): Refusal | undefined {
-  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-  const profiles = [spec, ...containers].map((each) => each?.securityContext?.appArmorProfile);
-  if (node.hasAppArmor || profiles.every((profile) => (profile?.type ?? 'Unconfined') === 'Unconfined'))
-    return undefined;
+function checkAppArmor(pod: Pod, _others: readonly Pod[], node: NodeAdmissionContext): Refusal | undefined {
+  if (!asksForAppArmor(pod) || !node.lacksAppArmor(node.handlerOf(pod))) return undefined;
+  // It was admitted before. One that was refused may read Failed, and be asked again.
+  if (pod.status?.phase === 'Running') return undefined;
   return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
+}
+
+function asksForAppArmor({ spec, metadata }: Pod): boolean {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  return (
+    [spec, ...containers].some(
+      (each) => (each?.securityContext?.appArmorProfile?.type ?? 'Unconfined') !== 'Unconfined',
+    ) ||
+    Object.entries(metadata?.annotations ?? {}).some(
+      ([name, value]) => name.startsWith(apparmorAnnotationPrefix) && value !== 'unconfined',
+    )
+  );
 }
 
 const predicate = (name: string, description: string): Refusal => ({

@@ -18,7 +18,7 @@ const node: NodeAdmissionContext = {
   allowedUnsafeSysctls: [],
   pressures: [],
   shuttingDown: false,
-  hasAppArmor: true,
+  lacksAppArmor: () => false,
   hasRosBridge: false,
 };
 

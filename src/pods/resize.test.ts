@@ -131,22 +131,23 @@ describe('a pod in the course of a resize', () => {
   });
 });
 
+const node: NodeAdmissionContext = {
+  name: 'robot',
+  labels: {},
+  taints: [],
+  allocatable: { cpu: 1000, memory: 1024 * 2 ** 20, pods: 10 },
+  runtimeHandlers: [''],
+  hasContainerRuntime: false,
+  cannotLimitGroups: () => false,
+  handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
+  allowedUnsafeSysctls: [],
+  pressures: [],
+  shuttingDown: false,
+  lacksAppArmor: () => false,
+  hasRosBridge: false,
+};
+
 describe('a resize', () => {
-  const node: NodeAdmissionContext = {
-    name: 'robot',
-    labels: {},
-    taints: [],
-    allocatable: { cpu: 1000, memory: 1024 * 2 ** 20, pods: 10 },
-    runtimeHandlers: [''],
-    hasContainerRuntime: false,
-    cannotLimitGroups: () => false,
-    handlerOf: ({ spec }) => spec?.runtimeClassName ?? '',
-    allowedUnsafeSysctls: [],
-    pressures: [],
-    shuttingDown: false,
-    hasAppArmor: true,
-    hasRosBridge: false,
-  };
   const other = podOf(of('700m', '64Mi'), { uid: 'other', name: 'other' });
   it.each<[string, Pod, Pod[], ReturnType<typeof judgeResize>]>([
     ['is allocated where there is room', podOf(large), [], 'allocate'],
@@ -198,6 +199,16 @@ describe('a resize', () => {
     ].sort(compareResizes);
     expect(order.map(({ name }) => name)).toEqual(['smaller', 'important', 'early', 'late', 'burstable']);
   });
+});
+
+it('a resize is not refused for want of AppArmor, which is asked of pods that come', () => {
+  const confined = { securityContext: { appArmorProfile: { type: 'RuntimeDefault' } } };
+  const [desired, allocated] = [podOf(large), podOf(small)].map((pod) => ({
+    ...pod,
+    spec: { ...pod.spec!, ...confined },
+  }));
+  const lacking = { ...node, lacksAppArmor: () => true };
+  expect(judgeResize(desired!, allocated!, [], lacking)).toBe('allocate');
 });
 
 describe('memory limits', () => {

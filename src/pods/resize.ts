@@ -11,7 +11,7 @@ import { max, type ResourceAmounts, toAmounts, toResourceList } from '../resourc
 import { podRequests, qosClass } from '../resources/qos.ts';
 import { type ActualPod, isRunning, latestInstance } from './actual.ts';
 import { type Admission, admit, type NodeAdmissionContext } from './admission.ts';
-import { isSidecar } from './identity.ts';
+import { isSidecar, withStatus } from './identity.ts';
 
 /** What is kept of a resize until it is done. */
 export interface PodResize {
@@ -148,7 +148,8 @@ export function judgeResize(
     const what = `${name}, requested: ${requested}, capacity: ${capacity}`;
     return { reason: 'Infeasible', message: `Node didn't have enough capacity: ${what}` };
   }
-  const admission: Admission = admit(desired, others, node);
+  // It is here already, whatever is asked of those that come.
+  const admission: Admission = admit(withStatus(desired, { phase: 'Running' }), others, node);
   return admission.admitted ? 'allocate' : { reason: 'Deferred', message: admission.message };
 }
 

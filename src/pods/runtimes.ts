@@ -41,15 +41,19 @@ export class RuntimeSet {
     return runtime;
   }
 
+  /** Which would run it. @param name of the handler */
+  kindOf(name: string): RuntimeKind {
+    if (name === hostProcessRuntimeClass) return 'process';
+    return name === '' ? this.#options.default : 'cri';
+  }
+
   /**
    * @param name of the handler
    * @param recorded where the pod is already: it stays there, also when the node's default is another now
    * @throws RuntimeClassError when the node has no such runtime.
    */
   forHandler(name: string, recorded?: RuntimeKind): RuntimeChoice {
-    const byClass =
-      name === hostProcessRuntimeClass ? 'process' : name === '' ? this.#options.default : 'cri';
-    const wantsProcess = (recorded ?? byClass) === 'process';
+    const wantsProcess = (recorded ?? this.kindOf(name)) === 'process';
     const runtime = wantsProcess ? this.#options.process : this.#options.cri;
     if (runtime === undefined) {
       throw new RuntimeClassError(

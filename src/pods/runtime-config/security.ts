@@ -152,7 +152,7 @@ function localSeccompPath(profile: string | undefined, seccompRoot: string): str
   return join(seccompRoot, profile);
 }
 
-const apparmorAnnotationPrefix = 'container.apparmor.security.beta.kubernetes.io/';
+export const apparmorAnnotationPrefix = 'container.apparmor.security.beta.kubernetes.io/';
 
 /** The container's field, then the annotation from before there were fields, then the pod's field. */
 function apparmorProfile(pod: Pod, container: AnyContainer): SecurityProfile | undefined {
