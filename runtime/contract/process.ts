@@ -66,7 +66,9 @@ export async function removeExits(stateDir: string): Promise<void> {
   if (existsSync(exits)) await rm(await realpath(exits), { recursive: true });
 }
 
+/** What was never used has none. */
 async function filesLeft(stateDir: string): Promise<string[]> {
+  if (!existsSync(stateDir)) return [];
   const folders = ['sandboxes', 'containers', 'starts', 'exits', 'corrupt'];
   const names = await Promise.all(folders.map((folder) => readdir(join(stateDir, folder))));
   return names.flat().map((name) => `file ${name}`);

@@ -28,16 +28,18 @@ test('a CPU quota throttles', async () => {
 });
 
 if (!isUnified)
-  test('a cgroup whose maker was killed before it had CPUs gets them (v1)', async () => {
+  test.each([
+    ['one after the other', ['', '/container']],
+    ['with the one below them', ['/container']],
+  ])('cgroups whose maker was killed before they had CPUs get them %s (v1)', async (_, created) => {
     const half = `${bench.running.cgroupRoot}/half`;
     const [cpuset = ''] = cgroups()
       .directories(half)
       .filter((directory) => directory.includes('/cpuset/'));
     await mkdir(join(cpuset, 'container'), { recursive: true });
-    for (const path of [half, `${half}/container`]) {
-      cgroups().create(path);
+    for (const below of created) cgroups().create(`${half}${below}`);
+    for (const path of [half, `${half}/container`])
       expect(cgroups().read(path, 'cpuset', 'cpuset.cpus')?.trim()).not.toBe('');
-    }
     await cgroups().remove(half);
   });
 
