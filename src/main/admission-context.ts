@@ -2,6 +2,7 @@
 import type { Pod } from '../api/core.gen.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import type { Logger } from '../log.ts';
 import { hasAppArmor } from '../node/app-armor.ts';
 import type { NodeMonitor } from '../node/node.ts';
 import type { NodeAdmissionContext } from '../pods/admission.ts';
@@ -17,13 +18,14 @@ export interface AdmissionParts {
   health: RuntimeHealth;
   handlerOf(pod: Pod): string;
   rosDomainId: NodeAdmissionContext['rosDomainId'];
+  log: Logger;
 }
 
 export function admissionContext(
   config: AgentConfig,
-  { cluster, node, runtimes, health, handlerOf, rosDomainId }: AdmissionParts,
+  { cluster, node, runtimes, health, handlerOf, rosDomainId, log }: AdmissionParts,
 ): () => NodeAdmissionContext {
-  const machineHasAppArmor = hasAppArmor();
+  const machineHasAppArmor = hasAppArmor('/sys', log);
   return () => ({
     name: config.nodeName,
     labels: (cluster?.lastNode() ?? node.node()).metadata?.labels ?? {},

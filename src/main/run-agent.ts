@@ -202,6 +202,7 @@ export async function runAgent(
       health,
       handlerOf,
       rosDomainId: rosDomain(config.ros),
+      log,
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
