@@ -510,9 +510,12 @@ describe('/metrics/resource', () => {
 
   it('says that something could not be measured', async () => {
     const broken = async () => {
-      throw new Error('the runtime is down');
+      throw new Error('it cannot be read');
     };
-    await start({}, testAgent({ containerStats: broken }));
+    await start({}, testAgent({ containerStats: broken, volumes: broken }));
     expect((await ask('/metrics/resource', as(admin))).body).toMatch(/^resource_scrape_error 1$/m);
+    const { body } = await ask('/metrics', as(admin));
+    expect(body).toMatch(/^kubelet_node_name\{/m);
+    expect(body).not.toMatch(/^volume_manager_total_volumes\{/m);
   });
 });

@@ -34,7 +34,7 @@ export function observingRoutes(api: KubeletApi): Route[] {
   let metricsWriter: MetricsText | undefined;
   const scrape = async (): Promise<MetricsText> => {
     const { metricsText } = await import('./metrics-text.ts');
-    metricsWriter ??= metricsText(metrics, agent);
+    metricsWriter ??= metricsText({ metrics, agent, log });
     return metricsWriter;
   };
   return [

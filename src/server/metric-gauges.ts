@@ -1,5 +1,6 @@
 /** The gauges of `/metrics`: read from what is, whenever they are asked for. */
 import type { Registry } from 'prom-client';
+import type { Logger } from '../log.ts';
 import { counters } from '../metrics/definitions.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { type StartupMetric, startupMetrics } from '../metrics/node-startup.ts';
@@ -9,7 +10,10 @@ import type { AgentView } from './agent-view.ts';
 import { addGauge } from './gauge.ts';
 import { addPods } from './pod-gauges.ts';
 
-export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView): void {
+export function addGauges(
+  registry: Registry,
+  { metrics, agent, log }: { metrics: Metrics; agent: AgentView; log: Logger },
+): void {
   addInflight(registry, metrics);
   for (const whose of ['server', 'client'] as const) {
     const name = `kubelet_certificate_manager_${whose}_ttl_seconds`;
@@ -49,16 +53,25 @@ export function addGauges(registry: Registry, metrics: Metrics, agent: AgentView
       gauge.set({ git_version: kubernetesVersion, major, minor, platform: `linux/${process.arch}` }, 1);
     },
   );
+  addTotalVolumes(registry, agent, log);
+  addVolumes(registry, agent);
+}
+
+/** Empty when a directory of a pod cannot be read: the other metrics are to be had all the same. */
+function addTotalVolumes(registry: Registry, agent: AgentView, log: Logger): void {
   addGauge(
     registry,
     'volume_manager_total_volumes',
     'Volumes of pods that are there and that should be, by their kind.',
     ['plugin_name', 'state'],
     async (gauge) => {
-      for (const { plugin_name, state } of await agent.volumes()) gauge.inc({ plugin_name, state });
+      try {
+        for (const { plugin_name, state } of await agent.volumes()) gauge.inc({ plugin_name, state });
+      } catch (err) {
+        log.warn({ err }, 'cannot count the volumes of pods for /metrics');
+      }
     },
   );
-  addVolumes(registry, agent);
 }
 
 /** Those that began and have not ended. */

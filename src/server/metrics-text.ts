@@ -3,6 +3,7 @@
  * nobody scrapes does not pay for it.
  */
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { Logger } from '../log.ts';
 import { counters, histograms } from '../metrics/definitions.ts';
 import type { CounterName, HistogramName, Metrics } from '../metrics/metrics.ts';
 import type { AgentView } from './agent-view.ts';
@@ -13,14 +14,15 @@ export interface MetricsText {
   text(): Promise<string>;
 }
 
-export function metricsText(metrics: Metrics, agent: AgentView): MetricsText {
+export function metricsText(parts: { metrics: Metrics; agent: AgentView; log: Logger }): MetricsText {
+  const { metrics } = parts;
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   for (const name of Object.keys(counters) as CounterName[]) addCounter(registry, name, metrics);
   for (const name of Object.keys(histograms) as HistogramName[]) {
     registry.registerMetric(new RecordedHistogram(name, metrics));
   }
-  addGauges(registry, metrics, agent);
+  addGauges(registry, parts);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 

@@ -214,12 +214,12 @@ async function volumeDirs(podDir: string): Promise<string[]> {
   return kinds.flatMap((kind, index) => names[index]!.map(() => kind));
 }
 
-/** None of a directory that is not there, or is just being removed. */
+/** None of a directory that is not there, or is just being removed, or of a stray file. */
 async function namesIn(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
 }

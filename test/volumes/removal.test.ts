@@ -43,6 +43,8 @@ describe('tearing down', () => {
     expect(await counted([{ pod, isUp: false }])).toEqual([...desired, 'actual kubernetes.io/empty-dir']);
     expect(await counted([{ pod, isUp: true }])).toContain('actual kubernetes.io/host-path');
     expect(await counted([])).toEqual(['actual kubernetes.io/empty-dir']);
+    await writeFile(join(on.podsDir, uid, 'volumes', 'stray'), '');
+    expect(await counted([])).toEqual(['actual kubernetes.io/empty-dir']);
     await on.volumes.tearDown(uid, signal);
     expect(await counted([])).toEqual([]);
   });
