@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ContainerStatus, Pod } from '../src/api/core.gen.ts';
+import type { ContainerStatus, Node, Pod } from '../src/api/core.gen.ts';
 import { isReady, TestAgent, until } from './agent.ts';
 import { startContainerd, type TestContainerd } from './peers/containerd.ts';
 import { slowness } from './slowness.ts';
@@ -88,6 +88,19 @@ spec:
     await agent.start();
     const again = await agent.podUntil('once', 'is still known', (p) => p.status?.phase === 'Succeeded');
     expect(main(again).restartCount).toBe(0);
+  });
+
+  it('of strict groups run where the node has that feature, and are refused elsewhere', async () => {
+    const strict = 'securityContext: {supplementalGroupsPolicy: Strict}';
+    await agent.apply('a.yaml', manifest('strict', 'exec sleep 1000', { spec: strict }));
+    // containerd 1.6 has not heard of it.
+    const canKeep = !runtime.withContainerd;
+    const refusal = 'SupplementalGroupsPolicyNotSupported';
+    await agent.podUntil('strict', canKeep ? 'is ready' : 'is refused', (pod) =>
+      canKeep ? isReady(pod) : pod.status?.reason === refusal,
+    );
+    const { status } = JSON.parse(await agent.get('/api/v1/nodes/robot')) as Node;
+    expect(status?.features).toEqual({ supplementalGroupsPolicy: canKeep });
   });
 
   it('run init containers in order, with a volume between them', async () => {

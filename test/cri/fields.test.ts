@@ -117,6 +117,7 @@ describe.each(containerdLines)('fields through containerd %s', (line) => {
   test("strict supplemental groups leave out the image's, or are refused", async () => {
     const merged = secured({ runAsUser: 65534, supplementalGroupsPolicy: 'Merge' });
     expect((await output('id -G', merged)).split(' ')).toContain('4242');
+    expect((await runtime.status()).supplementalGroupsPolicy).toBe(line === '2.x');
     const strict = output('id -G', secured({ runAsUser: 65534, supplementalGroupsPolicy: 'Strict' }));
     if (line === '2.x') expect((await strict).split(' ')).not.toContain('4242');
     else await expect(strict).rejects.toThrow(/does not know supplementalGroupsPolicy Strict/);
