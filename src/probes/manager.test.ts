@@ -428,6 +428,7 @@ test('what every probe has come to is summed up', async () => {
     },
   });
   await pass(6500);
+  expect(manager.summaries().map(({ latencyCounts }) => latencyCounts?.([]).count)).toEqual([1, 2]);
   expect(manager.summaries()).toEqual([
     {
       pod,

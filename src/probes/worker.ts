@@ -23,7 +23,7 @@ export interface ProbeWorker {
   readonly message: string;
   /** Of attempts that came to an answer in time. */
   latencies(): LatencySummary;
-  /** The same by bounds; not of what is only watched. */
+  /** Of the successful among them, by bounds; not of what is only watched. */
   latencyCounts?(boundsMs: readonly number[]): LatencyCounts;
   attempts(): AttemptCounts;
   tally(): ProbeTally;
@@ -47,6 +47,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
   const timeoutMs = (probe.timeoutSeconds ?? defaultTimeoutSeconds) * 1000;
   const counter = outcomeCounter(options);
   const times = latencies();
+  const successTimes = latencies();
   const stopped = new AbortController();
   let endWait: (() => void) | undefined;
 
@@ -56,6 +57,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
       const outcome = await attempt({ timeoutMs, signal: stopped.signal });
       const tookMs = performance.now() - startedMs;
       if (!outcome.timedOut) times.record(tookMs);
+      if (outcome.result === 'success') successTimes.record(tookMs);
       const isExcusable = outcome.result === 'failure' && counter.mayExcuse();
       const excuse = isExcusable ? await findExcuse(outcome, stopped.signal) : undefined;
       if (stopped.signal.aborted) return;
@@ -80,7 +82,7 @@ export function probeWorker(options: ProbeWorkerOptions): ProbeWorker {
       return counter.message;
     },
     latencies: times.summary,
-    latencyCounts: times.counts,
+    latencyCounts: successTimes.counts,
     attempts: counter.attempts,
     tally: counter.tally,
     start: schedule,

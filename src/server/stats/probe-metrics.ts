@@ -19,7 +19,7 @@ export const probeMetrics = (probes: readonly ProbeSummary[]): MetricFamily[] =>
   },
   {
     name: 'prober_probe_duration_seconds',
-    help: 'How long probes took that came to an answer in time.',
+    help: 'How long successful probes took.',
     type: 'histogram',
     samples: probes.flatMap(durations),
   },
