@@ -134,6 +134,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     }
     signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
   });
 }
 

@@ -145,6 +145,12 @@ describe('the socket', () => {
     );
   });
 
+  it('is closed again by an agent that ends before it listens', async () => {
+    stop.abort();
+    await start();
+    await expect(send('GET', '/healthz')).rejects.toThrow(/ENOENT|ECONNREFUSED/);
+  });
+
   it('ends its watches when the server closes', async () => {
     const server = await start();
     const watch = await open('GET', `${podsPath}?watch=true`);

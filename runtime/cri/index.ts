@@ -57,6 +57,7 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
     log,
   });
   options.signal?.addEventListener('abort', () => connection.close(), { once: true });
+  if (options.signal?.aborted) connection.close();
   const owners = containerOwners(connection, requestTimeoutMs);
   const exits = knownExits();
   const own = ownCalls();

@@ -116,10 +116,7 @@ export class MirrorPods {
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     const waking = new AbortController();
     this.#wake = () => waking.abort();
-    const end = () => waking.abort();
-    signal.addEventListener('abort', end, { once: true });
-    await pause(ms, waking.signal);
-    signal.removeEventListener('abort', end);
+    await pause(ms, AbortSignal.any([waking.signal, signal]));
     this.#wake = undefined;
   }
 }

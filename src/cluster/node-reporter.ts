@@ -60,7 +60,7 @@ export class NodeReporter {
     this.#listeners.add(listener);
   }
 
-  /** Resolves when the status was told, or could not be at the first try. */
+  /** Resolves when the status was told, or could not be at the first try, or the signal of `run` aborted. */
   get tried(): Promise<void> {
     return this.#tried.promise;
   }
@@ -68,7 +68,9 @@ export class NodeReporter {
   /** @param isUp the agent has all that it needs to run pods: before that no status is told */
   async run(isUp: Promise<void>, signal: AbortSignal): Promise<void> {
     const unsubscribe = this.#o.local.onChange(() => this.#wake());
-    await Promise.all([this.#keepTelling(isUp, signal), this.#watch(signal)]);
+    // An agent that ends before the first try has tried all that it will, and nobody may wait for more.
+    const telling = this.#keepTelling(isUp, signal).finally(() => this.#tried.resolve());
+    await Promise.all([telling, this.#watch(signal)]);
     unsubscribe();
   }
 

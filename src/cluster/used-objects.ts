@@ -103,6 +103,7 @@ export class UsedObjects implements ObjectReader {
     this.#entries.set(key, entry);
     const end = () => entry.ending.abort();
     this.#signal.addEventListener('abort', end, { once: true });
+    if (this.#signal.aborted) end();
     void reflect<StoredObject>(
       {
         client: this.#o.client,
@@ -188,6 +189,7 @@ const isSame = (a: StoredObject | undefined, b: StoredObject | undefined): boole
 function untilRead(entry: Entry, ms: number, signal: AbortSignal | undefined): Promise<void> {
   const leftMs = entry.openedAtMs + ms - performance.now();
   if (entry.isRead || leftMs <= 0) return Promise.resolve();
+  if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const end = () => {
       clearTimeout(timer);

@@ -92,6 +92,7 @@ export async function startKubeletServer(
     throw new ConfigError([{ source: '', path: '', message: err.message }]);
   }
   signal.addEventListener('abort', () => void close(), { once: true });
+  if (signal.aborted) await close();
   return { close };
 }
 

@@ -52,6 +52,7 @@ export async function startServer(options: ServerOptions, signal: AbortSignal): 
     throw err;
   }
   signal.addEventListener('abort', () => void close(), { once: true });
+  if (signal.aborted) await close();
   return { close };
 }
 

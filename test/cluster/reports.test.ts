@@ -5,6 +5,7 @@ import type { Node, NodeCondition, NodeSystemInfo, ObjectMeta, Pod } from '../..
 import { KubeClient } from '../../src/cluster/client.ts';
 import { readKubeconfig } from '../../src/cluster/kubeconfig.ts';
 import { keepLease } from '../../src/cluster/lease.ts';
+import { MirrorPods } from '../../src/cluster/mirror-pods.ts';
 import { NodeReporter } from '../../src/cluster/node-reporter.ts';
 import { PodSource } from '../../src/cluster/pod-source.ts';
 import { StatusWriter } from '../../src/cluster/status-writer.ts';
@@ -164,6 +165,14 @@ describe('the Node', () => {
     expect(steps).toEqual(['registering', 'known', 'ready']);
   });
 
+  it('is told of no more by an agent that ends before it could begin', async () => {
+    ending.abort();
+    const { reporter } = nodeReporter(new Promise(() => undefined));
+    await running;
+    await reporter.tried;
+    expect(api.asked).toEqual([]);
+  });
+
   it('has been tried to tell of also where that failed', async () => {
     const served = new Served<Node>('/api/v1/nodes', stored('1'));
     served.refusals = 1;
@@ -291,6 +300,22 @@ describe('a pod', () => {
     await until('a newer one is taken', () => source.get('u')?.status?.phase === 'Succeeded');
   });
 });
+
+it('a mirror pod that is being made does not keep an ending agent', async () => {
+  api.answer = () => undefined;
+  const mirrors = new MirrorPods({
+    client,
+    source: { isRead: true, all: () => [] } as unknown as PodSource,
+    node: () => ({ metadata: { name: 'n', uid: 'u' } }),
+    staticPods: () => [{ metadata: { namespace: 'default', name: 'p', uid: 'p' } }],
+    log,
+  });
+  running = mirrors.run(ending.signal);
+  await until('it is being made', () => api.asked.length > 0);
+  ending.abort();
+  await running;
+  // Less than it waits before it looks again.
+}, 40_000);
 
 it('a lease is asked for again in time when an answer does not come', async () => {
   api.answer = () => undefined;
