@@ -104,6 +104,16 @@ describe('the node', () => {
     await becomes('Ready', 'True');
   });
 
+  it('is known from the beginning to have what is wrong with it', async () => {
+    await expect(writeFile(join(rootDir, 'large'), Buffer.alloc(5 * mib))).rejects.toThrow('ENOSPC');
+    mount('-o', 'remount,ro');
+    // It never looks again.
+    running.abort();
+    await start();
+    expect(condition('Ready')?.status).toBe('False');
+    expect(condition('DiskPressure')?.status).toBe('True');
+  });
+
   it('tells of a change once, and not of heartbeats', async () => {
     await start();
     await becomes('Ready', 'True');

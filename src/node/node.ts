@@ -101,12 +101,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
     else options.log.warn({ source }, `node is not ready: ${message}`);
     updateConditions();
   };
-  const look = async () => {
-    const found = { capacity: await machineCapacity(options), addresses: options.addresses() };
-    if (JSON.stringify(found) !== JSON.stringify({ capacity, addresses })) {
-      ({ capacity, addresses } = found);
-      changed();
-    }
+  const lookForTrouble = async () => {
     const readOnly = isReadOnly(await readFile('/proc/self/mountinfo', 'utf8'), options.rootDir);
     setProblem('filesystem', readOnly ? `the file system of ${options.rootDir} is read-only` : undefined);
     machinePressures = exhausted(await observeMachine(options.rootDir, []));
@@ -114,7 +109,23 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
     // Also a heartbeat.
     updateConditions();
   };
-  updateConditions();
+  const look = async () => {
+    const found = { capacity: await machineCapacity(options), addresses: options.addresses() };
+    if (JSON.stringify(found) !== JSON.stringify({ capacity, addresses })) {
+      ({ capacity, addresses } = found);
+      changed();
+    }
+    await lookForTrouble();
+  };
+  const orProblem = (looked: Promise<void>) =>
+    looked.catch((error: unknown) =>
+      setProblem(
+        'machine',
+        `the machine cannot be looked at: ${error instanceof Error ? error.message : error}`,
+      ),
+    );
+  // Nobody is told that all is well before it was seen.
+  await orProblem(lookForTrouble());
 
   return {
     allocatable: () => allocatable(capacity, options.reservations, options.thresholds),
@@ -156,14 +167,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
     }),
     run: async (signal) => {
       while (!signal.aborted) {
-        try {
-          await look();
-        } catch (error) {
-          setProblem(
-            'machine',
-            `the machine cannot be looked at: ${error instanceof Error ? error.message : error}`,
-          );
-        }
+        await orProblem(look());
         await delay(options.periodMs, undefined, { signal }).catch(() => undefined);
       }
     },
