@@ -206,7 +206,7 @@ export async function runAgent(
     }),
     isSourceRead: (pod) =>
       isStaticPod(pod) ? manifestsRead : !isClusterPod(pod) || cluster === undefined || cluster.isRead(),
-    canJudge: (pod, isFinal) => canJudge(pod, isFinal, { cluster, handlerOf, health }),
+    canJudge: (pod, isFinal) => canJudge(pod, isFinal, { cluster, handlerOf, runtimes, health }),
     finalize: async (uid) => {
       cluster?.finalize(uid);
       await objects.finalizeDeletion(uid);
