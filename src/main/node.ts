@@ -2,7 +2,7 @@
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
 import { createNodeMonitor, type NodeMonitor } from '../node/node.ts';
-import type { RuntimeSet } from '../pods/runtimes.ts';
+import type { RuntimeKind, RuntimeSet } from '../pods/runtimes.ts';
 import { type RuntimeHealth, runtimeHealth } from '../runtime-health.ts';
 import { kubernetesVersion } from '../version.ts';
 
@@ -34,6 +34,9 @@ export async function nodeMonitor(
   });
 }
 
+/** The source of what is wrong with a runtime, to the node: all that tell of one have the same. */
+export const problemOf = (kind: RuntimeKind): string => `runtime ${kind}`;
+
 /** What the runtimes tell is told on by the node. */
 export function healthOf(
   runtimes: RuntimeSet,
@@ -45,7 +48,7 @@ export function healthOf(
     periodMs: runtimeCheckMs,
     silentMs: runtimeSilentMs,
     log,
-    onProblem: (runtime, message) => node.setProblem(`runtime ${runtime.name}`, message),
+    onProblem: (runtime, message) => node.setProblem(problemOf(runtimes.kindOfRuntime(runtime)), message),
   });
   health.onChange(() =>
     node.setRuntimes({

@@ -39,7 +39,7 @@ import { admissionContext } from './admission-context.ts';
 import { afterStart } from './after-start.ts';
 import { canJudge } from './can-judge.ts';
 import { openEvents } from './events.ts';
-import { healthOf, nodeMonitor } from './node.ts';
+import { healthOf, nodeMonitor, problemOf } from './node.ts';
 import { rosBridge, rosDomain } from './ros.ts';
 import { openRuntimes } from './runtimes.ts';
 import { startServers } from './servers.ts';
@@ -250,7 +250,10 @@ export async function runAgent(
         onPodChange: (uid) => agent.worker(uid)?.wake(),
         onHealth: (error) => {
           if (error !== undefined)
-            node.setProblem(`runtime ${runtime.name}`, `container runtime is down: ${error.message}`);
+            node.setProblem(
+              problemOf(runtimes.kindOfRuntime(runtime)),
+              `container runtime is down: ${error.message}`,
+            );
         },
       }),
   );

@@ -29,6 +29,11 @@ export class RuntimeSet {
     return [this.#options.process, this.#options.cri].filter((r) => r !== undefined);
   }
 
+  /** Its name is another once a container runtime has told it. */
+  kindOfRuntime(runtime: Runtime): RuntimeKind {
+    return runtime === this.#options.process ? 'process' : 'cri';
+  }
+
   get hasContainerRuntime(): boolean {
     return this.#options.cri !== undefined;
   }

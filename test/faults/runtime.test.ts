@@ -1,12 +1,16 @@
 /** A container runtime that dies, hangs, or is not there. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { isReady, until } from '../agent.ts';
+import type { Node } from '../../src/api/core.gen.ts';
+import { isReady, type TestAgent, until } from '../agent.ts';
 import { startContainerd } from '../peers/containerd.ts';
 import { containerId, faultsPlace, pod, restarts } from './place.ts';
 
 const on = faultsPlace();
 const { start } = on;
+
+const readyOf = (node: Node) => node.status?.conditions?.find(({ type }) => type === 'Ready');
+const ready = async (a: TestAgent) => readyOf(JSON.parse(await a.get('/api/v1/nodes/robot')) as Node)!;
 
 describe('the container runtime', () => {
   it('that is killed and comes back costs no pod, and the node says so meanwhile', async () => {
@@ -18,14 +22,8 @@ describe('the container runtime', () => {
       const before = await a.ready('contained');
       await a.ready('native');
       await containerd.kill9();
-      const ready = async () =>
-        (
-          JSON.parse(await a.get('/api/v1/nodes/robot')) as {
-            status: { conditions: { type: string; status: string; message: string }[] };
-          }
-        ).status.conditions.find((c) => c.type === 'Ready')!;
-      await until('the node says so', async () => (await ready()).status === 'False');
-      expect((await ready()).message).toMatch(/runtime/);
+      await until('the node says so', async () => (await ready(a)).status === 'False');
+      expect((await ready(a)).message).toMatch(/runtime/);
       // Host processes do not care.
       await a.apply('c.yaml', pod('native-too'));
       await a.ready('native-too');
@@ -35,7 +33,7 @@ describe('the container runtime', () => {
       await sleep(1000);
       await containerd.restart();
       await a.ready('late');
-      await until('the node is ready', async () => (await ready()).status === 'True');
+      await until('the node is ready', async () => (await ready(a)).status === 'True');
       const after = await a.ready('contained');
       expect(containerId(after)).toBe(containerId(before));
       expect(restarts(after)).toBe(0);
@@ -85,6 +83,7 @@ describe('the container runtime', () => {
       await a.apply('a.yaml', pod('contained', { host: false }));
       await containerd.restart();
       await a.ready('contained');
+      await until('the node is ready', async () => (await ready(a)).status === 'True');
       const left = await a.remove();
       on.agent = undefined;
       expect(left).toEqual([]);
