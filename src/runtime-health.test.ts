@@ -64,3 +64,28 @@ test('an agent that ends tells of no runtime', async () => {
   ending.abort();
   expect(await telling).toEqual([]);
 });
+
+test('a runtime that has said nothing is a problem until it does', async () => {
+  const answer = Promise.withResolvers<unknown>();
+  const [slow, quick, gone] = [runtime(() => answer.promise), runtime(known), runtime(refuse)];
+  const problems = new Map<Runtime, string | undefined>();
+  const health = runtimeHealth({
+    runtimes: [slow, quick, gone],
+    default: slow,
+    periodMs: hour,
+    silentMs: hour,
+    log: silentLogger(),
+    onProblem: (of, message) => problems.set(of, message),
+  });
+  const checked = health.check(new AbortController().signal);
+  await expect.poll(() => problems.size).toBe(2);
+  health.noteSilent();
+  expect([slow, quick, gone].map((each) => problems.get(each))).toEqual([
+    'container runtime is down: it has not answered yet',
+    undefined,
+    'container runtime is down: no socket',
+  ]);
+  answer.resolve({ runtimeVersion: '1' });
+  await checked;
+  expect(problems.get(slow)).toBeUndefined();
+});

@@ -30,6 +30,8 @@ export interface RuntimeHealth {
   onChange(listener: () => void): void;
   /** `containerd://1.6.20`; '' before the runtime has answered. */
   version(runtime: Runtime): string;
+  /** A runtime that has said nothing by now, not even that it cannot be had, is a problem until it does. */
+  noteSilent(): void;
   /** Asks once. A runtime that does not answer is a problem, not an error. */
   check(signal: AbortSignal): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
@@ -46,6 +48,12 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
   const known = new Map<Runtime, Known>();
   /** When each told its status last, on the monotonic clock. */
   const heardMs = new Map<Runtime, number>();
+  /** Those that have neither answered nor failed to. */
+  const silent = new Set(options.runtimes);
+  const tell = (runtime: Runtime, message: string | undefined) => {
+    silent.delete(runtime);
+    options.onProblem(runtime, message);
+  };
 
   async function checkOne(runtime: Runtime, life: AbortSignal): Promise<void> {
     const startedMs = performance.now();
@@ -66,7 +74,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       known.set(runtime, now);
       const failed = status.conditions.filter((c) => !c.status);
       const message = failed.map((c) => `${c.type}=false reason:${c.reason} message:${c.message}`).join('; ');
-      options.onProblem(runtime, message === '' ? undefined : `container runtime not ready: ${message}`);
+      tell(runtime, message === '' ? undefined : `container runtime not ready: ${message}`);
       if (changed) for (const listener of listeners) listener();
     } catch (err) {
       if (life.aborted) return;
@@ -74,7 +82,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       // Its version alone was late, or another look was luckier.
       if (isLate && (heardMs.get(runtime) ?? 0) >= startedMs) return;
       const why = isLate ? 'it does not answer' : err instanceof Error ? err.message : String(err);
-      options.onProblem(runtime, `container runtime is down: ${why}`);
+      tell(runtime, `container runtime is down: ${why}`);
     }
   }
 
@@ -84,6 +92,9 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
 
   return {
     check,
+    noteSilent() {
+      for (const runtime of silent) tell(runtime, 'container runtime is down: it has not answered yet');
+    },
     onChange: (listener) => {
       listeners.add(listener);
     },

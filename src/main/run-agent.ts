@@ -303,6 +303,7 @@ export async function runAgent(
   );
 
   await runtimesAnswered;
+  health.noteSilent();
   ableToRun.resolve();
   // While many pods are taken up the thread has no time for anything else.
   await Promise.race([nodeTold, delay(nodeToldMs)]);

@@ -1,8 +1,10 @@
 /** A container runtime that dies, hangs, or is not there. */
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Node } from '../../src/api/core.gen.ts';
 import { isReady, type TestAgent, until } from '../agent.ts';
+import { json, ScriptedApi } from '../cluster/api-script.ts';
 import { startContainerd } from '../peers/containerd.ts';
 import { containerId, faultsPlace, pod, restarts } from './place.ts';
 
@@ -70,6 +72,37 @@ describe('the container runtime', () => {
     } finally {
       containerd.thaw();
       await containerd.stop();
+    }
+  });
+
+  it('that hangs when the agent starts has no node called ready', async () => {
+    const containerd = await startContainerd('1.6');
+    const api = await ScriptedApi.start();
+    try {
+      const told: Node[] = [];
+      api.answer = async ({ method, path }, response, request) => {
+        if (method === 'GET' || !path.startsWith('/api/v1/nodes')) return json(response, 404, {});
+        const node = JSON.parse(await text(request)) as Node;
+        told.push(node);
+        json(response, 200, { ...node, metadata: { name: 'robot', uid: 'u', resourceVersion: '1' } });
+      };
+      await containerd.freeze();
+      const args = ['--kubeconfig', await api.kubeconfig('t')];
+      const a = await start({ criEndpoint: containerd.endpoint, args });
+      await until('the API server is told', () => told.length > 0);
+      expect(readyOf(told[0]!)).toMatchObject({
+        status: 'False',
+        message: expect.stringMatching(/it has not answered yet/),
+      });
+      containerd.thaw();
+      await until('it is ready', async () => (await ready(a)).status === 'True');
+      const left = await a.remove();
+      on.agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      containerd.thaw();
+      await containerd.stop();
+      await api.stop();
     }
   });
 
