@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { removeExits } from '../runtime/contract/process.ts';
 import type { Node, Pod } from '../src/api/core.gen.ts';
 import { isReady, TestAgent, until } from './agent.ts';
 
@@ -37,6 +38,7 @@ describe('a disk that fills up', () => {
     await agent.stop();
     await agent.killPods();
     const mounts = execFileSync('findmnt', ['-Rrno', 'TARGET', agent.root], { encoding: 'utf8' }).trim();
+    await removeExits(join(agent.root, 'process'));
     for (const target of mounts.split('\n').reverse()) execFileSync('umount', [target]);
     await rm(agent.dir, { recursive: true });
   });
