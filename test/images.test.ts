@@ -1,8 +1,12 @@
 /** The image manager and the image collector with a real containerd and a registry on this machine. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { criRuntime } from '../runtime/cri/index.ts';
 import type { ImageService } from '../runtime/runtime.ts';
 import type { Pod, Secret } from '../src/api/core.gen.ts';
+import { createCredentialProvider } from '../src/images/credential-provider.ts';
 import { createCredentialSource } from '../src/images/credentials.ts';
 import { ImageError } from '../src/images/error.ts';
 import { createImageCollector } from '../src/images/gc.ts';
@@ -15,6 +19,12 @@ import { startRegistry, type TestRegistry } from './peers/registry.ts';
 
 const image = 'registry.test/library/busybox:local';
 const credentials = { username: 'robot', password: 'p:ss wörd' };
+/** A credential provider that knows one user for every registry that it is asked for. */
+const loginProvider = `#!/bin/sh
+registry=$(sed 's/.*"image":"\\([^"/]*\\).*/\\1/')
+echo '{"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderResponse","cacheKeyType":"Registry",
+  "auth":{"'"$registry"'":{"username":"'"$USERNAME"'","password":"'"$PASSWORD"'"}}}'
+`;
 const node = { kind: 'Node', namespace: '', name: 'robot', uid: 'robot' } as const;
 
 describe('images on containerd', () => {
@@ -26,8 +36,11 @@ describe('images on containerd', () => {
   let events: string[];
   let nowMs: number;
   const closing = new AbortController();
+  let dir: string;
 
   beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'roslet-images-'));
+    await writeFile(join(dir, 'login'), loginProvider, { mode: 0o755 });
     registry = await startRegistry(testImages());
     containerd = await startContainerd('1.6', { registries: { 'registry.test': registry.url } });
     const { endpoint } = containerd;
@@ -39,6 +52,7 @@ describe('images on containerd', () => {
     closing.abort();
     await containerd?.stop();
     await registry?.stop();
+    await rm(dir, { recursive: true, force: true });
   });
   beforeEach(async () => {
     registry.requireCredentials(undefined);
@@ -61,6 +75,20 @@ describe('images on containerd', () => {
           onObjectChange: () => () => undefined,
         },
         configPaths: [],
+        providers: [
+          createCredentialProvider(
+            {
+              name: 'login',
+              program: join(dir, 'login'),
+              args: [],
+              env: { USERNAME: credentials.username, PASSWORD: credentials.password },
+              apiVersion: 'credentialprovider.kubelet.k8s.io/v1',
+              matchImages: ['*.test/library/configured'],
+              defaultCacheMs: 0,
+            },
+            () => nowMs,
+          ),
+        ],
       }),
       metrics: createMetrics(),
       serializeImagePulls: false,
@@ -138,6 +166,12 @@ describe('images on containerd', () => {
     };
     nowMs += 10_000;
     expect((await ensure()).image?.repoTags).toEqual([image]);
+  });
+
+  it('of a closed registry come with what a credential provider knows', async () => {
+    registry.requireCredentials(credentials);
+    const configured = 'registry.test/library/configured:local';
+    expect((await ensure(configured)).image?.repoTags).toEqual([configured]);
   });
 
   it('of a registry that fails in the middle come with the next try', async () => {

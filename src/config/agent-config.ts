@@ -5,6 +5,7 @@ import { cpus } from 'node:os';
 import { posix } from 'node:path';
 import type { Taint } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
+import type { ImageCredentialProvider } from '../images/credential-provider.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import type { Reservations } from '../node/capacity.ts';
 import { parseThresholds, type Threshold } from '../node/thresholds.ts';
@@ -58,6 +59,7 @@ export interface AgentConfig {
   registryBurst: number;
   /** 1: one at a time. Undefined: no limit. */
   maxParallelImagePulls?: number;
+  imageCredentialProviders: readonly ImageCredentialProvider[];
   /** No image is ever removed. */
   keepAllImages: boolean;
   imageMinimumGcAgeMs: number;
@@ -171,7 +173,10 @@ export interface KubeletServerConfig {
 }
 
 /** What comes from neither document. */
-export type AgentIdentity = Pick<AgentConfig, 'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir' | 'certDir'> &
+export type AgentIdentity = Pick<
+  AgentConfig,
+  'nodeName' | 'nodeIps' | 'nodeLabels' | 'rootDir' | 'certDir' | 'imageCredentialProviders'
+> &
   Partial<Pick<ClusterConfig, 'kubeconfig' | 'bootstrapKubeconfig'>> &
   Pick<ClusterConfig, 'externalCloudProvider'>;
 

@@ -41,6 +41,8 @@ export const agentFlags = {
   'bootstrap-kubeconfig': 'string',
   'cert-dir': 'string',
   'cloud-provider': 'string',
+  'image-credential-provider-config': 'string',
+  'image-credential-provider-bin-dir': 'string',
 } as const satisfies Record<string, FieldKind>;
 
 export function parseFlags(argv: readonly string[]): ParsedFlags {
@@ -71,8 +73,6 @@ export const laterFlags: Readonly<Record<string, FieldKind>> = {
   'exit-on-lock-contention': 'bool',
   'experimental-allocatable-ignore-eviction': 'bool',
   'experimental-mounter-path': 'string',
-  'image-credential-provider-bin-dir': 'string',
-  'image-credential-provider-config': 'string',
   'lock-file': 'string',
   'maximum-dead-containers': 'int',
   'maximum-dead-containers-per-container': 'int',

@@ -15,6 +15,9 @@ export const agentFlagNotes: Readonly<Record<keyof typeof agentFlags, string>> =
     'how to ask for a client certificate when the kubeconfig has none that holds; it is then written',
   'cert-dir': 'where issued and self-signed certificates are kept; default pki in the root directory',
   'cloud-provider': 'external: a cloud controller makes the node usable',
+  'image-credential-provider-config':
+    'a CredentialProviderConfig, or a directory of them: programs that are asked for the credentials of images',
+  'image-credential-provider-bin-dir': 'where those programs are',
   'node-labels': "name=value,...: labels of the node, for pods' nodeSelector",
 };
 

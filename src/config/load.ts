@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import { defaultRootDir } from '../paths.ts';
 import { type AgentConfig, agentConfig } from './agent-config.ts';
 import { configz } from './configz.ts';
+import { readCredentialProviders } from './credential-providers.ts';
 import { type ConfigDocument, knownKubeletFields, readConfigFile } from './document.ts';
 import { type AgentFlags, parseFlags } from './flags.ts';
 import { type KubeletFieldName, kubeletFields } from './kubelet-fields.ts';
@@ -40,7 +41,14 @@ export async function loadConfig(argv: readonly string[]): Promise<LoadedConfig>
   // A flag replaces what files say, mappings included.
   for (const [path, setting] of flagSettings) kubelet.set(path, setting);
 
-  const identity = readIdentity(flags, valuesOf(rosletFields, roslet).nodeName, problems);
+  const identity = {
+    ...readIdentity(flags, valuesOf(rosletFields, roslet).nodeName, problems),
+    imageCredentialProviders: await readCredentialProviders(
+      flags['image-credential-provider-config'],
+      flags['image-credential-provider-bin-dir'],
+      problems,
+    ),
+  };
   const values = valuesOf(kubeletFields, kubelet);
   // Only what is right in itself can be compared.
   if (problems.length === 0) {

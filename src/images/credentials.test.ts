@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Pod, Secret } from '../api/core.gen.ts';
 import type { ObjectReader } from '../sources/source.ts';
+import type { CredentialProvider } from './credential-provider.ts';
 import { createCredentialSource, dockerConfigPaths } from './credentials.ts';
 import { parseImageReference } from './reference.ts';
 
@@ -19,6 +20,12 @@ const holding = (secrets: Record<string, Secret>): ObjectReader => ({
   secret: async (namespace, name) => (namespace === 'default' ? secrets[name] : undefined),
   onObjectChange: () => () => undefined,
 });
+const { signal } = new AbortController();
+const providerOf = (name: string, ...registries: string[]): CredentialProvider => ({
+  name,
+  credentials: async () =>
+    registries.map((registry) => ({ registry, auth: { username: `${name} of ${registry}`, password: 'p' } })),
+});
 const podWith = (...names: string[]): Pod => ({
   metadata: { name: 'p', namespace: 'default' },
   spec: { containers: [], imagePullSecrets: names.map((name) => ({ name })) },
@@ -31,7 +38,7 @@ describe('credentialsFor', () => {
   });
   afterEach(() => rm(dir, { recursive: true }));
 
-  it("takes the pod's secrets before the node's files", async () => {
+  it("takes the pod's secrets before the node's files, and those before what providers give", async () => {
     await writeFile(join(dir, 'config.json'), dockerConfig('node'));
     const source = createCredentialSource({
       objects: holding({
@@ -43,9 +50,17 @@ describe('credentialsFor', () => {
         ),
       }),
       configPaths: [join(dir, 'missing.json'), join(dir, 'config.json')],
+      providers: [providerOf('first', 'ghcr.io'), providerOf('second', 'ghcr.io', 'ghcr.io/team')],
     });
-    const { auths, problems } = await source.credentialsFor(podWith('one', 'old'), image);
-    expect(auths.map(({ username }) => username)).toEqual(['one', 'old', 'node']);
+    const { auths, problems } = await source.credentialsFor(podWith('one', 'old'), image, signal);
+    expect(auths.map(({ username }) => username)).toEqual([
+      'one',
+      'old',
+      'node',
+      'second of ghcr.io/team',
+      'first of ghcr.io',
+      'second of ghcr.io',
+    ]);
     expect(problems).toEqual([]);
   });
 
@@ -58,10 +73,19 @@ describe('credentialsFor', () => {
         empty: { type: 'kubernetes.io/dockercfg', data: {} },
       }),
       configPaths: [join(dir, 'config.json')],
+      providers: [
+        {
+          name: 'broken',
+          credentials: async () => {
+            throw new Error('it ended with 3: no network');
+          },
+        },
+      ],
     });
     const { auths, problems } = await source.credentialsFor(
       podWith('gone', 'opaque', 'empty', 'good'),
       image,
+      signal,
     );
     expect(auths.map(({ username }) => username)).toEqual(['good']);
     expect(problems).toEqual([
@@ -69,14 +93,19 @@ describe('credentialsFor', () => {
       'secret default/opaque: its type is Opaque; a pull secret is of type kubernetes.io/dockerconfigjson or kubernetes.io/dockercfg',
       'secret default/empty: it has no key .dockercfg',
       `${join(dir, 'config.json')}: it is not JSON`,
+      'credential provider broken: it ended with 3: no network',
     ]);
   });
 
   it('sees a changed file at the next pull', async () => {
-    const source = createCredentialSource({ objects: holding({}), configPaths: [join(dir, 'config.json')] });
-    expect((await source.credentialsFor(podWith(), image)).auths).toEqual([]);
+    const source = createCredentialSource({
+      objects: holding({}),
+      configPaths: [join(dir, 'config.json')],
+      providers: [],
+    });
+    expect((await source.credentialsFor(podWith(), image, signal)).auths).toEqual([]);
     await writeFile(join(dir, 'config.json'), dockerConfig('new'));
-    expect((await source.credentialsFor(podWith(), image)).auths).toHaveLength(1);
+    expect((await source.credentialsFor(podWith(), image, signal)).auths).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * The credentials to pull an image with: those of the pod's imagePullSecrets, then the node's own Docker configuration
- * files. Read anew for every pull, so that a change works at once.
+ * files, then what credential providers give for it. Secrets and files are read anew for every pull, so that a change
+ * works at once.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { ImageAuth } from '../../runtime/runtime.ts';
 import type { Pod, Secret } from '../api/core.gen.ts';
 import { podNamespace } from '../pods/identity.ts';
 import type { ObjectReader } from '../sources/source.ts';
+import type { CredentialProvider } from './credential-provider.ts';
 import {
   DockerConfigError,
   matchingCredentials,
@@ -24,23 +26,28 @@ export interface Credentials {
 }
 
 export interface CredentialSource {
-  credentialsFor(pod: Pod, image: ImageReference, signal?: AbortSignal): Promise<Credentials>;
+  credentialsFor(pod: Pod, image: ImageReference, signal: AbortSignal): Promise<Credentials>;
 }
 
 export function createCredentialSource(options: {
   objects: ObjectReader;
   /** Docker `config.json` files; those that do not exist are passed over. */
   configPaths: readonly string[];
+  providers: readonly CredentialProvider[];
 }): CredentialSource {
   return {
     credentialsFor: async (pod, image, signal) => {
-      const found: RegistryCredential[][] = [];
+      const found: (readonly RegistryCredential[])[] = [];
       const problems: string[] = [];
-      const collect = async (what: string, load: () => Promise<RegistryCredential[] | undefined>) => {
+      const collect = async (
+        what: string,
+        load: () => Promise<readonly RegistryCredential[] | undefined>,
+        into = found,
+      ) => {
         try {
-          found.push((await load()) ?? []);
+          into.push((await load()) ?? []);
         } catch (error) {
-          signal?.throwIfAborted();
+          signal.throwIfAborted();
           problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
         }
       };
@@ -50,6 +57,13 @@ export function createCredentialSource(options: {
         );
       }
       for (const path of options.configPaths) await collect(path, () => readConfig(path, signal));
+      // One list: of two that have credentials for the image, the one that names it closest is tried first.
+      const provided: (readonly RegistryCredential[])[] = [];
+      for (const provider of options.providers) {
+        const what = `credential provider ${provider.name}`;
+        await collect(what, () => provider.credentials(image, signal), provided);
+      }
+      found.push(provided.flat());
       return { auths: found.flatMap((credentials) => matchingCredentials(credentials, image)), problems };
     },
   };
@@ -85,7 +99,7 @@ function credentialsOf(secret: Secret | undefined): RegistryCredential[] {
   return parseDockerConfig(Buffer.from(data, 'base64').toString('utf8'), known.format);
 }
 
-async function readConfig(path: string, signal?: AbortSignal): Promise<RegistryCredential[] | undefined> {
+async function readConfig(path: string, signal: AbortSignal): Promise<RegistryCredential[] | undefined> {
   let text: string;
   try {
     text = await readFile(path, { encoding: 'utf8', signal });

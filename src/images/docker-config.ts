@@ -83,12 +83,12 @@ function decodeAuth(registry: string, auth: string): [string, string] {
 }
 
 /** `https://host/v1/` and `host` mean the same. */
-function normalizeRegistry(registry: string): string {
+export function normalizeRegistry(registry: string): string {
   const withoutScheme = registry.replace(/^https?:\/\//, '');
   return withoutScheme.replace(/^([^/]*)\/v[12](?=\/|$)/, '$1').replace(/\/$/, '');
 }
 
-function matchesRepository(registry: string, repository: string): boolean {
+export function matchesRepository(registry: string, repository: string): boolean {
   const [wantedHost, wantedPath] = splitAtSlash(registry);
   const [host, path] = splitAtSlash(repository);
   return matchesHost(wantedHost, host) && path.startsWith(wantedPath);

@@ -1,9 +1,10 @@
 /**
  * Pulls of images: one at a time or several, never faster than allowed, and one for all who want the same image with
- * the same credentials. A pull goes on as long as anyone waits for it.
+ * the same credentials.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { semaphore } from '../semaphore.ts';
+import { JoinedRuns } from './joined-runs.ts';
 
 export interface PullQueue {
   /** Runs `pull`, or joins the one with the same key. */
@@ -26,61 +27,28 @@ export interface PullLimits {
 }
 
 export function createPullQueue(limits: PullLimits): PullQueue {
-  const running = new Map<string, SharedPull>();
+  const runs = new JoinedRuns<{ imageRef: string; startedAtMs: number; pullMs: number }>();
   const slot = semaphore(limits.maxParallel ?? Number.POSITIVE_INFINITY);
   const pace = pacer(limits);
 
-  const start = (key: string, pull: (signal: AbortSignal) => Promise<string>): SharedPull => {
-    const controller = new AbortController();
-    const work = async () => {
-      const release = await slot(controller.signal);
-      try {
-        await pace(controller.signal);
-        const startedAtMs = performance.now();
-        const imageRef = await pull(controller.signal);
-        return { imageRef, startedAtMs, pullMs: performance.now() - startedAtMs };
-      } finally {
-        release();
-        running.delete(key);
-      }
-    };
-    const shared = { controller, waiters: 0, result: work() };
-    running.set(key, shared);
-    return shared;
-  };
-
   return {
     run: async (key, pull, signal) => {
-      signal.throwIfAborted();
       const joinedAtMs = performance.now();
-      const shared = running.get(key) ?? start(key, pull);
-      shared.waiters += 1;
-      try {
-        const { imageRef, startedAtMs, pullMs } = await untilAborted(shared.result, signal);
-        return { imageRef, pullMs, waitedMs: Math.max(startedAtMs - joinedAtMs, 0) };
-      } finally {
-        shared.waiters -= 1;
-        if (shared.waiters === 0) {
-          if (running.get(key) === shared) running.delete(key);
-          shared.controller.abort();
+      const work = async (shared: AbortSignal) => {
+        const release = await slot(shared);
+        try {
+          await pace(shared);
+          const startedAtMs = performance.now();
+          const imageRef = await pull(shared);
+          return { imageRef, startedAtMs, pullMs: performance.now() - startedAtMs };
+        } finally {
+          release();
         }
-      }
+      };
+      const { imageRef, startedAtMs, pullMs } = await runs.run(key, work, signal);
+      return { imageRef, pullMs, waitedMs: Math.max(startedAtMs - joinedAtMs, 0) };
     },
   };
-}
-
-interface SharedPull {
-  controller: AbortController;
-  waiters: number;
-  result: Promise<{ imageRef: string; startedAtMs: number; pullMs: number }>;
-}
-
-function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** Lets a burst through, then waits so that the rate is kept. */

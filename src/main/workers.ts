@@ -8,6 +8,7 @@ import type { Pod } from '../api/core.gen.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { EventLog } from '../events/recorder.ts';
+import { createCredentialProvider } from '../images/credential-provider.ts';
 import { createCredentialSource, dockerConfigPaths } from '../images/credentials.ts';
 import { createImageManager, defaultImageBackoff } from '../images/manager.ts';
 import type { Logger } from '../log.ts';
@@ -63,6 +64,9 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
     credentials: createCredentialSource({
       objects,
       configPaths: dockerConfigPaths(config.rootDir, { HOME: homedir(), ...process.env }),
+      providers: config.imageCredentialProviders.map((provider) =>
+        createCredentialProvider(provider, Date.now),
+      ),
     }),
     serializeImagePulls: config.maxParallelImagePulls === 1,
     maxParallelImagePulls: config.maxParallelImagePulls,
