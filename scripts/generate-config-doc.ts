@@ -4,10 +4,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatDuration } from '../src/config/duration.ts';
-import { laterFlags } from '../src/config/flags.ts';
+import { laterFlags, mootFlags } from '../src/config/flags.ts';
 import { agentFlagNotes } from '../src/config/help.ts';
 import { type FieldSpec, kubeletFields } from '../src/config/kubelet-fields.ts';
-import { laterFields } from '../src/config/later-fields.ts';
+import { laterFields, mootFields } from '../src/config/later-fields.ts';
 import { rosletFields } from '../src/config/roslet-fields.ts';
 import type { FieldKind } from '../src/config/values.ts';
 
@@ -22,6 +22,8 @@ const kindNames: Record<FieldKind, string> = {
   quantity: 'quantity',
   strings: 'list of strings',
   stringMap: 'map of strings',
+  labels: 'map of strings',
+  durationOrNs: 'duration',
   boolMap: 'map of booleans',
   durationMap: 'map of durations',
   quantityMap: 'map of quantities',
@@ -35,6 +37,7 @@ const kindNames: Record<FieldKind, string> = {
 const notes: Partial<Record<string, string>> = {
   registerNode: 'in a cluster: whether the Node object is created when there is none',
   registerWithTaints: 'of a Node object that is created',
+  nodeStatusMaxImages: '-1: all',
   nodeStatusReportFrequency: 'how often the status is told when nothing changed',
   podLogsDir: 'unset: `log/pods` in the root directory, not `/var/log/pods`',
   evictionHard: "unset: the kubelet's own thresholds",
@@ -45,7 +48,7 @@ const notes: Partial<Record<string, string>> = {
   readOnlyPort: 'without TLS and credentials; 0: not served',
   tlsCertFile: 'unset: self-signed, kept in `pki` below the root directory; files are read anew every minute',
   tlsCipherSuites: 'empty: those with forward secrecy; of TLS 1.3 all are always there',
-  streamingConnectionIdleTimeout: '0: never',
+  streamingConnectionIdleTimeout: '0 as the flag: never; in a file: the default',
   'authentication.x509.clientCAFile': 'read anew every minute',
   cgroupDriver: '`systemd` is not implemented yet',
   cgroupRoot: 'pods are in `<cgroupRoot>/kubepods`',
@@ -142,10 +145,22 @@ ${agentFlagRows.join('\n')}
 
 ## Known, not followed yet
 
-These fields of KubeletConfiguration are checked for their type; setting one to more than its zero value is warned of once,
-by name: ${codeList(Object.keys(laterFields))}.
+These fields of KubeletConfiguration are checked for their type; setting one to anything but its zero value or the kubelet's default
+is warned of once, by name: ${codeList(Object.keys(laterFields))}.
 
 So are these flags: ${codeList(Object.keys(laterFlags).map((name) => `--${name}`))}.
+
+## Taken, with nothing to do
+
+These ask for nothing that could be done here, so that nothing is said of them:
+
+| field | why |
+|---|---|
+${Object.entries(mootFields)
+  .map(([name, { why }]) => `| \`${name}\` | ${why} |`)
+  .join('\n')}
+
+The same of flags: ${codeList(Object.keys(mootFlags).map((name) => `--${name}`))}.
 `;
 
 if (process.argv.includes('--check')) {

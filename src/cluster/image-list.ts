@@ -3,28 +3,29 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { ContainerImage } from '../api/core.gen.ts';
 import { pause } from './client.ts';
 
-/** As many as the kubelet shows. */
-const mostImages = 50;
 const mostNames = 5;
 const periodMs = 60_000;
 const answerMs = 10_000;
 
 export class ImageList {
   readonly #runtimes: readonly Runtime[];
+  readonly #most: number;
   /** A runtime that does not answer has the images that it had. */
   readonly #known = new Map<Runtime, ContainerImage[]>();
 
-  constructor(runtimes: readonly Runtime[]) {
+  /** @param most that are shown; -1: all */
+  constructor(runtimes: readonly Runtime[], most: number) {
     this.#runtimes = runtimes;
+    this.#most = most;
   }
 
-  /** The largest; undefined until a runtime answered. */
+  /** The largest first; undefined until a runtime answered. */
   get images(): ContainerImage[] | undefined {
     if (this.#known.size === 0) return undefined;
     return [...this.#known.values()]
       .flat()
       .sort((a, b) => (b.sizeBytes ?? 0) - (a.sizeBytes ?? 0))
-      .slice(0, mostImages);
+      .slice(0, this.#most < 0 ? undefined : this.#most);
   }
 
   async run(signal: AbortSignal): Promise<void> {

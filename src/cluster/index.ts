@@ -136,7 +136,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     log,
   });
   const told = nodeEvents(nodeName, events);
-  const images = new ImageList(options.runtimes);
+  const images = new ImageList(options.runtimes, config.mostImages);
   const reporter = new NodeReporter({
     client: urgent,
     nodeName,

@@ -122,6 +122,8 @@ export interface ClusterConfig {
   requestBurst: number;
   /** Of the node's status, when nothing changed. */
   statusReportMs: number;
+  /** That the node's status shows; -1: all. */
+  mostImages: number;
 }
 
 export interface RosConfig {
@@ -273,6 +275,7 @@ export function agentConfig(
             requestsPerSecond: kubelet.kubeAPIQPS,
             requestBurst: kubelet.kubeAPIBurst,
             statusReportMs: kubelet.nodeStatusReportFrequency,
+            mostImages: kubelet.nodeStatusMaxImages,
           },
         }),
 

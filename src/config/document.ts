@@ -7,7 +7,7 @@ import { nearestName } from '../api/nearest.ts';
 import { entryOf, type MapEntry, type Position, type Tree, textOf } from '../api/tree.ts';
 import { parseYaml } from '../api/yaml.ts';
 import { kubeletFields } from './kubelet-fields.ts';
-import { laterFields } from './later-fields.ts';
+import { laterFields, mootFields } from './later-fields.ts';
 import type { ConfigProblem } from './problems.ts';
 import { rosletFields } from './roslet-fields.ts';
 import { type FieldTable, isZero, limitProblem, type Settings } from './settings.ts';
@@ -20,7 +20,7 @@ export interface ConfigDocument {
 
 export type ConfigKind = keyof typeof tables;
 
-export const knownKubeletFields: FieldTable = { ...kubeletFields, ...laterFields };
+export const knownKubeletFields: FieldTable = { ...kubeletFields, ...laterFields, ...mootFields };
 
 export function readConfigFile(
   text: string,

@@ -36,7 +36,7 @@ export const agentFlags = {
   'root-dir': 'string',
   'hostname-override': 'string',
   'node-ip': 'strings',
-  'node-labels': 'stringMap',
+  'node-labels': 'labels',
   kubeconfig: 'string',
   'bootstrap-kubeconfig': 'string',
   'cert-dir': 'string',
@@ -49,16 +49,17 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
   const parsed: ParsedFlags = { settings: new Map(), agent: {}, warnings: [], problems: [] };
   const words = [...argv];
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    const match = /^(?:--([^=]+)|-(v))(?:=(.*))?$/s.exec(word);
-    const name = (match?.[1] ?? match?.[2])?.replaceAll('_', '-');
+    const match = /^(?:--(?<long>[^=]+)|-(?<short>v)(?<level>\d+)?)(?:=(?<value>.*))?$/s.exec(word)?.groups;
+    const name = (match?.long ?? match?.short)?.replaceAll('_', '-');
+    const attached = match?.value ?? match?.level;
     const flag = name === undefined ? undefined : flagByName(name);
     if (name === undefined) fail(parsed, '', `'${word}' is no flag; roslet run takes only flags`);
     else if (!flag) {
       fail(parsed, `--${name}`, unknownFlag(name));
       // What follows is most likely its value: no problem of its own.
-      if (match?.[3] === undefined && !words[0]?.startsWith('-')) words.shift();
+      if (attached === undefined && !words[0]?.startsWith('-')) words.shift();
     } else {
-      const text = match?.[3] ?? (flag.kind === 'bool' ? 'true' : words.shift());
+      const text = attached ?? (flag.kind === 'bool' ? 'true' : words.shift());
       if (text === undefined) fail(parsed, `--${name}`, 'needs a value');
       else apply(parsed, name, flag, text);
     }
@@ -66,10 +67,16 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
   return parsed;
 }
 
-type Flag = { kind: FieldKind } & ({ use: 'field'; path: string } | { use: 'agent' } | { use: 'later' });
+type Flag = { kind: FieldKind } & (
+  | { use: 'field'; path: string }
+  | { use: 'agent' }
+  | { use: 'later' }
+  | { use: 'none' }
+);
 
 /** Kubelet flags that are known and not followed. */
 export const laterFlags: Readonly<Record<string, FieldKind>> = {
+  'azure-container-registry-config': 'string',
   'exit-on-lock-contention': 'bool',
   'experimental-allocatable-ignore-eviction': 'bool',
   'experimental-mounter-path': 'string',
@@ -77,8 +84,17 @@ export const laterFlags: Readonly<Record<string, FieldKind>> = {
   'maximum-dead-containers': 'int',
   'maximum-dead-containers-per-container': 'int',
   'minimum-container-ttl-duration': 'duration',
+};
+
+/** Kubelet flags, those of some older ones too, that ask for nothing that could be done here, or that it ignores itself. */
+export const mootFlags: Readonly<Record<string, FieldKind>> = {
+  // The container runtime knows its own, and keeps it.
   'pod-infra-container-image': 'string',
-  'runtime-cgroups': 'string',
+  // For cloud providers that were built in, and for volumes that outlived their pods.
+  'cloud-config': 'string',
+  'keep-terminated-pod-volumes': 'bool',
+  'iptables-drop-bit': 'int',
+  'iptables-masquerade-bit': 'int',
   // Of the library that the kubelet measures with.
   'application-metrics-count-limit': 'int',
   'boot-id-file': 'string',
@@ -92,6 +108,7 @@ export const laterFlags: Readonly<Record<string, FieldKind>> = {
   'housekeeping-interval': 'duration',
   'log-cadvisor-usage': 'bool',
   'machine-id-file': 'string',
+  'runtime-cgroups': 'string',
   'storage-driver-buffer-duration': 'duration',
   'storage-driver-db': 'string',
   'storage-driver-host': 'string',
@@ -109,7 +126,8 @@ function flagByName(name: string): Flag | undefined {
   const path = fieldsByFlag.get(name);
   if (path !== undefined) return { use: 'field', path, kind: knownKubeletFields[path]!.kind };
   if (Object.hasOwn(agentFlags, name)) return { use: 'agent', kind: agentFlags[name as keyof AgentFlags] };
-  return Object.hasOwn(laterFlags, name) ? { use: 'later', kind: laterFlags[name]! } : undefined;
+  if (Object.hasOwn(laterFlags, name)) return { use: 'later', kind: laterFlags[name]! };
+  return Object.hasOwn(mootFlags, name) ? { use: 'none', kind: mootFlags[name]! } : undefined;
 }
 
 function apply(parsed: ParsedFlags, name: string, flag: Flag, text: string): void {
@@ -148,7 +166,8 @@ function addUp(before: FieldValue | undefined, value: FieldValue): FieldValue {
 }
 
 function unknownFlag(name: string): string {
-  const known = [...fieldsByFlag.keys(), ...Object.keys(agentFlags), ...Object.keys(laterFlags)];
+  const others = [agentFlags, laterFlags, mootFlags].flatMap((table) => Object.keys(table));
+  const known = [...fieldsByFlag.keys(), ...others];
   const meant = nearestName(name, known);
   return meant ? `is no known flag; did you mean --${meant}?` : 'is no known flag; see roslet run --help';
 }

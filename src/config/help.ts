@@ -54,6 +54,8 @@ const placeholders: Readonly<Record<FieldKind, string>> = {
   quantity: 'QUANTITY',
   strings: 'A,B',
   stringMap: 'A=B,...',
+  labels: 'A=B,C,...',
+  durationOrNs: 'DURATION',
   boolMap: 'A=true,...',
   durationMap: 'A=1m,...',
   quantityMap: 'A=1Gi,...',

@@ -12,8 +12,11 @@ export interface FieldSpec<K extends FieldKind = FieldKind> {
   default?: KindValues[K];
   /** Name of the command line flag that overrides the field. */
   flag?: string;
-  /** Whether an explicit zero value is meant; elsewhere zero means "not set", as in the Go type. */
-  zeroIsValue?: true;
+  /**
+   * Whether an explicit zero value is meant, by a flag alone or also in a file; elsewhere zero means "not set", as in
+   * the Go type.
+   */
+  zeroIsValue?: true | 'flag';
   /** Of numbers, and of durations in milliseconds; inclusive. */
   min?: number;
   max?: number;
@@ -45,7 +48,7 @@ export const kubeletFields = {
     kind: 'duration',
     default: 4 * 3600_000,
     flag: 'streaming-connection-idle-timeout',
-    zeroIsValue: true,
+    zeroIsValue: 'flag',
   },
   tlsCertFile: { kind: 'string', flag: 'tls-cert-file', isPath: true },
   tlsPrivateKeyFile: { kind: 'string', flag: 'tls-private-key-file', isPath: true },
@@ -105,6 +108,13 @@ export const kubeletFields = {
   registerWithTaints: { kind: 'taints', default: [], flag: 'register-with-taints' },
   providerID: { kind: 'string', default: '', flag: 'provider-id' },
   nodeLeaseDurationSeconds: { kind: 'int', default: 40, min: 1 },
+  nodeStatusMaxImages: {
+    kind: 'int',
+    default: 50,
+    flag: 'node-status-max-images',
+    min: -1,
+    zeroIsValue: true,
+  },
   nodeStatusReportFrequency: { kind: 'duration', default: 300_000 },
   nodeStatusUpdateFrequency: { kind: 'duration', default: 10_000, flag: 'node-status-update-frequency' },
   kubeAPIQPS: { kind: 'int', default: 50, flag: 'kube-api-qps', min: 0 },

@@ -3,7 +3,7 @@ import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { kubeletFields } from './kubelet-fields.ts';
-import { laterFields } from './later-fields.ts';
+import { laterFields, mootFields } from './later-fields.ts';
 import { loadConfig } from './load.ts';
 import { ConfigError } from './problems.ts';
 
@@ -260,7 +260,7 @@ syncFrequency: 0s`),
   });
 
   test('and flags know every field of the type once', () => {
-    const names = [...Object.keys(kubeletFields), ...Object.keys(laterFields)];
+    const names = [kubeletFields, laterFields, mootFields].flatMap((table) => Object.keys(table));
     expect(new Set(names).size).toBe(names.length);
     // Of kubelet.config.k8s.io/v1beta1 in Kubernetes 1.36, beside kind and apiVersion.
     expect(new Set(names.map((name) => name.split('.')[0])).size).toBe(125);

@@ -26,8 +26,10 @@ export function mergeSettings(into: Settings, more: Settings): void {
 /** The setting of a field, unless it says nothing: a zero where zero means "not set". */
 export function effectiveSetting(table: FieldTable, settings: Settings, path: string): Setting | undefined {
   const setting = settings.get(path);
-  if (!setting || (!table[path]?.zeroIsValue && isZero(setting.value))) return undefined;
-  return setting;
+  if (!setting) return undefined;
+  const { zeroIsValue } = table[path] ?? {};
+  const isMeant = zeroIsValue === true || (zeroIsValue === 'flag' && setting.source.startsWith('--'));
+  return isMeant || !isZero(setting.value) ? setting : undefined;
 }
 
 /** The value of every field of the table, defaults filled in. */

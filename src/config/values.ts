@@ -18,9 +18,13 @@ export interface KindValues {
   quantity: string;
   strings: string[];
   stringMap: Record<string, string>;
+  /** As stringMap; in a flag a name alone has an empty value. */
+  labels: Record<string, string>;
   boolMap: Record<string, boolean>;
   durationMap: Record<string, number>;
   quantityMap: Record<string, string>;
+  /** A duration that may be a number of nanoseconds too, as Go writes one that has no text form. */
+  durationOrNs: number;
   /** Eviction thresholds: a quantity or a percentage. */
   thresholdMap: Record<string, string>;
   taints: Taint[];
@@ -69,6 +73,14 @@ export function flagTree(kind: FieldKind, text: string): Tree {
     case 'thresholdMap':
       // The kubelet's flags write `memory.available<1Gi` for a threshold and `=` for what to reclaim.
       return mapTree(text, text.includes('<') ? '<' : '=', scalar);
+    case 'labels':
+      return mapTree(
+        split(text)
+          .map((label) => (label.includes('=') ? label : `${label}=`))
+          .join(','),
+        '=',
+        scalar,
+      );
     case 'stringMap':
     case 'durationMap':
     case 'quantityMap':
@@ -87,9 +99,11 @@ const kindLabels: Readonly<Record<FieldKind, string>> = {
   int: 'a whole number',
   float: 'a number',
   duration: 'a duration such as 1m30s',
+  durationOrNs: 'a duration such as 1m30s',
   quantity: 'a quantity such as 10Mi',
   strings: 'a list of strings',
   stringMap: 'a mapping of names to strings',
+  labels: 'a mapping of names to strings',
   boolMap: 'a mapping of names to true or false',
   durationMap: 'a mapping of names to durations such as 1m30s',
   quantityMap: 'a mapping of resources to quantities such as 500m or 1Gi',
@@ -143,10 +157,15 @@ const readers: { readonly [K in FieldKind]: (tree: Tree) => KindValues[K] } = {
     throw wrongKind('float', tree);
   },
   duration: readDuration,
+  durationOrNs: (tree) =>
+    tree.kind === 'scalar' && typeof tree.value === 'number' && tree.value >= 0
+      ? tree.value / 1e6
+      : readDuration(tree),
   quantity: readQuantity,
   strings: (tree) =>
     readList(tree, 'strings').map((item, i) => below(`[${i}]`, () => readString(item, 'string'))),
   stringMap: (tree) => readMap(tree, 'stringMap', (value) => readString(value, 'string')),
+  labels: (tree) => readers.stringMap(tree),
   boolMap: (tree) => readMap(tree, 'boolMap', (value) => readers.bool(value)),
   durationMap: (tree) => readMap(tree, 'durationMap', readDuration),
   quantityMap: (tree) => readMap(tree, 'quantityMap', readQuantity),

@@ -106,6 +106,7 @@ function nodeReporter(isUp = Promise.resolve()) {
     providerId: '',
     externalCloudProvider: false,
     statusReportMs: hour,
+    mostImages: 50,
   };
   const reporter = new NodeReporter({
     client,
