@@ -21,7 +21,8 @@ import { podEffects } from '../pods/effects.ts';
 import { Removals } from '../pods/removals.ts';
 import { containerHash } from '../pods/runtime-config/container-config.ts';
 import { parseResolvConf } from '../pods/runtime-config/dns.ts';
-import type { RuntimeSet } from '../pods/runtimes.ts';
+import type { RuntimeKind, RuntimeSet } from '../pods/runtimes.ts';
+import { type Turns, turns } from '../pods/turns.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { CgroupManager } from '../resources/cgroups.ts';
 import type { ResourceContext } from '../resources/container.ts';
@@ -102,6 +103,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
   };
   const backoff = { initialMs: config.crashLoopInitialMs, maxMs: config.maxContainerRestartPeriodMs };
   const removals = new Removals(() => performance.now());
+  const turnsOf: Readonly<Record<RuntimeKind, Turns>> = { process: turns(), cri: turns() };
   const { cgroups, resources } = o;
 
   return (pod, recorded) => {
@@ -111,6 +113,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
       runtime,
       reader,
       removals,
+      turns: turnsOf[kind],
       metrics,
       probes,
       pulledMs: (uid) => images.pulledMs(uid),
@@ -121,6 +124,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
       backoff,
       effects: podEffects({
         runtime,
+        turns: turnsOf[kind],
         handler: () => health.handler(runtime, handler),
         paths,
         cgroups,

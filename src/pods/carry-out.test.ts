@@ -23,6 +23,7 @@ function contextOf(failure?: StartFailure) {
       pullImage: (_pod, { name }) => step(`pull ${name}`),
       startContainer: (_pod, { name }, actual) => step(`start ${name} in ${actual.sandboxes[0]?.id}`),
     },
+    turns: (_kind, _pod, work) => work(),
     failures: new Failures(() => 1000),
     kills: { begin: ({ containerId }) => void steps.push(`kill ${containerId}`) },
     resizing: { retryAtMs: undefined },

@@ -8,12 +8,14 @@ import type { Failures } from './failures.ts';
 import type { Kills } from './kills.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { Resizing } from './resizing.ts';
+import type { Turns } from './turns.ts';
 
 export interface CarryOutContext {
   record: Readonly<PodRecord>;
   actual: ActualPod;
   runtime: Pick<Runtime, 'stopPodSandbox' | 'removeContainer'>;
   effects: Pick<PodEffects, 'createSandbox' | 'pullImage' | 'startContainer'>;
+  turns: Turns;
   failures: Failures;
   kills: Pick<Kills, 'begin'>;
   resizing: Pick<Resizing, 'retryAtMs'>;
@@ -35,7 +37,8 @@ export async function carryOut(
   context: CarryOutContext,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { runtime, failures, kills, pulled, resizing } = context;
+  const { runtime, turns, failures, kills, pulled, resizing } = context;
+  const { pod } = context.record;
   let { actual } = context;
   const outcome: Outcome = { acted: false, retryAtMs: undefined };
   const isDue = (retryAtMs: number | undefined): boolean => {
@@ -54,7 +57,7 @@ export async function carryOut(
         actual = await context.resize(action.names, signal);
         break;
       case 'stopSandbox':
-        await runtime.stopPodSandbox(action.podSandboxId, signal);
+        await turns('stopSandbox', pod, () => runtime.stopPodSandbox(action.podSandboxId, signal), signal);
         break;
       case 'removeContainer':
         await runtime.removeContainer(action.containerId, signal);
@@ -75,12 +78,16 @@ export async function carryOut(
   return outcome;
 }
 
+/** With the pod that it was planned for, also when it has changed before its turn comes. */
 function attempt(
   action: Extract<Action, { do: 'createSandbox' | 'startContainer' | 'pullImage' }>,
-  { effects, record: { pod }, actual }: CarryOutContext,
+  { effects, turns, record: { pod }, actual }: CarryOutContext,
   signal: AbortSignal,
 ): Promise<StartFailure | undefined> {
-  if (action.do === 'createSandbox') return effects.createSandbox(pod, action, signal);
   if (action.do === 'pullImage') return effects.pullImage(pod, action, actual, signal);
-  return effects.startContainer(pod, action, actual, signal);
+  const start = () =>
+    action.do === 'createSandbox'
+      ? effects.createSandbox(pod, action, signal)
+      : effects.startContainer(pod, action, actual, signal);
+  return turns(action.do, pod, start, signal);
 }

@@ -34,11 +34,6 @@ export class Removals {
   async run(kind: RuntimeKind, removal: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const askedMs = this.#nowMs();
     const release = await this.#turns[kind](signal);
-    let isOver = false;
-    const endTurn = () => {
-      if (!isOver) release();
-      isOver = true;
-    };
     let turn: NodeJS.Timeout | undefined;
     try {
       for (;;) {
@@ -48,11 +43,11 @@ export class Removals {
         if (waitMs <= 0) break;
         await delay(waitMs, undefined, { signal });
       }
-      turn = setTimeout(endTurn, longestTurnMs).unref();
+      turn = setTimeout(release, longestTurnMs).unref();
       await removal();
     } finally {
       clearTimeout(turn);
-      endTurn();
+      release();
     }
   }
 }

@@ -48,6 +48,7 @@ export class TestMachine {
       },
       effects: this.#effects(),
       removals: { during: (work) => work(), run: (_, removal) => removal() },
+      turns: (_kind, _pod, work) => work(),
       probes: testProbes(),
       backoff: { initialMs: 10, maxMs: 100 },
       containerHash: () => 'h',

@@ -9,12 +9,14 @@ import type { BackoffConfig } from './backoff.ts';
 import type { PodEffects } from './effects.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { Removals } from './removals.ts';
+import type { Turns } from './turns.ts';
 
 export interface WorkerDeps {
   runtime: Runtime;
   reader: Pick<ActualReader, 'read'>;
   effects: PodEffects;
   removals: Pick<Removals, 'during' | 'run'>;
+  turns: Turns;
   probes: ProbeResults;
   backoff: BackoffConfig;
   containerHash: (container: Container) => string;

@@ -337,12 +337,13 @@ export class PodWorker {
 
   /** What those need who look at the pod, tell of it and change it. */
   #context(): CarryOutContext & ObservationContext & PodView {
-    const { effects, runtime } = this.#deps;
+    const { effects, runtime, turns } = this.#deps;
     return {
       record: this.#record,
       actual: this.#actual,
       runtime,
       effects,
+      turns,
       failures: this.#failures,
       kills: this.#kills,
       pulled: this.#pulled,

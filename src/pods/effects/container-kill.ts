@@ -8,11 +8,13 @@ import { findContainer } from '../containers.ts';
 import { runHook } from '../hooks.ts';
 import type { Kill } from '../kills.ts';
 import type { ContainerContext } from '../runtime-config/container-config.ts';
+import type { Turns } from '../turns.ts';
 import { messageOf } from './failure.ts';
 import { execIn, podIps } from './reach.ts';
 
 export interface ContainerKillDeps {
   runtime: Runtime;
+  turns: Turns;
   events: EventRecorder;
   containers: Pick<ContainerContext, 'node'>;
 }
@@ -40,7 +42,9 @@ export async function killContainer(
     if (kill.graceMs > 0) await preStop(deps, request, signal);
   }
   const graceMs = Math.max(deadlineMs - performance.now(), minimumGraceMs);
-  await deps.runtime.stopContainer(kill.containerId, Math.ceil(graceMs / 1000), signal, onExit);
+  const graceSeconds = Math.ceil(graceMs / 1000);
+  const stop = () => deps.runtime.stopContainer(kill.containerId, graceSeconds, signal, onExit);
+  await deps.turns('killContainer', pod, stop, signal);
 }
 
 /** A hook that fails or takes too long holds nothing up. */
