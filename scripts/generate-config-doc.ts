@@ -53,6 +53,7 @@ const notes: Partial<Record<string, string>> = {
   cgroupDriver: '`systemd` is not implemented yet',
   cgroupRoot: 'pods are in `<cgroupRoot>/kubepods`',
   podPidsLimit: '-1: no limit',
+  oomScoreAdj: 'unset: as the unit has it (`OOMScoreAdjust`), not -999',
   'logging.format': 'unset: text on a terminal, JSON elsewhere',
   'logging.verbosity': '4: debugging, 6: everything',
   'crashLoopBackOff.maxContainerRestartPeriod': '1 s to 5 min',

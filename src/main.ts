@@ -1,9 +1,10 @@
 /** The composition root: with main/, the only place that knows every implementation. Configuration in, a running agent out. */
+import { writeFile } from 'node:fs/promises';
 import { cliMain } from './cli/index.ts';
 import { runHelp } from './config/help.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
-import { createLogger } from './log.ts';
+import { createLogger, type Logger } from './log.ts';
 import { ros } from './main/ros.ts';
 import { runAgent } from './main/run-agent.ts';
 import { agentPaths } from './paths.ts';
@@ -33,6 +34,7 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
       for (const listener of logLines) listener(json);
     });
     for (const warning of warnings) log.warn(warning);
+    await setOomScore(config.oomScoreAdj, log);
     const paths = agentPaths(config.rootDir, config.podLogsDir);
     await prepareRootDir(paths);
     const locks = [await acquireLock(paths.lockPath)];
@@ -52,6 +54,16 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
     if (!expectedErrors.some((expected) => err instanceof expected)) throw err;
     console.error(`roslet: ${(err as Error).message}`);
     return 1;
+  }
+}
+
+/** What the agent starts inherits it; the processes of pods have their own. */
+async function setOomScore(score: number | undefined, log: Logger): Promise<void> {
+  if (score === undefined) return;
+  try {
+    await writeFile('/proc/self/oom_score_adj', String(score));
+  } catch (err) {
+    log.warn({ err, oomScoreAdj: score }, 'oomScoreAdj has no effect: only root may lower it');
   }
 }
 

@@ -33,6 +33,8 @@ export interface AgentConfig {
   /** Undefined: below the root directory. */
   podLogsDir?: string;
   log: { format: LogFormat; level: LogLevel };
+  /** Of the agent itself; undefined: as it was started. */
+  oomScoreAdj?: number;
   /** Group that may use the API socket. */
   socketGroup: string;
   ros: RosConfig;
@@ -194,6 +196,7 @@ export function agentConfig(
       format: (kubelet['logging.format'] || 'auto') as LogFormat,
       level: logLevel(kubelet['logging.verbosity']),
     },
+    oomScoreAdj: kubelet.oomScoreAdj,
     socketGroup: roslet.socketGroup,
     ros: {
       transport: roslet['ros.transport'] as RosConfig['transport'],

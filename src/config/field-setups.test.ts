@@ -183,7 +183,7 @@ const setups: Record<string, Setup> = {
       systemReservedCgroup: '/system',
       tlsMinVersion: 'VersionTLS13',
     },
-    warned: ['oomScoreAdj', 'shutdownGracePeriod', 'shutdownGracePeriodCriticalPods', 'staticPodURL'],
+    warned: ['shutdownGracePeriod', 'shutdownGracePeriodCriticalPods', 'staticPodURL'],
   },
   'EKS (nodeadm, Bottlerocket)': {
     flags: `--cloud-provider=external --hostname-override=ip-10-0-0-7.ec2.internal --node-ip=10.0.0.7 --v=2

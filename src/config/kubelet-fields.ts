@@ -164,6 +164,7 @@ export const kubeletFields = {
     max: 1000,
     zeroIsValue: true,
   },
+  oomScoreAdj: { kind: 'int', flag: 'oom-score-adj', min: -1000, max: 1000, zeroIsValue: true },
   maxPods: { kind: 'int', default: 110, flag: 'max-pods', min: 0 },
   podsPerCore: { kind: 'int', default: 0, flag: 'pods-per-core', min: 0 },
   podPidsLimit: { kind: 'int', default: -1, flag: 'pod-max-pids', zeroIsValue: true },

@@ -7,13 +7,6 @@ import type { FieldSpec } from './kubelet-fields.ts';
 
 export const laterFields: Readonly<Record<string, FieldSpec>> = {
   'memorySwap.swapBehavior': { kind: 'string', oneOf: ['NoSwap', 'LimitedSwap'] },
-  oomScoreAdj: {
-    kind: 'int',
-    flag: 'oom-score-adj',
-    min: -1000,
-    max: 1000,
-    zeroIsValue: true,
-  },
   volumeStatsAggPeriod: { kind: 'duration', flag: 'volume-stats-agg-period' },
   shutdownGracePeriod: { kind: 'duration' },
   shutdownGracePeriodCriticalPods: { kind: 'duration' },

@@ -27,25 +27,29 @@ KUBELET_CONFIG_ARGS="--config=${at}/config.yaml"
 . ${at}/default-kubelet
 exec "$@" $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS`;
 
+/** Also where the start of the node failed. */
+const started = new AsyncDisposableStack();
+
 beforeAll(async () => {
   plane = await ControlPlane.start({ flags: { 'kube-apiserver': ['--enable-bootstrap-token-auth'] } });
+  started.defer(() => plane.stop());
   await allowJoining();
   containerd = await startContainerd('1.6');
+  started.defer(() => containerd.stop());
   healthzPort = await freePort();
   dir = join(plane.dir, 'node');
   await mkdir(join(dir, 'conf.d'), { recursive: true });
   agent = await TestAgent.create({ through: ['sh', '-c', unit(dir), 'kubelet'] });
   await writeJoinFiles();
   await agent.start();
+  started.defer(async () => {
+    await removePods({ plane, agent });
+    expect(await agent.remove()).toEqual([]);
+  });
   await nodeReady(plane);
 }, 1_800_000);
 
-afterAll(async () => {
-  await removePods({ plane, agent });
-  expect(await agent?.remove()).toEqual([]);
-  await containerd?.stop();
-  await plane?.stop();
-});
+afterAll(() => started.disposeAsync());
 
 /** What `kubeadm init` leaves in the cluster. */
 async function allowJoining(): Promise<void> {
@@ -136,6 +140,7 @@ address: 127.0.0.1
 port: ${await freePort()}
 cgroupRoot: ${agent.cgroup}
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
+oomScoreAdj: 300
 ---
 apiVersion: roslet.dev/v1alpha1
 kind: RosletConfiguration
@@ -155,9 +160,10 @@ it('joins with the bootstrap token, and is from then on the node that its certif
   expect(await readFile(join(dir, 'kubelet.conf'), 'utf8')).toContain('kubelet-client-current.pem');
 });
 
-it('answers where kubeadm looks whether it is there, and warns of nothing that kubeadm sets', async () => {
+it('answers where kubeadm looks, is as its drop-in file says, and warns of nothing that kubeadm sets', async () => {
   const { status } = await fetch(`http://127.0.0.1:${healthzPort}/healthz`);
   expect(status).toBe(200);
+  expect(await readFile(`/proc/${agent.pid}/oom_score_adj`, 'utf8')).toBe('300\n');
   expect(agent.log).not.toContain('is known but not implemented');
 });
 
