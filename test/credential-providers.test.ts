@@ -198,9 +198,10 @@ describe('the configuration of credential providers', () => {
         apiVersion: api,
       })}\n`;
     await mkdir(join(dir, 'conf'));
+    await writeFile(join(dir, 'conf', 'README'), 'not for the kubelet');
+    await expect(loadFlags(join(dir, 'conf'))).rejects.toThrow('has no .json, .yaml or .yml file');
     await writeFile(join(dir, 'conf', '20-one.yml'), of('one'));
     await writeFile(join(dir, 'conf', '10-two.json'), of('two'));
-    await writeFile(join(dir, 'conf', 'README'), 'not for the kubelet');
     expect((await loadFlags(join(dir, 'conf'))).map(({ name }) => name)).toEqual(['two', 'one']);
   });
 

@@ -51,6 +51,7 @@ const binDirFlag = 'image-credential-provider-bin-dir';
 async function filesOf(path: string): Promise<string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   const names = (await readdir(path)).filter((name) => /\.(json|ya?ml)$/.test(name));
+  if (names.length === 0) throw new Error(`${path} has no .json, .yaml or .yml file`);
   return names.sort().map((name) => join(path, name));
 }
 
