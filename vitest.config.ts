@@ -26,7 +26,10 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts', 'runtime/contract.test.ts', 'ros/contract.test.ts'],
-          exclude: [...configDefaults.exclude, ...(isDisposable ? [] : ['test/packaging/unified.test.ts'])],
+          exclude: [
+            ...configDefaults.exclude,
+            ...(isDisposable ? [] : ['test/packaging/{unified,systemd-driver}.test.ts']),
+          ],
           testTimeout: 120_000 * slowness,
           hookTimeout: 180_000 * slowness,
           fileParallelism: false,

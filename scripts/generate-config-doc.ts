@@ -50,7 +50,7 @@ const notes: Partial<Record<string, string>> = {
   tlsCipherSuites: 'empty: those with forward secrecy; of TLS 1.3 all are always there',
   streamingConnectionIdleTimeout: '0 as the flag: never; in a file: the default',
   'authentication.x509.clientCAFile': 'read anew every minute',
-  cgroupDriver: '`systemd` is not implemented yet',
+  cgroupDriver: '`systemd` needs cgroup v2; the container engine must say the same',
   cgroupRoot: 'pods are in `<cgroupRoot>/kubepods`',
   podPidsLimit: '-1: no limit',
   oomScoreAdj: 'unset: as the unit has it (`OOMScoreAdjust`), not -999',

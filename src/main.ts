@@ -39,7 +39,8 @@ async function run(argv: string[], signal: AbortSignal): Promise<number> {
     await prepareRootDir(paths);
     const locks = [await acquireLock(paths.lockPath)];
     try {
-      if (config.cgroupsPerQos) locks.push(await lockCgroups(podsCgroup(config.cgroupRoot)));
+      if (config.cgroupsPerQos)
+        locks.push(await lockCgroups(podsCgroup(config.cgroupDriver, config.cgroupRoot)));
       const onLogLine = (listener: (json: string) => void) => {
         logLines.add(listener);
         return () => logLines.delete(listener);

@@ -16,7 +16,7 @@ report=${1:?usage: $0 REPORT_FILE}
 vm=${ROSLET_VM:-uml}
 
 # What roslet and its tests need, as in scripts/setup; and what makes a machine of it.
-PACKAGES=(systemd-sysv kmod busybox-static conmon gcc libc6-dev make mount iproute2 procps python3)
+PACKAGES=(systemd-sysv containerd runc containernetworking-plugins kmod busybox-static conmon gcc libc6-dev make mount iproute2 procps python3)
 MEMORY=3G
 case $vm in
   uml)

@@ -14,11 +14,13 @@ const cgroupRoot = `/roslet-test-resources-${process.pid}`;
 const mib = 2 ** 20;
 
 const optionsFor = (more: Partial<CgroupOptions> = {}): CgroupOptions => ({
+  driver: 'cgroupfs',
   cgroupRoot,
   cgroupsPerQos: true,
   podPidsLimit: 32,
   context: { hugepageSizes: [], cpuCfsQuota: true, cpuCfsQuotaPeriodUs: 100_000 },
   log: silentLogger(),
+  signal: new AbortController().signal,
   ...more,
 });
 

@@ -71,6 +71,7 @@ export interface AgentConfig {
   imageGcLowThresholdPercent: number;
 
   /** Absolute. */
+  cgroupDriver: 'cgroupfs' | 'systemd';
   cgroupRoot: string;
   cgroupsPerQos: boolean;
   cpuCfsQuota: boolean;
@@ -232,6 +233,7 @@ export function agentConfig(
     imageGcHighThresholdPercent: kubelet.imageGCHighThresholdPercent,
     imageGcLowThresholdPercent: kubelet.imageGCLowThresholdPercent,
 
+    cgroupDriver: kubelet.cgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
     cgroupRoot: kubelet.cgroupRoot
       ? posix.normalize(kubelet.cgroupRoot)
       : defaultCgroupRoot(identity.rootDir),

@@ -88,6 +88,7 @@ const setups: Record<string, Setup> = {
     fields: {
       ...zeros,
       ...dns,
+      cgroupDriver: 'systemd',
       containerRuntimeEndpoint: '',
       healthzBindAddress: '127.0.0.1',
       healthzPort: 10248,

@@ -346,7 +346,10 @@ describe('fields that belong together', () => {
     ['clusterDNS: [dns.local]', "clusterDNS holds 'dns.local', which is no IP address"],
     ['healthzBindAddress: localhost', "healthzBindAddress must be an IP address, not 'localhost'"],
     ['cgroupRoot: a/b', "cgroupRoot must be an absolute path without '..', such as /robot, not 'a/b'"],
-    ['cgroupDriver: systemd', 'cgroupDriver systemd is not implemented yet; use cgroupfs'],
+    [
+      'cgroupDriver: systemd\ncgroupsPerQOS: false\nenforceNodeAllocatable: [none]',
+      'cgroupsPerQOS must be true with cgroupDriver: systemd',
+    ],
     ['containerLogMaxSize: 0', 'containerLogMaxSize must not be 0; a negative size switches rotation off'],
   ])('%j is refused', async (body, message) => {
     const [problem, ...others] = await problems(load(kubelet(body)));

@@ -85,9 +85,9 @@ const checks: readonly Check[] = [
           message: `must be an absolute path without '..', such as /robot, not '${cgroupRoot}'`,
         }
       : undefined,
-  ({ cgroupDriver }) =>
-    cgroupDriver === 'systemd'
-      ? { path: 'cgroupDriver', message: 'systemd is not implemented yet; use cgroupfs' }
+  ({ cgroupDriver, cgroupsPerQOS }) =>
+    cgroupDriver === 'systemd' && !cgroupsPerQOS
+      ? { path: 'cgroupsPerQOS', message: 'must be true with cgroupDriver: systemd' }
       : undefined,
   ({ imageGCLowThresholdPercent: low, imageGCHighThresholdPercent: high }) =>
     low >= high

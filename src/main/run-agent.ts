@@ -109,11 +109,13 @@ export async function runAgent(
     singleProcessOomKill: false,
   });
   const unmeasured = await createCgroupManager({
+    driver: config.cgroupDriver,
     cgroupRoot: config.cgroupRoot,
     cgroupsPerQos: config.cgroupsPerQos,
     podPidsLimit: config.podPidsLimit ?? -1,
     context: resources,
     log,
+    signal,
   });
   const cgroups = instrumentedCgroups(unmeasured, metrics);
   await cgroups.ensureNode(config.enforceNodeAllocatable.includes('pods') ? node.unreserved() : undefined);

@@ -52,7 +52,7 @@ export async function applyResize(deps: ResizeDeps, resize: Resize, signal: Abor
   if (problem !== undefined) throw new Error(problem);
   // What runs meanwhile has what it had; what does not starts with what is allocated.
   const target = podInForce(pod, { ...actual, containers: actual.containers.filter(isUntouched(updates)) });
-  await cgroups.ensurePod(target, inForce);
+  await cgroups.ensurePod(target, { also: inForce });
   for (const { container, containerId } of updates) {
     const limits = withoutMissing(containerResources(pod, container, deps.resources), cgroups.missing);
     await runtime.updateContainerResources(containerId, limits, signal);

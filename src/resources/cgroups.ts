@@ -1,7 +1,7 @@
 /**
- * The tree of cgroups that pods live in, as the kubelet builds it with the cgroupfs driver:
- * `<root>/kubepods[/burstable|/besteffort]/pod<uid>/<container>`. The last level belongs to the runtimes. Everything is
- * idempotent; what is on disk is the truth, so a restarted agent needs to remember nothing.
+ * The tree of cgroups that pods live in, as the kubelet builds it: one for all pods, those of the QoS classes, one for each
+ * pod (names in pod-cgroup-names.ts). What is below belongs to the runtimes. Everything is idempotent; what is on disk is the
+ * truth, so a restarted agent needs to remember nothing.
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import type { CgroupDetails } from './cgroup-details.ts';
 import type { CgroupDriver } from './cgroup-driver.ts';
 import { CgroupError, cgroupOfProcess, detectLayout, missingControllers } from './cgroup-layout.ts';
 import type { CgroupStats } from './cgroup-stats.ts';
-import { childCgroups, pidsBelow, removeCgroups } from './cgroup-tree.ts';
+import { childCgroups, pidsBelow } from './cgroup-tree.ts';
 import {
   allocatableSettings,
   cpuShares,
@@ -23,7 +23,11 @@ import {
   type ResourceContext,
   widest,
 } from './container.ts';
+import { type CgroupDriverKind, podCgroupNames } from './pod-cgroup-names.ts';
 import { podRequests, qosClass } from './qos.ts';
+import { systemdBus } from './systemd/bus.ts';
+import { sliceDriver } from './systemd/slice-driver.ts';
+import { systemdSlices } from './systemd/units.ts';
 import { cgroupV1 } from './v1.ts';
 import { cgroupV2 } from './v2.ts';
 
@@ -35,9 +39,8 @@ export interface CgroupManager {
   ensureNode(allocatable: ResourceAmounts | undefined): Promise<void>;
   /**
    * Makes the pod's cgroup and sets its limits. Returns its path, absolute, relative to each hierarchy's root.
-   * @param also another state of the pod for which there has to be room too
    */
-  ensurePod(pod: Pod, also?: Pod): Promise<string>;
+  ensurePod(pod: Pod, options?: EnsurePodOptions): Promise<string>;
   /** Gives burstable pods together the cpu shares that they ask for, so that they stand up to the others. */
   updateQos(pods: readonly Pod[]): Promise<void>;
   /** Kills what is left of the pod and removes its cgroup from every hierarchy. */
@@ -55,6 +58,13 @@ export interface CgroupManager {
   pids(uid: string): Promise<number[]>;
 }
 
+export interface EnsurePodOptions {
+  /** Another state of the pod for which there has to be room too. */
+  also?: Pod;
+  /** Its containers are no units of systemd. */
+  withoutEngine?: boolean;
+}
+
 export interface MeasuredCgroup {
   /** Relative to the root of each hierarchy. */
   path: string;
@@ -63,7 +73,8 @@ export interface MeasuredCgroup {
 }
 
 export interface CgroupOptions {
-  /** Parent of `kubepods`, e.g. `/`. */
+  driver: CgroupDriverKind;
+  /** Parent of the cgroup of all pods, e.g. `/`. */
   cgroupRoot: string;
   /** Off: pods get no cgroups of their own, only the root. */
   cgroupsPerQos: boolean;
@@ -71,38 +82,51 @@ export interface CgroupOptions {
   podPidsLimit: number;
   context: Pick<ResourceContext, 'hugepageSizes' | 'cpuCfsQuota' | 'cpuCfsQuotaPeriodUs'>;
   log: Logger;
+  /** Ends the connection to systemd. */
+  signal: AbortSignal;
 }
 
 /** Of all pods, with cgroups per QoS class. */
-export const podsCgroup = (cgroupRoot: string): string => join('/', cgroupRoot, 'kubepods');
+export const podsCgroup = (driver: CgroupDriverKind, cgroupRoot: string): string =>
+  podCgroupNames(driver, cgroupRoot).parents.Guaranteed;
 
-/** @throws CgroupError when no cgroup file system is mounted. */
+/** @throws CgroupError when no cgroup file system is mounted, or the driver is systemd on v1 */
 export async function createCgroupManager(options: CgroupOptions): Promise<CgroupManager> {
   const layout = await detectLayout();
   const missing = missingControllers(layout, await readFile('/proc/cgroups', 'utf8'));
   for (const { controller, message } of missing) {
     options.log.warn({ controller }, `pods run without ${controller} limits: ${message}`);
   }
+  const files = layout.version === 1 ? cgroupV1(layout, options.log) : cgroupV2(layout, options.log);
+  const driver = options.driver === 'systemd' ? slicesOver(files, options.signal) : files;
   return cgroupManager(
-    layout.version === 1 ? cgroupV1(layout, options.log) : cgroupV2(layout, options.log),
+    driver,
     missing.map(({ controller }) => controller),
     options,
   );
 }
 
+function slicesOver(files: CgroupDriver, signal: AbortSignal): CgroupDriver {
+  if (files.version === 1) {
+    throw new CgroupError(
+      '/sys/fs/cgroup',
+      'cgroupDriver: systemd needs cgroup v2, and this machine has v1: use cgroupfs, for the container engine too, or start the kernel with systemd.unified_cgroup_hierarchy=1',
+    );
+  }
+  const bus = systemdBus();
+  signal.addEventListener('abort', () => bus.close(), { once: true });
+  return sliceDriver(files, systemdSlices(bus));
+}
+
 function cgroupManager(
   driver: CgroupDriver,
   missing: readonly string[],
-  { cgroupRoot, cgroupsPerQos, podPidsLimit, context }: CgroupOptions,
+  { driver: driverKind, cgroupRoot, cgroupsPerQos, podPidsLimit, context }: CgroupOptions,
 ): CgroupManager {
-  const base = cgroupsPerQos ? podsCgroup(cgroupRoot) : join('/', cgroupRoot);
-  // Where pods of the three classes are: Guaranteed ones directly below the base.
-  const parents = {
-    Guaranteed: base,
-    Burstable: join(base, 'burstable'),
-    BestEffort: join(base, 'besteffort'),
-  };
-  const podPathsOf = (uid: string) => Object.values(parents).map((parent) => join(parent, podName(uid)));
+  const names = podCgroupNames(driverKind, cgroupRoot);
+  const { parents } = names;
+  const base = cgroupsPerQos ? parents.Guaranteed : join('/', cgroupRoot);
+  const podPathsOf = (uid: string) => Object.values(parents).map((parent) => names.pod(parent, uid));
   const podDirsOf = (uid: string) =>
     driver.roots.flatMap((root) => podPathsOf(uid).map((p) => join(root, p)));
 
@@ -117,8 +141,10 @@ function cgroupManager(
     const uids = new Set<string>();
     for (const root of driver.roots) {
       for (const parent of Object.values(parents)) {
-        const names = childCgroups(join(root, parent));
-        for (const name of names) if (name.startsWith(podPrefix)) uids.add(name.slice(podPrefix.length));
+        for (const name of childCgroups(join(root, parent))) {
+          const uid = names.uidOf(name);
+          if (uid !== undefined) uids.add(uid);
+        }
       }
     }
     return [...uids];
@@ -141,10 +167,11 @@ function cgroupManager(
       await driver.apply(parents.BestEffort, { cpuShares: minCpuShares });
     },
 
-    ensurePod: async (pod, also) => {
+    ensurePod: async (pod, { also, withoutEngine = false } = {}) => {
       if (!cgroupsPerQos) return base;
-      const path = join(parents[qosClass(pod)], podName(podUid(pod)));
+      const path = names.pod(parents[qosClass(pod)], podUid(pod));
       await driver.create(path);
+      if (withoutEngine) await driver.holdControllers(path);
       const settings = podSettings(pod, context);
       const room = also === undefined ? settings : widest(settings, podSettings(also, context));
       await driver.apply(path, { ...room, pidsLimit: podPidsLimit });
@@ -159,7 +186,7 @@ function cgroupManager(
     },
 
     removePod: async (uid, signal) => {
-      if (cgroupsPerQos) await removeCgroups(podDirsOf(uid), signal);
+      if (cgroupsPerQos) await driver.remove(podPathsOf(uid), signal);
     },
 
     podUids,
@@ -175,8 +202,8 @@ function cgroupManager(
     podCgroups: async (uid) => {
       const path = podPathsOf(uid).find((each) => driver.roots.some((root) => existsSync(join(root, each))));
       if (path === undefined) return [];
-      const names = new Set(driver.roots.flatMap((root) => childCgroups(join(root, path))));
-      return [path, ...[...names].map((name) => join(path, name))].map(measured);
+      const inside = new Set(driver.roots.flatMap((root) => childCgroups(join(root, path))));
+      return [path, ...[...inside].map((name) => join(path, name))].map(measured);
     },
 
     nodeStats: async () => measured(base),
@@ -191,12 +218,4 @@ function cgroupManager(
       return [...pids].sort((a, b) => a - b);
     },
   };
-}
-
-const podPrefix = 'pod';
-
-/** A uid with a path in it would have another cgroup killed and removed. */
-function podName(uid: string): string {
-  if (!/^[\w-][\w.-]*$/.test(uid)) throw new CgroupError(uid, `'${uid}' cannot be the uid of a pod`);
-  return podPrefix + uid;
 }

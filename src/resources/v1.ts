@@ -14,6 +14,7 @@ import {
   makeCgroup,
   prefixes,
   readControl,
+  removeCgroups,
   writeControl,
 } from './cgroup-tree.ts';
 import type { CgroupSettings } from './container.ts';
@@ -46,6 +47,14 @@ export function cgroupV1(layout: CgroupLayout & { version: 1 }, log: Logger): Cg
       });
       await applyControls(writes, lost, log);
     },
+
+    holdControllers: async () => undefined,
+
+    remove: (paths, signal) =>
+      removeCgroups(
+        layout.hierarchies.flatMap(({ dir }) => paths.map((path) => join(dir, path))),
+        signal,
+      ),
 
     details: (path) => detailsV1((controller, file) => read(controller, path, file)),
 

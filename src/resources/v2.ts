@@ -15,6 +15,7 @@ import {
   makeCgroup,
   prefixes,
   readControl,
+  removeCgroups,
   writeControl,
 } from './cgroup-tree.ts';
 import { type CgroupSettings, cpuWeight } from './container.ts';
@@ -50,6 +51,14 @@ export function cgroupV2(layout: CgroupLayout & { version: 2 }, log: Logger): Cg
         log,
       );
     },
+
+    holdControllers: async () => undefined,
+
+    remove: (paths, signal) =>
+      removeCgroups(
+        paths.map((path) => join(root, path)),
+        signal,
+      ),
 
     details: (path) => detailsV2((_, file) => readControl(join(root, path), file)),
 

@@ -14,6 +14,13 @@ export interface ContainerdPaths {
   certsDir: string;
 }
 
+export interface RuncOptions {
+  /** Program that runs the containers of the handler `other` in place of runc. */
+  otherRunc?: string;
+  /** Has runc put the containers into scopes of systemd, which must run the machine. */
+  systemdCgroup?: boolean;
+}
+
 export function containerdPaths(dir: string): ContainerdPaths {
   return {
     root: join(dir, 'root'),
@@ -30,15 +37,12 @@ export function writeContainerdConfig(
   dir: string,
   line: ContainerdLine,
   network: { bridge: string; subnet: string },
-  otherRunc?: string,
+  options: RuncOptions,
 ): void {
   for (const path of [paths.root, paths.state, paths.cniConfDir, paths.certsDir]) {
     mkdirSync(path, { recursive: true });
   }
-  writeFileSync(
-    paths.config,
-    line === '2.x' ? version3(paths, dir, otherRunc) : version2(paths, dir, otherRunc),
-  );
+  writeFileSync(paths.config, line === '2.x' ? version3(paths, dir, options) : version2(paths, dir, options));
   writeFileSync(join(paths.cniConfDir, '10-test.conflist'), JSON.stringify(cniConfig(dir, network)));
 }
 
@@ -65,12 +69,12 @@ const runtimeOptions = (): string => `
   netns_mounts_under_state_dir = true
   restrict_oom_score_adj = ${!hasCapSysResource()}`;
 
-const runc = (dir: string, binary = 'runc'): string => `
+const runc = (dir: string, systemdCgroup = false, binary = 'runc'): string => `
   runtime_type = "io.containerd.runc.v2"
-  options = { SystemdCgroup = false, Root = ${quote(join(dir, 'runc'))}, BinaryName = ${quote(binary)} }
+  options = { SystemdCgroup = ${systemdCgroup}, Root = ${quote(join(dir, 'runc'))}, BinaryName = ${quote(binary)} }
 `;
 
-function version2(paths: ContainerdPaths, dir: string, otherRunc?: string): string {
+function version2(paths: ContainerdPaths, dir: string, { otherRunc, systemdCgroup }: RuncOptions): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   return `version = 2
 ${common(paths, dir)}
@@ -84,12 +88,12 @@ ${common(paths, dir)}
 [${cri}.cni]
   bin_dir = "${cniBinDir()}"
   conf_dir = ${quote(paths.cniConfDir)}
-[${cri}.containerd.runtimes.runc]${runc(dir)}
-[${cri}.containerd.runtimes.other]${runc(dir, otherRunc)}
+[${cri}.containerd.runtimes.runc]${runc(dir, systemdCgroup)}
+[${cri}.containerd.runtimes.other]${runc(dir, systemdCgroup, otherRunc)}
 `;
 }
 
-function version3(paths: ContainerdPaths, dir: string, otherRunc?: string): string {
+function version3(paths: ContainerdPaths, dir: string, { otherRunc, systemdCgroup }: RuncOptions): string {
   const runtime = 'plugins."io.containerd.cri.v1.runtime"';
   const images = 'plugins."io.containerd.cri.v1.images"';
   return `version = 3
@@ -108,8 +112,8 @@ ${common(paths, dir)}
 [${runtime}.cni]
   bin_dirs = ["${cniBinDir()}"]
   conf_dir = ${quote(paths.cniConfDir)}
-[${runtime}.containerd.runtimes.runc]${runc(dir)}
-[${runtime}.containerd.runtimes.other]${runc(dir, otherRunc)}
+[${runtime}.containerd.runtimes.runc]${runc(dir, systemdCgroup)}
+[${runtime}.containerd.runtimes.other]${runc(dir, systemdCgroup, otherRunc)}
 `;
 }
 

@@ -12,15 +12,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { criRuntime } from '../../runtime/cri/index.ts';
 import { silentLogger } from '../../src/log.ts';
 import { type ContainerdLine, containerdBinaries } from './containerd-binaries.ts';
-import { type ContainerdPaths, containerdPaths, writeContainerdConfig } from './containerd-config.ts';
+import {
+  type ContainerdPaths,
+  containerdPaths,
+  type RuncOptions,
+  writeContainerdConfig,
+} from './containerd-config.ts';
 import { leftoversOfPods, removeLeftovers, sweepAbandoned, writeOwner } from './containerd-leftovers.ts';
 import { testImages } from './images.ts';
 
-export interface ContainerdOptions {
+export interface ContainerdOptions extends RuncOptions {
   /** Registries on this machine by the host name that they stand for: `{'registry.test': 'http://127.0.0.1:1234'}`. */
   registries?: Record<string, string>;
-  /** Program that runs the containers of the handler `other` in place of runc. */
-  otherRunc?: string;
 }
 
 export interface TestContainerd {
@@ -64,7 +67,7 @@ export async function startContainerd(
   const network = { bridge: `rt-${id}`, subnet: freeSubnet() };
   const cgroupParent = `/roslet-test-${id}`;
   writeOwner(dir, { pid: process.pid, cgroupParent, bridge: network.bridge });
-  writeContainerdConfig(paths, dir, line, network, options.otherRunc);
+  writeContainerdConfig(paths, dir, line, network, options);
   writeRegistries(paths, options.registries ?? {});
 
   let daemon: ChildProcess | undefined;

@@ -104,12 +104,12 @@ export class Sandboxes {
   }
 
   async #prepare(pod: Pod, attempt: number, signal: AbortSignal): Promise<PodSandboxConfig> {
-    const { paths, cgroups, volumes, events, ownerLabels, dns } = this.#o;
+    const { runtime, paths, cgroups, volumes, events, ownerLabels, dns } = this.#o;
     this.#ready.delete(pod);
     const uid = podUid(pod);
     await mkdir(podDir(paths, uid), { recursive: true, mode: 0o750 });
     await mkdir(podLogDir(paths, podNamespace(pod), podName(pod), uid), { recursive: true, mode: 0o755 });
-    const cgroupParent = await cgroups.ensurePod(pod);
+    const cgroupParent = await cgroups.ensurePod(pod, { withoutEngine: runtime.images === null });
     await volumes.setUp(pod, signal);
     const { config, warnings } = podSandboxConfig(pod, { attempt, paths, cgroupParent, dns: dns() });
     for (const { reason, message } of warnings) events.event(podReference(pod), 'Warning', reason, message);
