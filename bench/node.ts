@@ -167,13 +167,17 @@ async function bursts(): Promise<void> {
     const from = Date.now();
     const ready = await createAll(kubelet, 'idle', names);
     const started = await Promise.all(names.map((name) => marks.started(name, 1)));
-    note(`${many} at once, all started, s`, kubelet, (Math.max(...started) - from) / 1000, latencyGoal, 1);
-    note(`${many} at once, all Ready, s`, kubelet, (ready - from) / 1000, latencyGoal, 1);
+    const seconds = (at: number) => (at - from) / 1000;
+    note(`${many} at once, half started, s`, kubelet, seconds(median(started)), latencyGoal, 1);
+    note(`${many} at once, all started, s`, kubelet, seconds(Math.max(...started)), latencyGoal, 1);
+    note(`${many} at once, half Ready, s`, kubelet, seconds(median(ready)), latencyGoal, 1);
+    note(`${many} at once, all Ready, s`, kubelet, seconds(Math.max(...ready)), latencyGoal, 1);
     await rest();
     await restart(kubelet, names, round);
     const deleted = Date.now();
     const gone = await deleteAll(names);
-    note(`delete ${many}, all gone, s`, kubelet, (gone - deleted) / 1000, latencyGoal, 1);
+    note(`delete ${many}, half gone, s`, kubelet, (median(gone) - deleted) / 1000, latencyGoal, 1);
+    note(`delete ${many}, all gone, s`, kubelet, (Math.max(...gone) - deleted) / 1000, latencyGoal, 1);
   });
 }
 
@@ -216,16 +220,16 @@ function namesOf({ nodeName }: Kubelet, prefix: string, count: number): string[]
   return Array.from({ length: count }, (_, i) => `${prefix}-${nodeName}-${i}`);
 }
 
-/** Returns when the last was ready (epoch ms). */
-async function createAll(kubelet: Kubelet, kind: PodKind, names: readonly string[]): Promise<number> {
+/** Returns when each was ready (epoch ms). */
+async function createAll(kubelet: Kubelet, kind: PodKind, names: readonly string[]): Promise<number[]> {
   await someAtOnce(names, (name) => pods.create(podOf(kind, name, kubelet.nodeName, marks)));
-  return Math.max(...(await Promise.all(names.map((name) => pods.ready(name)))));
+  return Promise.all(names.map((name) => pods.ready(name)));
 }
 
-/** Returns when the last was gone (epoch ms). */
-async function deleteAll(names: readonly string[]): Promise<number> {
+/** Returns when each was gone (epoch ms). */
+async function deleteAll(names: readonly string[]): Promise<number[]> {
   await someAtOnce(names, (name) => pods.delete(name));
-  return Math.max(...(await Promise.all(names.map((name) => pods.gone(name)))));
+  return Promise.all(names.map((name) => pods.gone(name)));
 }
 
 async function someAtOnce(names: readonly string[], act: (name: string) => Promise<void>): Promise<void> {

@@ -70,8 +70,8 @@ export interface AgentConfig {
   imageGcHighThresholdPercent: number;
   imageGcLowThresholdPercent: number;
 
-  /** Absolute. */
   cgroupDriver: 'cgroupfs' | 'systemd';
+  /** Absolute. */
   cgroupRoot: string;
   cgroupsPerQos: boolean;
   cpuCfsQuota: boolean;
