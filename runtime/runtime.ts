@@ -154,7 +154,7 @@ export interface RuntimeStatus {
   runtimeHandlers: RuntimeHandler[];
   /** Whether it gives a container no other groups than those that it is told, where `supplementalGroupsPolicy` is Strict. */
   supplementalGroupsPolicy: boolean;
-  /** `cgroupfs` or `systemd` when the runtime tells (CRI RuntimeConfig). */
+  /** How it makes cgroups, when it tells (CRI RuntimeConfig); undefined too where it takes them as they are. */
   cgroupDriver?: 'cgroupfs' | 'systemd';
 }
 

@@ -14,6 +14,13 @@ const status = (conditions: object[]) => ({
 const runtime = (version: (signal: AbortSignal) => Promise<unknown>, conditions: object[] = []) =>
   ({ name: 'engine', version, status: async () => status(conditions) }) as unknown as Runtime;
 
+const drivenBy = (cgroupDriver: string) =>
+  ({
+    name: 'engine',
+    version: known,
+    status: async () => ({ ...status([]), cgroupDriver }),
+  }) as unknown as Runtime;
+
 const silent = () => ({ name: 'engine', version: known, status: hang }) as unknown as Runtime;
 
 const known = async () => ({ runtimeVersion: '1' });
@@ -34,6 +41,7 @@ async function problemsOf(
   const health = runtimeHealth({
     runtimes: [asked],
     default: asked,
+    cgroupDriver: 'cgroupfs',
     periodMs: hour,
     silentMs,
     log: silentLogger(),
@@ -50,6 +58,13 @@ test.each([
     runtime(known, [networkDown]),
     hour,
     [expect.stringMatching(/not ready: NetworkReady=false/)],
+  ],
+  ['has our cgroup driver', drivenBy('cgroupfs'), hour, [undefined]],
+  [
+    'has the other cgroup driver',
+    drivenBy('systemd'),
+    hour,
+    [expect.stringMatching(/systemd.*cgroupDriver: cgroupfs/)],
   ],
   ['is not there', runtime(refuse), hour, ['container runtime is down: no socket']],
   ['does not tell its status', silent(), 10, ['container runtime is down: it does not answer']],
@@ -72,6 +87,7 @@ test('a runtime that has said nothing is a problem until it does', async () => {
   const health = runtimeHealth({
     runtimes: [slow, quick, gone],
     default: slow,
+    cgroupDriver: 'cgroupfs',
     periodMs: hour,
     silentMs: hour,
     log: silentLogger(),

@@ -3,13 +3,15 @@
  * last answer holds until the next.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Runtime, RuntimeHandler } from '../runtime/runtime.ts';
+import type { Runtime, RuntimeHandler, RuntimeStatus } from '../runtime/runtime.ts';
 import type { Logger } from './log.ts';
 
 export interface RuntimeHealthOptions {
   runtimes: readonly Runtime[];
   /** The one of pods without a runtime class. */
   default: Runtime;
+  /** The agent's own; a runtime with the other cannot start a container. */
+  cgroupDriver: 'cgroupfs' | 'systemd';
   periodMs: number;
   /** A runtime that does not tell its status for as long is down: on a busy machine that may well take its time. */
   silentMs: number;
@@ -72,9 +74,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       };
       const changed = JSON.stringify(known.get(runtime)) !== JSON.stringify(now);
       known.set(runtime, now);
-      const failed = status.conditions.filter((c) => !c.status);
-      const message = failed.map((c) => `${c.type}=false reason:${c.reason} message:${c.message}`).join('; ');
-      tell(runtime, message === '' ? undefined : `container runtime not ready: ${message}`);
+      tell(runtime, problemOf(status, options.cgroupDriver));
       if (changed) for (const listener of listeners) listener();
     } catch (err) {
       if (life.aborted) return;
@@ -123,4 +123,17 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       }
     },
   };
+}
+
+function problemOf(
+  { conditions, cgroupDriver }: RuntimeStatus,
+  own: RuntimeHealthOptions['cgroupDriver'],
+): string | undefined {
+  if (cgroupDriver !== undefined && cgroupDriver !== own) {
+    return `container runtime has the cgroup driver ${cgroupDriver}, and the configuration says cgroupDriver: ${own}: have both say the same`;
+  }
+  const failed = conditions.filter((c) => !c.status);
+  if (failed.length === 0) return undefined;
+  const message = failed.map((c) => `${c.type}=false reason:${c.reason} message:${c.message}`).join('; ');
+  return `container runtime not ready: ${message}`;
 }

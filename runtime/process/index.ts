@@ -89,7 +89,6 @@ export function processRuntime(options: ProcessRuntimeOptions): Runtime {
         ],
         runtimeHandlers: [{ name: '', recursiveReadOnlyMounts: true, userNamespaces: false }],
         supplementalGroupsPolicy: true,
-        cgroupDriver: 'cgroupfs',
       };
     },
     runPodSandbox: (config, handler, signal) =>

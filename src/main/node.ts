@@ -40,11 +40,12 @@ export const problemOf = (kind: RuntimeKind): string => `runtime ${kind}`;
 /** What the runtimes tell is told on by the node. */
 export function healthOf(
   runtimes: RuntimeSet,
-  { node, log }: { node: NodeMonitor; log: Logger },
+  { node, cgroupDriver, log }: { node: NodeMonitor; cgroupDriver: 'cgroupfs' | 'systemd'; log: Logger },
 ): RuntimeHealth {
   const health = runtimeHealth({
     runtimes: runtimes.all(),
     default: runtimes.default,
+    cgroupDriver,
     periodMs: runtimeCheckMs,
     silentMs: runtimeSilentMs,
     log,

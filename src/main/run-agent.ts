@@ -91,7 +91,7 @@ export async function runAgent(
   const runtimes = await openRuntimes(config, { usedCri, paths, metrics, log }, signal);
 
   const node = await nodeMonitor(config, { hostIps, log });
-  const health = healthOf(runtimes, { node, log });
+  const health = healthOf(runtimes, { node, cgroupDriver: config.cgroupDriver, log });
   const runtimesAnswered = Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
   const cluster = await joinCluster(
     config,
