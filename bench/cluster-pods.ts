@@ -29,7 +29,7 @@ export class ClusterPods {
 
   /** @param kubeconfig of somebody who may do everything */
   static async open(kubeconfig: string, signal: AbortSignal): Promise<ClusterPods> {
-    const client = new KubeClient(await readKubeconfig(kubeconfig), 'roslet-bench');
+    const client = new KubeClient(await readKubeconfig(kubeconfig, signal), 'roslet-bench');
     signal.addEventListener('abort', () => client.close(), { once: true });
     const pods = new ClusterPods(client, signal);
     pods.#follow<Pod>({ resource: 'pods', namespace }, (items) => {

@@ -45,6 +45,7 @@ const accessBy = (kubeconfig: string, bootstrapKubeconfig: string | undefined, n
     onFailure: () => undefined,
     nowMs: () => nowMs,
     log: silentLogger(),
+    signal: new AbortController().signal,
   });
 
 it('needs no bootstrap kubeconfig where the node has joined: kubeadm has taken it away', async () => {

@@ -12,7 +12,8 @@ import type { ClusterConfig } from '../config/agent-config.ts';
 import type { Logger } from '../log.ts';
 import { issueCertificate } from './certificate-requests.ts';
 import { KubeClient } from './client.ts';
-import { type ClusterAccess, type Credentials, KubeconfigError, readKubeconfig } from './kubeconfig.ts';
+import type { Credentials } from './credentials.ts';
+import { type ClusterAccess, KubeconfigError, readKubeconfig } from './kubeconfig.ts';
 
 export interface AccessOptions {
   config: Pick<ClusterConfig, 'kubeconfig' | 'bootstrapKubeconfig' | 'rotateCertificates'>;
@@ -25,6 +26,8 @@ export interface AccessOptions {
   onFailure(): void;
   nowMs(): number;
   log: Logger;
+  /** The agent's life. */
+  signal: AbortSignal;
 }
 
 export interface OwnAccess extends ClusterAccess {
@@ -34,16 +37,16 @@ export interface OwnAccess extends ClusterAccess {
 
 /** @throws KubeconfigError */
 export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
-  const { config, nowMs, log } = options;
+  const { config, nowMs, log, signal: life } = options;
   const { kubeconfig, bootstrapKubeconfig, rotateCertificates } = config;
   const store = pairStore(options.certDir, 'kubelet-client');
-  const isBootstrapped = bootstrapKubeconfig !== undefined && !(await isUsable(kubeconfig, nowMs()));
+  const isBootstrapped = bootstrapKubeconfig !== undefined && !(await isUsable(kubeconfig, nowMs(), life));
   if (isBootstrapped) {
     log.info({ kubeconfig, bootstrapKubeconfig }, 'asking for a client certificate to join the cluster');
-    const bootstrap = await readKubeconfig(bootstrapKubeconfig);
+    const bootstrap = await readKubeconfig(bootstrapKubeconfig, life);
     await writeKubeconfig(kubeconfig, bootstrap, await bootstrap.credentials(), store);
   }
-  const access = await readKubeconfig(kubeconfig);
+  const access = await readKubeconfig(kubeconfig, life);
   const own: ClusterAccess = {
     ...access,
     credentials: async () => {
@@ -55,7 +58,7 @@ export async function openAccess(options: AccessOptions): Promise<OwnAccess> {
 
   async function issue(request: string, signal: AbortSignal): Promise<string> {
     const isHeld = holds(await own.credentials().catch(() => ({})), nowMs());
-    const asker = isHeld ? own : ((await bootstrapAccess(bootstrapKubeconfig, log)) ?? own);
+    const asker = isHeld ? own : ((await bootstrapAccess(bootstrapKubeconfig, life, log)) ?? own);
     const client = new KubeClient(asker, options.userAgent);
     try {
       return await issueCertificate(client, 'kubernetes.io/kube-apiserver-client-kubelet', request, signal);
@@ -106,10 +109,14 @@ async function lastIssued(store: PairStore, log: Logger): Promise<CertificatePai
 }
 
 /** kubeadm takes the file away once the node has joined. */
-async function bootstrapAccess(path: string | undefined, log: Logger): Promise<ClusterAccess | undefined> {
+async function bootstrapAccess(
+  path: string | undefined,
+  life: AbortSignal,
+  log: Logger,
+): Promise<ClusterAccess | undefined> {
   if (path === undefined) return undefined;
   try {
-    return await readKubeconfig(path);
+    return await readKubeconfig(path, life);
   } catch (err) {
     if (!(err instanceof KubeconfigError)) throw err;
     log.warn({ err }, 'there are no credentials to join the cluster anew');
@@ -118,9 +125,9 @@ async function bootstrapAccess(path: string | undefined, log: Logger): Promise<C
 }
 
 /** Whether the kubeconfig is there with credentials that hold, as the kubelet judges it. */
-async function isUsable(kubeconfig: string, nowMs: number): Promise<boolean> {
+async function isUsable(kubeconfig: string, nowMs: number, life: AbortSignal): Promise<boolean> {
   try {
-    return holds(await (await readKubeconfig(kubeconfig)).credentials(), nowMs);
+    return holds(await (await readKubeconfig(kubeconfig, life)).credentials(), nowMs);
   } catch (err) {
     if (err instanceof KubeconfigError) return false;
     throw err;

@@ -12,6 +12,7 @@ it('gives a request its time from its turn on, however long it waited for it', a
     server: new URL('https://127.0.0.1:1'),
     insecureSkipTlsVerify: false,
     credentials: async () => ({}),
+    refused: () => undefined,
   };
   const body = Readable.from([Buffer.from('{"kind":"Pod"}')]) as unknown as WireAnswer['body'];
   const connection: ApiConnection = {

@@ -172,7 +172,10 @@ export class KubeClient {
 
   #failure(request: ApiRequest, { status: code, headers }: WireAnswer, text: string): ApiStatusError {
     // Perhaps the credentials were renewed: the next request shows those of now.
-    if (code === 401) this.#connection.renew();
+    if (code === 401) {
+      this.#access.refused();
+      this.#connection.renew();
+    }
     const seconds = Number(headers['retry-after']);
     return new ApiStatusError(
       { ...statusIn(text), code },

@@ -5,8 +5,9 @@
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import type { PeerCertificate } from 'node:tls';
+import type { Credentials } from './credentials.ts';
 import { ApiUnreachableError } from './errors.ts';
-import type { ClusterAccess, Credentials } from './kubeconfig.ts';
+import type { ClusterAccess } from './kubeconfig.ts';
 
 export interface WireRequest {
   method: string;

@@ -109,6 +109,7 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
     onFailure: () => metrics.count('kubelet_certificate_manager_client_expiration_renew_errors', {}),
     nowMs: now,
     log,
+    signal,
   }).catch((error: unknown) => {
     if (!(error instanceof KubeconfigError)) throw error;
     throw new ConfigError([{ source: '--kubeconfig', path: '', message: error.message }]);

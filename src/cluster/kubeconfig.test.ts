@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clusterAccess, KubeconfigError } from './kubeconfig.ts';
 
+const never = new AbortController().signal;
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const config = (cluster: object, user: object, rest: object = {}) =>
   JSON.stringify({
@@ -16,6 +17,8 @@ const config = (cluster: object, user: object, rest: object = {}) =>
     ...rest,
   });
 
+const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: 'aws', interactiveMode: 'Never' };
+
 describe('kubeconfig', () => {
   it('gives server and inline credentials of the current context', async () => {
     const access = clusterAccess(
@@ -24,6 +27,7 @@ describe('kubeconfig', () => {
         { 'client-certificate-data': base64('CERT'), 'client-key-data': base64('KEY') },
       ),
       '/etc/kubeconfig',
+      never,
     );
     expect(access.server.origin).toBe('https://10.0.0.1:6443');
     expect(access.tlsServerName).toBe('kubernetes');
@@ -32,7 +36,11 @@ describe('kubeconfig', () => {
   });
 
   it('names a credential file that is not there', async () => {
-    const access = clusterAccess(config({}, { 'client-certificate': 'gone.pem' }), '/nowhere/kubeconfig');
+    const access = clusterAccess(
+      config({}, { 'client-certificate': 'gone.pem' }),
+      '/nowhere/kubeconfig',
+      never,
+    );
     await expect(access.credentials()).rejects.toThrow(/client-certificate \/nowhere\/gone\.pem/);
   });
 
@@ -50,9 +58,18 @@ describe('kubeconfig', () => {
     [config({ server: 'http://10.0.0.1' }, {}), /server: must be an https URL, not "http:\/\/10\.0\.0\.1"/],
     [config({ server: undefined }, {}), /server: must be an https URL/],
     [config({ 'proxy-url': 'http://p' }, {}), /proxy-url: is not supported/],
-    [config({}, { exec: { command: 'aws' } }), /users\[u\]\.user\.exec: is not supported/],
+    [config({}, { username: 'u' }), /users\[u\]\.user\.username: is not supported/],
+    [config({}, { exec: 'aws' }), /users\[u\]\.user\.exec: must be a mapping/],
+    [config({}, { exec: { command: 'aws' } }), /users\[u\]\.user\.exec\.apiVersion: must be one of/],
+    [config({}, { exec: { ...plugin, command: '' } }), /user\.exec\.command: must name a program/],
+    [config({}, { exec: { ...plugin, args: 'get-token' } }), /user\.exec\.args: must be a list/],
+    [config({}, { exec: { ...plugin, env: [{ value: 'v' }] } }), /user\.exec\.env: must be a list/],
+    [
+      config({}, { exec: { ...plugin, interactiveMode: 'Always' } }),
+      /user\.exec\.interactiveMode: is Always/,
+    ],
   ])('refuses %s', (text, message) => {
-    expect(() => clusterAccess(text, '/etc/kubeconfig')).toThrow(KubeconfigError);
-    expect(() => clusterAccess(text, '/etc/kubeconfig')).toThrow(message);
+    expect(() => clusterAccess(text, '/etc/kubeconfig', never)).toThrow(KubeconfigError);
+    expect(() => clusterAccess(text, '/etc/kubeconfig', never)).toThrow(message);
   });
 });

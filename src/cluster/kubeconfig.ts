@@ -5,6 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
+import type { Credentials } from './credentials.ts';
+import { ExecCredentialError, execCredentials } from './exec-credentials.ts';
 
 export interface ClusterAccess {
   /** `https://host:port`, perhaps with a path in front of all others. */
@@ -12,32 +14,27 @@ export interface ClusterAccess {
   /** Expected in the server's certificate instead of the host of `server`. */
   tlsServerName?: string;
   insecureSkipTlsVerify: boolean;
-  /** @throws KubeconfigError when a file is gone or cannot be read */
+  /** @throws KubeconfigError when a file is gone or cannot be read, or the program that is asked has none */
   credentials(): Promise<Credentials>;
-}
-
-export interface Credentials {
-  /** PEM. Undefined: the certificate authorities that Node trusts. */
-  ca?: string;
-  /** PEM of certificate and key, for TLS client authentication. */
-  cert?: string;
-  key?: string;
-  /** Bearer token. */
-  token?: string;
+  /** The server does not take what `credentials` gave: where a program gives them, it is asked anew. */
+  refused(): void;
 }
 
 export class KubeconfigError extends Error {
   override readonly name = 'KubeconfigError';
 }
 
-/** @throws KubeconfigError that names the field and the file */
-export async function readKubeconfig(file: string): Promise<ClusterAccess> {
+/**
+ * @param signal ends a program that is asked for credentials
+ * @throws KubeconfigError that names the field and the file
+ */
+export async function readKubeconfig(file: string, signal: AbortSignal): Promise<ClusterAccess> {
   const path = resolve(file);
-  return clusterAccess(await readText(path, 'the kubeconfig'), path);
+  return clusterAccess(await readText(path, 'the kubeconfig'), path, signal);
 }
 
 /** @param path of the file that `text` is of: what it names is relative to its directory */
-export function clusterAccess(text: string, path: string): ClusterAccess {
+export function clusterAccess(text: string, path: string, signal: AbortSignal): ClusterAccess {
   const fail = (what: string): never => {
     throw new KubeconfigError(`${path}: ${what}`);
   };
@@ -73,20 +70,50 @@ export function clusterAccess(text: string, path: string): ClusterAccess {
   const inline = (data: string | undefined) => data && Buffer.from(data, 'base64').toString('utf8');
   const fileOf = async (name: string | undefined, what: string) =>
     name ? readText(resolve(dirname(path), name), what) : undefined;
+  const caText = () =>
+    inline(cluster['certificate-authority-data']) ??
+    fileOf(cluster['certificate-authority'], 'certificate-authority');
+  const namingFile = (error: unknown): never => {
+    if (!(error instanceof ExecCredentialError)) throw error;
+    throw new KubeconfigError(`${path}: users[${context.user}].user.${error.message}`, { cause: error });
+  };
+  const program = () =>
+    execCredentials({
+      exec: user.exec,
+      path,
+      cluster: async () => {
+        const { 'certificate-authority': _file, ...entry } = cluster;
+        const ca = await caText();
+        return {
+          ...entry,
+          server: url,
+          ...(ca ? { 'certificate-authority-data': Buffer.from(ca).toString('base64') } : {}),
+        };
+      },
+      nowMs: Date.now,
+      signal,
+    });
+  let exec: ReturnType<typeof program> | undefined;
+  try {
+    exec = user.exec === undefined || user.exec === null ? undefined : program();
+  } catch (error) {
+    namingFile(error);
+  }
   return {
     server,
+    refused: () => exec?.refused(),
     insecureSkipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
     ...(cluster['tls-server-name'] ? { tlsServerName: cluster['tls-server-name'] } : {}),
     credentials: async () => {
       const [ca, cert, key, token] = await Promise.all([
-        inline(cluster['certificate-authority-data']) ??
-          fileOf(cluster['certificate-authority'], 'certificate-authority'),
+        caText(),
         inline(user['client-certificate-data']) ?? fileOf(user['client-certificate'], 'client-certificate'),
         inline(user['client-key-data']) ?? fileOf(user['client-key'], 'client-key'),
         // A file wins, as in client-go: it is the one that is renewed.
         fileOf(user.tokenFile, 'tokenFile'),
       ]);
-      return defined({ ca, cert, key, token: token?.trim() || user.token });
+      const given = await exec?.get().catch(namingFile);
+      return defined({ ca, cert, key, token: token?.trim() || user.token, ...given });
     },
   };
 }
@@ -119,7 +146,7 @@ interface UserEntry {
   username?: unknown;
 }
 
-const unsupportedUserFields = ['exec', 'auth-provider', 'username'] as const;
+const unsupportedUserFields = ['auth-provider', 'username'] as const;
 
 const clusterTexts = [
   'server',

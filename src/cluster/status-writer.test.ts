@@ -91,6 +91,7 @@ async function served(metadata: ObjectMeta = {}) {
     server: new URL('https://127.0.0.1:1'),
     insecureSkipTlsVerify: false,
     credentials: async () => ({}),
+    refused: () => undefined,
   };
   const client = new KubeClient(access, 'test', undefined, connection);
   const source = new PodSource({ client, nodeName: 'n', owns: () => true, onHealth: () => undefined, log });

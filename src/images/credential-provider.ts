@@ -4,8 +4,8 @@
  * it says, for the image, its registry or all images.
  */
 import { parseDuration } from '../config/duration.ts';
+import { JoinedRuns } from '../joined-runs.ts';
 import { matchesRepository, normalizeRegistry, type RegistryCredential } from './docker-config.ts';
-import { JoinedRuns } from './joined-runs.ts';
 import { type ProviderProgram, runProvider } from './provider-program.ts';
 import { type ImageReference, repositoryOf } from './reference.ts';
 

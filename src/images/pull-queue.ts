@@ -3,8 +3,8 @@
  * the same credentials.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { JoinedRuns } from '../joined-runs.ts';
 import { semaphore } from '../semaphore.ts';
-import { JoinedRuns } from './joined-runs.ts';
 
 export interface PullQueue {
   /** Runs `pull`, or joins the one with the same key. */

@@ -29,7 +29,10 @@ let ending: AbortController;
 
 beforeEach(async () => {
   api = await ScriptedApi.start();
-  client = new KubeClient(await readKubeconfig(await api.kubeconfig('t')), 'test');
+  client = new KubeClient(
+    await readKubeconfig(await api.kubeconfig('t'), new AbortController().signal),
+    'test',
+  );
   dir = await mkdtemp(join(tmpdir(), 'roslet-reach-'));
   puts = [];
   const opened = await openStore(dir, log);

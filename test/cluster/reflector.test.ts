@@ -31,7 +31,10 @@ let problems: (Error | undefined)[];
 
 beforeEach(async () => {
   api = await ScriptedApi.start();
-  client = new KubeClient(await readKubeconfig(await api.kubeconfig('first')), 'test');
+  client = new KubeClient(
+    await readKubeconfig(await api.kubeconfig('first'), new AbortController().signal),
+    'test',
+  );
   ending = new AbortController();
   seen = [];
   problems = [];
@@ -205,7 +208,9 @@ describe('the client', () => {
       // The first stream of the connection is the last that it goes on with.
       request.stream.session?.goaway(0, 1);
     };
-    const connection = apiConnection(await readKubeconfig(await api.kubeconfig('t')));
+    const connection = apiConnection(
+      await readKubeconfig(await api.kubeconfig('t'), new AbortController().signal),
+    );
     const long = await connection.request({ method: 'GET', path: '/long', headers: {} }, ending.signal);
     const answer = await connection.request(
       { method: 'POST', path: '/p', headers: {}, body: '{}' },
@@ -235,7 +240,7 @@ describe('the client', () => {
   });
 
   it('takes a whole answer for one that it begins to read only when the server is done with it', async () => {
-    const access = await readKubeconfig(await api.kubeconfig('first'));
+    const access = await readKubeconfig(await api.kubeconfig('first'), new AbortController().signal);
     const real = apiConnection(access);
     const busy = new KubeClient(access, 'test', undefined, {
       ...real,
@@ -286,7 +291,7 @@ describe('the client', () => {
     try {
       const file = await other.kubeconfig('t');
       await writeFile(join(other.dir, 'cert.pem'), await readFile(join(api.dir, 'cert.pem')));
-      const stranger = new KubeClient(await readKubeconfig(file), 'test');
+      const stranger = new KubeClient(await readKubeconfig(file, new AbortController().signal), 'test');
       await expect(stranger.get('/version', signal)).rejects.toThrow(/cannot be reached: .*certificate/);
       stranger.close();
     } finally {

@@ -24,7 +24,10 @@ let running: Promise<unknown>;
 
 beforeEach(async () => {
   api = await ScriptedApi.start();
-  client = new KubeClient(await readKubeconfig(await api.kubeconfig('t')), 'test');
+  client = new KubeClient(
+    await readKubeconfig(await api.kubeconfig('t'), new AbortController().signal),
+    'test',
+  );
   ending = new AbortController();
 });
 
