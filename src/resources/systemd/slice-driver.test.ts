@@ -9,10 +9,7 @@ it.each([
   [
     'a quota, as time a second',
     { cpuQuotaUs: 50_000, cpuPeriodUs: 100_000 },
-    [
-      ['CPUQuotaPeriodUSec', 100_000n],
-      ['CPUQuotaPerSecUSec', 500_000n],
-    ],
+    [['CPUQuotaPerSecUSec', 500_000n]],
   ],
   [
     'no less than a quota that is no whole number',
@@ -26,7 +23,6 @@ it.each([
     'no limits',
     { cpuQuotaUs: -1, memoryLimitBytes: -1, pidsLimit: -1 },
     [
-      ['CPUQuotaPeriodUSec', 100_000n],
       ['CPUQuotaPerSecUSec', infinity],
       ['MemoryMax', infinity],
       ['TasksMax', infinity],

@@ -59,17 +59,21 @@ export function sliceDriver(driver: CgroupDriver, slices: Slices): CgroupDriver 
 
 /** Limits as properties of a unit (systemd.resource-control(5)). */
 export function sliceProperties(settings: CgroupSettings): Property[] {
-  const { cpuShares, cpuPeriodUs = 100_000, cpuQuotaUs, memoryLimitBytes, pidsLimit } = settings;
+  const { cpuShares, cpuPeriodUs = defaultPeriodUs, cpuQuotaUs, memoryLimitBytes, pidsLimit } = settings;
   const properties: Property[] = [];
   if (cpuShares !== undefined) properties.push(['CPUWeight', BigInt(cpuWeight(cpuShares))]);
   if (cpuQuotaUs !== undefined) {
     const perSecond = cpuQuotaUs < 0 ? infinity : BigInt(Math.ceil((cpuQuotaUs * 1e6) / cpuPeriodUs));
-    properties.push(['CPUQuotaPeriodUSec', BigInt(cpuPeriodUs)], ['CPUQuotaPerSecUSec', perSecond]);
+    // systemd before 242 does not know it.
+    if (cpuPeriodUs !== defaultPeriodUs) properties.push(['CPUQuotaPeriodUSec', BigInt(cpuPeriodUs)]);
+    properties.push(['CPUQuotaPerSecUSec', perSecond]);
   }
   if (memoryLimitBytes !== undefined) properties.push(['MemoryMax', limit(memoryLimitBytes)]);
   if (pidsLimit !== undefined) properties.push(['TasksMax', limit(pidsLimit)]);
   return properties;
 }
+
+const defaultPeriodUs = 100_000;
 
 const limit = (value: number): bigint => (value < 0 ? infinity : BigInt(value));
 
