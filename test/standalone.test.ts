@@ -393,4 +393,27 @@ spec:
     await until('it is gone', async () => (await agent.pods()).length === 0);
     expect(hooks()).toBe('start\nstop\n');
   });
+
+  it.each([
+    ['postStart', 'PostStartHook failed'],
+    ['preStop', 'PreStopHook failed'],
+  ])('tell by an event that a %s hook failed, and not what it said', async (hook, message) => {
+    await agent.apply(
+      'a.yaml',
+      manifest('failing', 'trap "exit 0" TERM; while sleep 0.1; do :; done', {
+        container: `lifecycle: {${hook}: {exec: {command: [sh, -c, echo hush-hush; exit 1]}}}`,
+      }),
+    );
+    if (hook === 'preStop') {
+      await agent.ready('failing');
+      await agent.unapply('a.yaml');
+    }
+    const about = async () =>
+      (await agent.events()).filter(({ involvedObject }) => involvedObject?.name?.startsWith('failing'));
+    await until('it is told', async () => (await about()).some((event) => event.message === message));
+    expect(JSON.stringify(await about())).not.toContain('hush-hush');
+    expect(agent.log).toContain('hush-hush');
+    if (hook === 'postStart') await agent.unapply('a.yaml');
+    await until('it is gone', async () => (await agent.pods()).length === 0);
+  });
 });

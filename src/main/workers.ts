@@ -134,6 +134,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
         events,
         metrics,
         ownerLabels,
+        log: o.log,
         resources,
         dns,
         containers,

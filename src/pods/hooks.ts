@@ -21,7 +21,7 @@ export interface HookOptions {
   signal: AbortSignal;
 }
 
-/** A hook failed. The message is the one for the container's status and for events. */
+/** A hook failed. The message, with what the hook said, is the one for the container's status. */
 export class HookError extends Error {
   override readonly name = 'HookError';
 }

@@ -3,13 +3,14 @@ import type { ContainerExit, Runtime } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
 import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder } from '../../events.ts';
+import type { Logger } from '../../log.ts';
 import type { ActualPod } from '../actual.ts';
 import { findContainer } from '../containers.ts';
 import { runHook } from '../hooks.ts';
+import { podKey } from '../identity.ts';
 import type { Kill } from '../kills.ts';
 import type { ContainerContext } from '../runtime-config/container-config.ts';
 import type { Turns } from '../turns.ts';
-import { messageOf } from './failure.ts';
 import { execIn, podIps } from './reach.ts';
 
 export interface ContainerKillDeps {
@@ -17,6 +18,7 @@ export interface ContainerKillDeps {
   turns: Turns;
   events: EventRecorder;
   containers: Pick<ContainerContext, 'node'>;
+  log: Logger;
 }
 
 export interface KillRequest {
@@ -49,7 +51,7 @@ export async function killContainer(
 
 /** A hook that fails or takes too long holds nothing up. */
 async function preStop(
-  { runtime, events, containers }: ContainerKillDeps,
+  { runtime, events, containers, log }: ContainerKillDeps,
   { pod, actual, kill }: KillRequest,
   signal: AbortSignal,
 ): Promise<void> {
@@ -63,7 +65,9 @@ async function preStop(
     await runHook({ handler, pod, container, podIp, exec, timeoutMs, signal });
   } catch (err) {
     if (signal.aborted) throw err;
-    events.event(containerReference(pod, container), 'Warning', 'FailedPreStopHook', messageOf(err));
+    // What a hook says may be secret, and events are read by many.
+    log.warn({ err, pod: podKey(pod), container: container.name }, 'preStop hook failed');
+    events.event(containerReference(pod, container), 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
   }
 }
 

@@ -5,6 +5,7 @@ import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder, ObjectReference } from '../../events.ts';
 import { ImageError } from '../../images/error.ts';
 import type { ImageManager } from '../../images/manager.ts';
+import type { Logger } from '../../log.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { CgroupManager } from '../../resources/cgroups.ts';
 import { containerResources, type ResourceContext, withoutMissing } from '../../resources/container.ts';
@@ -15,7 +16,7 @@ import { crashLoopBackoffAnnotation } from '../backoff.ts';
 import { findContainer } from '../containers.ts';
 import { podGraceSeconds } from '../grace.ts';
 import { runHook } from '../hooks.ts';
-import { type AnyContainer, containerHashAnnotation } from '../identity.ts';
+import { type AnyContainer, containerHashAnnotation, podKey } from '../identity.ts';
 import { resourcesAnnotation, resourcesText } from '../resize.ts';
 import { ContainerConfigError } from '../runtime-config/config-error.ts';
 import { type ContainerContext, containerConfig } from '../runtime-config/container-config.ts';
@@ -35,6 +36,7 @@ export interface ContainerStartDeps {
   metrics: Metrics;
   resources: ResourceContext;
   ownerLabels: Readonly<Record<string, string>>;
+  log: Logger;
 }
 
 type StartAction = Extract<Action, { do: 'startContainer' }>;
@@ -168,7 +170,7 @@ export class ContainerStart {
     containerId: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const { runtime, containers, events } = this.#o;
+    const { runtime, containers, events, log } = this.#o;
     const handler = container.lifecycle?.postStart;
     if (handler === undefined) return;
     try {
@@ -177,7 +179,9 @@ export class ContainerStart {
       await runHook({ handler, pod, container, podIp, exec, timeoutMs: 0, signal });
     } catch (err) {
       if (signal.aborted) throw err;
-      events.event(about, 'Warning', 'FailedPostStartHook', messageOf(err));
+      // What a hook says may be secret, and events are read by many: it is in the pod's status and in the log.
+      log.warn({ err, pod: podKey(pod), container: container.name }, 'postStart hook failed');
+      events.event(about, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
       events.event(about, 'Normal', 'Killing', 'FailedPostStartHook');
       await runtime.stopContainer(containerId, podGraceSeconds(pod), signal);
       throw new StartError(postStartReason, messageOf(err), err);
