@@ -54,6 +54,8 @@ describe('a root directory', () => {
         expect(a.log).toMatch(/^roslet: .*\n$/);
         expect(a.log).toContain(path);
       } finally {
+        // One that fails late has made its cgroup.
+        await a.killPods();
         await rm(a.dir, { recursive: true });
       }
     },
