@@ -18,6 +18,7 @@ import type { Paths } from '../paths.ts';
 import type { ActualPod } from '../pods/actual.ts';
 import { ActualReader } from '../pods/actual-reader.ts';
 import { podEffects } from '../pods/effects.ts';
+import { podUid } from '../pods/identity.ts';
 import { Removals } from '../pods/removals.ts';
 import { containerHash } from '../pods/runtime-config/container-config.ts';
 import { parseResolvConf } from '../pods/runtime-config/dns.ts';
@@ -93,13 +94,15 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
     clusterDns: config.clusterDns,
     clusterDomain: config.clusterDomain,
   });
-  const actual = new ActualReader(ownerLabels);
-  const reader: Pick<ActualReader, 'read'> = {
-    async read(runtime, uid, signal) {
-      const read = await actual.read(runtime, uid, signal);
-      o.onRead(runtime, read);
-      return read;
-    },
+  const readerOf = (uid: string): Pick<ActualReader, 'read'> => {
+    const actual = new ActualReader(uid, ownerLabels);
+    return {
+      async read(runtime, signal) {
+        const read = await actual.read(runtime, signal);
+        o.onRead(runtime, read);
+        return read;
+      },
+    };
   };
   const backoff = { initialMs: config.crashLoopInitialMs, maxMs: config.maxContainerRestartPeriodMs };
   const removals = new Removals(() => performance.now());
@@ -111,7 +114,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
     return {
       kind,
       runtime,
-      reader,
+      reader: readerOf(podUid(pod)),
       removals,
       turns: turnsOf[kind],
       metrics,

@@ -1,6 +1,7 @@
 /**
- * Reads what a runtime holds of a pod. What cannot change any more (an ended container, a sandbox's addresses) is
- * asked for once; the lists are asked for every time, because they are the truth.
+ * Reads what a runtime holds of one pod, for its worker: what is remembered goes with that. What cannot change any more
+ * (an ended container, a sandbox's addresses) is asked for once; the lists are asked for every time, because they are the
+ * truth.
  */
 import {
   type Container,
@@ -14,36 +15,34 @@ import type { ActualPod } from './actual.ts';
 import { podUidLabel } from './identity.ts';
 
 export class ActualReader {
-  /** By pod uid: only what was there at the last read is remembered. */
-  readonly #known = new Map<string, Known>();
-
-  readonly #ownerLabels: Readonly<Record<string, string>>;
+  readonly #uid: string;
+  readonly #labels: Readonly<Record<string, string>>;
+  /** Only what was there at the last read is remembered. */
+  #known: Known = { sandboxes: new Map(), containers: new Map() };
 
   /** @param ownerLabels only what carries them is looked at */
-  constructor(ownerLabels: Readonly<Record<string, string>>) {
-    this.#ownerLabels = ownerLabels;
+  constructor(uid: string, ownerLabels: Readonly<Record<string, string>>) {
+    this.#uid = uid;
+    this.#labels = { ...ownerLabels, [podUidLabel]: uid };
   }
 
-  async read(runtime: Runtime, uid: string, signal?: AbortSignal): Promise<ActualPod> {
-    const labels = { ...this.#ownerLabels, [podUidLabel]: uid };
+  async read(runtime: Runtime, signal?: AbortSignal): Promise<ActualPod> {
+    const labels = this.#labels;
     const [sandboxes, containers] = await Promise.all([
       runtime.listPodSandbox({ labels }, signal),
       runtime.listContainers({ labels }, signal),
     ]);
-    const known = this.#known.get(uid) ?? { sandboxes: new Map(), containers: new Map() };
+    const known = this.#known;
     const [sandboxStatuses, containerStatuses] = await Promise.all([
       Promise.all(sandboxes.map((s) => sandboxStatus(runtime, s, known, signal))),
       Promise.all(containers.map((c) => containerStatus(runtime, c, known, signal))),
     ]);
-    if (sandboxes.length + containers.length === 0) this.#known.delete(uid);
-    else {
-      this.#known.set(uid, {
-        sandboxes: new Map(present(sandboxStatuses).map((s) => [s.id, s])),
-        containers: new Map(present(containerStatuses).map((c) => [c.id, c])),
-      });
-    }
+    this.#known = {
+      sandboxes: new Map(present(sandboxStatuses).map((s) => [s.id, s])),
+      containers: new Map(present(containerStatuses).map((c) => [c.id, c])),
+    };
     return {
-      uid,
+      uid: this.#uid,
       sandboxes: present(sandboxStatuses).sort(
         (a, b) => b.metadata.attempt - a.metadata.attempt || b.createdAtMs - a.createdAtMs,
       ),

@@ -241,7 +241,7 @@ export class PodWorker {
     const isFresh = this.#stale;
     if (isFresh) {
       this.#stale = false;
-      this.#actual = withApplied(await deps.reader.read(deps.runtime, this.uid, signal), record);
+      this.#actual = withApplied(await deps.reader.read(deps.runtime, signal), record);
       forgetShown(this.#exits, this.#actual);
     }
     this.#actual = withExits(this.#actual, this.#exits);
