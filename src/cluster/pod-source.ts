@@ -76,6 +76,11 @@ export class PodSource {
         path: apiPath({ resource: 'pods' }),
         query: { fieldSelector: `spec.nodeName=${nodeName}` },
         trim: trimmed,
+        // Each of the agent's writes comes back: with fifty pods that is most of what comes, and everybody would look.
+        isKnown: (pod) => {
+          const written = this.#written.get(podUid(pod));
+          return written !== undefined && !isNewer(written, pod) && !isNewer(pod, written);
+        },
         onChange: (items, isList) => {
           this.#replace(items.values(), isList);
           this.#isRead = true;

@@ -20,6 +20,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   query?: Query;
   /** Applied to each object as it comes, so that what nobody needs is not kept. */
   trim?(object: T): T;
+  /** Whether an event tells nothing new, as what was written is known from the answer: no change by itself. */
+  isKnown?(object: T): boolean;
   /**
    * After each list, and after every change, however many came at once. Keyed by namespace/name.
    * @param isList what was known before counts for nothing: versions may have begun anew
@@ -136,10 +138,11 @@ class Reflector<T extends KubeObject> {
   }
 
   #apply({ type, object }: WatchEvent<T>): boolean {
+    const { trim, isKnown } = this.#o;
     const key = objectKey(object);
     if (type === 'DELETED') return this.#items.delete(key);
-    this.#items.set(key, this.#o.trim?.(object) ?? object);
-    return true;
+    this.#items.set(key, trim?.(object) ?? object);
+    return isKnown?.(object) !== true;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ContainerState, PodStatus } from '../api/core.gen.ts';
+import type { ContainerState, Pod, PodStatus } from '../api/core.gen.ts';
 import { patienceMs, type StatusPatch, statusPatch } from './status-patch.ts';
 
 const t1 = '2026-01-01T00:00:01Z';
@@ -124,14 +124,27 @@ describe('the patch of a status', () => {
 });
 
 describe('a status can wait for what comes to be told with it', () => {
-  const deleted = { metadata: { deletionTimestamp: t1 }, spec: { containers: [] } };
-  const running = { metadata: {}, spec: { containers: [] } };
+  const deleted: Pod = {
+    metadata: { deletionTimestamp: t1 },
+    spec: { containers: [] },
+    status: { conditions: [ready('True', { observedGeneration: 1 })] },
+  };
+  const running: Pod = { metadata: {}, spec: { containers: [] } };
   const sandbox = (status: string) => ({ type: 'PodReadyToStartContainers', status });
 
-  it.each<[string, typeof running, StatusPatch, 'long' | 'a moment' | 'no']>([
+  it.each<[string, Pod, StatusPatch, 'long' | 'a moment' | 'no']>([
     ['when it is the sandbox alone', running, { podIP: '1.1.1.1', conditions: [sandbox('True')] }, 'long'],
     ['when it is the generation alone', running, { observedGeneration: 2 }, 'long'],
     ['also of a pod that goes down', deleted, { conditions: [sandbox('False')] }, 'long'],
+    [
+      'when it is the generation of a pod that goes down',
+      deleted,
+      {
+        observedGeneration: 2,
+        conditions: [ready('True', { observedGeneration: 2, reason: null, message: null })],
+      },
+      'long',
+    ],
     ['as a step of a pod that goes down', deleted, { conditions: [ready('False')] }, 'a moment'],
     ['but not readiness', running, { conditions: [sandbox('True'), ready('True')] }, 'no'],
     ['but not what a container does', running, { podIP: '10.0.0.1', containerStatuses: [] }, 'no'],

@@ -31,17 +31,28 @@ export function statusPatch(theirs: PodStatus = {}, ours: PodStatus): StatusPatc
 
 /**
  * How long it may wait for what comes to be told with it; 0: somebody misses it. Steps of a pod that goes down come one
- * upon another. A sandbox alone is of little use to anybody, be it there or gone: longer, as on a busy machine what
- * follows takes its time, and each write costs the API server and all who watch the pod.
+ * upon another, and that its deletion was noticed says little. A sandbox alone is of little use to anybody, be it there
+ * or gone: longer, as on a busy machine what follows takes its time, and each write costs the API server and all who
+ * watch the pod.
  */
-export function patienceMs({ metadata }: Pod, patch: StatusPatch): number {
-  const isOfSandbox = Object.entries(patch).every(([field, value]) =>
-    field === 'conditions'
-      ? (value as PodCondition[]).every(({ type }) => type === 'PodReadyToStartContainers')
-      : patientFields.has(field),
+export function patienceMs({ metadata, status }: Pod, patch: StatusPatch): number {
+  const isGoingDown = metadata?.deletionTimestamp !== undefined;
+  const isOfLittleUse = (condition: PodCondition): boolean =>
+    condition.type === 'PodReadyToStartContainers' ||
+    (isGoingDown && sameButGeneration(condition, status?.conditions));
+  const canWait = Object.entries(patch).every(([field, value]) =>
+    field === 'conditions' ? (value as PodCondition[]).every(isOfLittleUse) : patientFields.has(field),
   );
-  if (isOfSandbox) return 3000;
-  return metadata?.deletionTimestamp === undefined ? 0 : 500;
+  if (canWait) return isGoingDown ? 5000 : 3000;
+  return isGoingDown ? 500 : 0;
+}
+
+function sameButGeneration(ours: PodCondition, theirs: readonly PodCondition[] = []): boolean {
+  const { observedGeneration: _, ...rest } = ours;
+  return covers(
+    theirs.find(({ type }) => type === ours.type),
+    rest,
+  );
 }
 
 const patientFields: ReadonlySet<string> = new Set([

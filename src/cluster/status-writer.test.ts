@@ -55,8 +55,9 @@ async function served(metadata: ObjectMeta = {}) {
     object = { ...object, ...change, metadata };
     return object;
   };
-  const tell = async (type: string) => {
-    watch.write(`${JSON.stringify({ type, object })}\n`);
+  const tell = async (type: string, ...objects: Pod[]) => {
+    const lines = (objects.length === 0 ? [object] : objects).map((o) => JSON.stringify({ type, object: o }));
+    watch.write(`${lines.join('\n')}\n`);
     await settled();
   };
   const connection: ApiConnection = {
@@ -95,6 +96,10 @@ async function served(metadata: ObjectMeta = {}) {
   };
   const client = new KubeClient(access, 'test', undefined, connection);
   const source = new PodSource({ client, nodeName: 'n', owns: () => true, onHealth: () => undefined, log });
+  let changes = 0;
+  source.onChange(() => {
+    changes += 1;
+  });
   const metrics = { observe: (_name: string, value: number) => void seconds.push(value) };
   const writer = new StatusWriter({ client, source, metrics, log }, ending.signal);
   running = source.run(ending.signal);
@@ -103,6 +108,8 @@ async function served(metadata: ObjectMeta = {}) {
   return {
     written,
     seconds,
+    changes: () => changes,
+    object: () => object,
     deletions: () => deletions,
     observe: async (status: PodStatus) => {
       writer.observe({ ...object, status });
@@ -112,6 +119,8 @@ async function served(metadata: ObjectMeta = {}) {
       writer.finalize('u');
       await settled();
     },
+    /** By another, which the watch has not shown yet. */
+    changeUnseen: (changed: ObjectMeta) => next({ metadata: changed }),
     change: async (changed: ObjectMeta) => {
       next({ metadata: changed });
       await tell('MODIFIED');
@@ -134,6 +143,23 @@ it('what is told of a sandbox alone waits for what follows, and is told alone af
   expect(written).toEqual([expect.objectContaining({ podIP: '10.0.0.2' })]);
   await pass(10_000);
   expect(written).toHaveLength(1);
+});
+
+it('what comes back of a write is no change of the pods, what others wrote before it is one', async () => {
+  const { observe, changes, tell, change, changeUnseen, object } = await served();
+  const before = changes();
+  await observe({ phase: 'Running' });
+  await tell('MODIFIED');
+  expect(changes()).toBe(before);
+  await change({ labels: { by: 'another' } });
+  expect(changes()).toBe(before + 1);
+
+  const byAnother = changeUnseen({ labels: { by: 'a third' } });
+  await observe({ phase: 'Succeeded' });
+  await tell('MODIFIED', byAnother, object());
+  expect(changes()).toBe(before + 2);
+  await tell('DELETED');
+  expect(changes()).toBe(before + 3);
 });
 
 it('what somebody misses takes along what waits', async () => {

@@ -131,6 +131,8 @@ function ownPids(dir: string): number[] {
 
 /** Returns whether it is gone. */
 async function removeTree(dir: string): Promise<boolean> {
+  // A pod is in one QoS class of three: most are not there, and a rmdir takes a detour over the thread pool.
+  if (!existsSync(dir)) return true;
   let empty = true;
   for (const child of childCgroups(dir)) empty = (await removeTree(join(dir, child))) && empty;
   if (!empty) return false;
