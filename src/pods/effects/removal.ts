@@ -47,30 +47,30 @@ export async function removeOldInstances(
 const keptInstances = 2;
 
 /** Gives back what an ended pod holds of the node. Its records and logs stay. */
-export async function releasePod(
-  { probes, images, volumes, cgroups }: RemovalDeps,
-  pod: Pod,
-  signal: AbortSignal,
-): Promise<void> {
-  const uid = podUid(pod);
-  probes.untrackPod(uid);
-  images.forgetPod(uid);
-  await volumes.tearDown(uid, signal);
-  await cgroups.removePod(uid, signal);
+export async function releasePod(deps: RemovalDeps, pod: Pod, signal: AbortSignal): Promise<void> {
+  forgetPod(deps, pod);
+  await deps.volumes.tearDown(podUid(pod), signal);
+  await deps.cgroups.removePod(podUid(pod), signal);
 }
 
-/** Removes every trace of a pod. */
+function forgetPod({ probes, images }: RemovalDeps, pod: Pod): void {
+  probes.untrackPod(podUid(pod));
+  images.forgetPod(podUid(pod));
+}
+
+/** Removes every trace of a pod, what it was to give back included: an agent of another life may not have seen to that. */
 export async function removePod(
   deps: RemovalDeps,
   pod: Pod,
   actual: ActualPod,
   signal: AbortSignal,
 ): Promise<void> {
-  const { runtime, paths, volumes } = deps;
+  const { runtime, paths, volumes, cgroups } = deps;
   const uid = podUid(pod);
   for (const container of actual.containers) await runtime.removeContainer(container.id, signal);
   for (const sandbox of actual.sandboxes) await runtime.removePodSandbox(sandbox.id, signal);
-  await releasePod(deps, pod, signal);
+  forgetPod(deps, pod);
+  await cgroups.removePod(uid, signal);
   await rm(podLogDir(paths, podNamespace(pod), podName(pod), uid), { recursive: true, force: true });
   await volumes.removePodDir(uid, signal);
 }
