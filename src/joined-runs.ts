@@ -1,3 +1,5 @@
+import { untilAborted } from './until-aborted.ts';
+
 /** One run of some work for all who ask for the same at the same time. It goes on as long as anyone waits for it. */
 export class JoinedRuns<T> {
   readonly #running = new Map<string, Run<T>>();
@@ -36,12 +38,4 @@ interface Run<T> {
   controller: AbortController;
   waiters: number;
   result: Promise<T>;
-}
-
-function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Status } from '../api/core.gen.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { type ApiConnection, apiConnection, type WireAnswer } from './connection.ts';
 import { ApiStatusError, ApiUnreachableError } from './errors.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
@@ -167,7 +168,7 @@ export class KubeClient {
       },
       lasting,
     );
-    return limit === lasting ? sent : Promise.race([sent, aborted(limit)]);
+    return limit === lasting ? sent : untilAborted(sent, limit);
   }
 
   #failure(request: ApiRequest, { status: code, headers }: WireAnswer, text: string): ApiStatusError {
@@ -299,12 +300,6 @@ async function* chunksOf(body: WireAnswer['body']): AsyncGenerator<Buffer> {
 }
 
 const newline = 0x0a;
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}
 
 function queryText(query: Query = {}): string {
   const parameters = new URLSearchParams();

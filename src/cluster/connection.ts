@@ -5,6 +5,7 @@
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import type { PeerCertificate } from 'node:tls';
+import { untilAborted } from '../until-aborted.ts';
 import type { Credentials } from './credentials.ts';
 import { ApiUnreachableError } from './errors.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
@@ -91,7 +92,7 @@ export function apiConnection(access: ClusterAccess): ApiConnection {
 
   async function send(request: WireRequest, signal: AbortSignal, isRetry = false): Promise<WireAnswer> {
     const { method, path, headers, body } = request;
-    const session = await unlessAborted(freeSession(), signal);
+    const session = await untilAborted(freeSession(), signal);
     const { token } = session.credentials;
     const prefix = access.server.pathname.replace(/\/$/, '');
     let stream: ClientHttp2Stream | undefined;
@@ -222,15 +223,6 @@ function answerOf(stream: ClientHttp2Stream): Promise<WireAnswer> {
     );
     stream.once('error', reject);
     stream.once('close', () => reject(new Error('the connection was closed without an answer')));
-  });
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
 

@@ -7,6 +7,7 @@ import type { Pod, ServiceAccountTokenProjection } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podName, podNamespace, podUid } from '../pods/identity.ts';
 import type { Store } from '../store/store.ts';
+import { untilAborted } from '../until-aborted.ts';
 import { apiPath, type KubeClient, pause, retryDelayMs } from './client.ts';
 import type { TokenRequest } from './types.ts';
 
@@ -39,11 +40,11 @@ export class ServiceAccountTokens {
   async token(pod: Pod, wanted: ServiceAccountTokenProjection, signal: AbortSignal): Promise<string> {
     const asked = requestOf(pod, wanted);
     const known = this.#tokens.get(asked.key);
-    if (known === undefined) return (await Promise.race([this.#ask(asked), aborted(signal)])).token;
+    if (known === undefined) return (await untilAborted(this.#ask(asked), signal)).token;
     if (!isDue(known, this.#o.now())) return known.token;
     const { firstTry } = this.#renewals.get(asked.key) ?? this.#renew(asked);
     // Of no use to anybody: worth a moment, once.
-    if (this.#o.now() >= known.expiresMs) await Promise.race([firstTry, aborted(signal)]);
+    if (this.#o.now() >= known.expiresMs) await untilAborted(firstTry, signal);
     return (this.#tokens.get(asked.key) ?? known).token;
   }
 
@@ -171,11 +172,4 @@ const uidIn = (key: string): string => key.slice(2, key.indexOf('"', 2));
 function isDue({ askedMs, expiresMs }: Token, nowMs: number): boolean {
   const ageMs = nowMs - askedMs;
   return ageMs < 0 || ageMs > Math.min((expiresMs - askedMs) * 0.8, longestMs);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
