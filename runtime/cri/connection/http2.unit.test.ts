@@ -1,5 +1,7 @@
 /** The connection against servers that speak HTTP/2 and not gRPC as they should. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import {
   createServer as createHttp2Server,
   type IncomingHttpHeaders,
@@ -9,7 +11,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Connection } from '../connection.ts';
 import type { Method } from '../grpc/call.ts';
 import { uint32 } from '../grpc/frames.ts';
-import { call, cleanUp, cleanUps, connectTo, echo, freeEndpoint, hello } from './testing.ts';
+import { call, cleanUp, cleanUps, connectTo, count, echo, freeEndpoint, hello } from './testing.ts';
 
 afterEach(cleanUp);
 
@@ -81,7 +83,7 @@ describe('against something that speaks HTTP/2', () => {
     ['is that of a proxy', answerPlainly(503), 'Unavailable', /HTTP status 503/],
     ['is refused', (stream) => stream.close(7), 'Unavailable', /code 7/],
     ['is given up by the server', (stream) => stream.close(2), 'Unknown', /code 2/],
-    ['breaks off with the connection', breakOff, 'Unavailable', /ended/],
+    ['breaks off with the connection', breakOff, 'Unavailable', /ended|EPIPE|ECONNRESET/],
   ] satisfies [string, (stream: ServerHttp2Stream) => void, string, RegExp][])(
     'an answer that %s is a failure',
     async (_, answer, code, message) => {
@@ -139,3 +141,41 @@ describe('against something that speaks HTTP/2', () => {
     expect(await told.promise).toBe(text);
   });
 });
+
+test('what came from a server that was killed is read, also when something is said to it before', async () => {
+  const path = freeEndpoint();
+  const server = spawn(process.execPath, ['--eval', killedServer, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  cleanUps.push(() => server.kill('SIGKILL'));
+  await once(server.stdout, 'data');
+  const connection = connectTo(path);
+  const messages: string[] = [];
+  const subscribed = Promise.withResolvers<void>();
+  const stream = connection.stream(count, hello, new AbortController().signal, (message) => {
+    messages.push(message.toString());
+    subscribed.resolve();
+  });
+  const ended = expect(stream).rejects.toMatchObject({ code: 'Unavailable' });
+  await subscribed.promise;
+  writeSync((server.stdin as unknown as { _handle: { fd: number } })._handle.fd, 'end');
+  // A busy agent: the server has spoken and is gone when it comes to look.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  await expect(call(connection)).rejects.toMatchObject({ code: 'Unavailable' });
+  await ended;
+  expect(messages).toEqual(['first', 'last']);
+});
+
+/** Sends a message on each stream, and another one just before it is killed. */
+const killedServer = `
+  const { createServer } = require('node:http2');
+  const message = (text) => Buffer.concat([Buffer.from([0, 0, 0, 0, text.length]), Buffer.from(text)]);
+  const server = createServer();
+  server.on('stream', (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+    stream.write(message('first'));
+    process.stdin.once('data', () =>
+      stream.write(message('last'), () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), 50)));
+  });
+  server.listen(process.argv[1], () => console.log('listening'));
+`;
