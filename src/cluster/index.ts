@@ -240,6 +240,8 @@ export async function joinCluster(options: ClusterOptions, signal: AbortSignal):
         agent.onPodChange(({ type, pod }) => {
           if (type === 'changed') statuses.observe(pod);
           else if (isStaticPod(pod)) statuses.forget(podUid(pod));
+          // One that was deleted by force goes after its object, and nothing more is heard of it.
+          else notePods();
           if (isStaticPod(pod)) mirrors.wake();
         }),
       ];

@@ -23,7 +23,7 @@ export interface TokensOptions {
 export class ServiceAccountTokens {
   readonly #o: TokensOptions;
   readonly #tokens = new Map<string, Token>();
-  readonly #asking = new Map<string, Promise<Token>>();
+  readonly #asking = new Map<string, Asking>();
   readonly #renewals = new Map<string, Renewal>();
   readonly #signal: AbortSignal;
 
@@ -50,6 +50,7 @@ export class ServiceAccountTokens {
 
   /** Those of pods that are gone. */
   keepOnly(uids: ReadonlySet<string>): void {
+    for (const [key, { ending }] of this.#asking) if (!uids.has(uidIn(key))) ending.abort();
     for (const key of this.#tokens.keys()) {
       if (uids.has(uidIn(key))) continue;
       this.#tokens.delete(key);
@@ -92,16 +93,19 @@ export class ServiceAccountTokens {
 
   /** One request at a time for each token, whoever waits for it. */
   #ask(asked: Asked): Promise<Token> {
-    const asking =
-      this.#asking.get(asked.key) ?? this.#request(asked).finally(() => this.#asking.delete(asked.key));
-    this.#asking.set(asked.key, asking);
-    return asking;
+    const known = this.#asking.get(asked.key);
+    if (known !== undefined) return known.token;
+    const ending = new AbortController();
+    const signal = AbortSignal.any([ending.signal, this.#signal]);
+    const token = this.#request(asked, signal).finally(() => this.#asking.delete(asked.key));
+    this.#asking.set(asked.key, { token, ending });
+    return token;
   }
 
-  async #request({ key, path, body }: Asked): Promise<Token> {
+  async #request({ key, path, body }: Asked, signal: AbortSignal): Promise<Token> {
     const { client, now, store, log } = this.#o;
     const askedMs = now();
-    const answer = await client.create<TokenRequest>(path, body, this.#signal);
+    const answer = await client.create<TokenRequest>(path, body, signal);
     if (answer.status === undefined)
       throw new Error('the API server answered a TokenRequest without a token');
     const { token: text, expirationTimestamp } = answer.status;
@@ -116,6 +120,11 @@ export class ServiceAccountTokens {
     });
     return token;
   }
+}
+
+interface Asking {
+  token: Promise<Token>;
+  ending: AbortController;
 }
 
 interface Renewal {

@@ -1,6 +1,6 @@
 /** The agent as a node of a cluster: a real control plane, pods as host processes. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -276,6 +276,20 @@ describe('a pod of the cluster', () => {
     await plane.create(hostPod('again', loop));
     expect((await isReady('again')).metadata?.uid).not.toBe(before);
     await remove('again');
+  });
+
+  it('is forgotten with what it used when it was deleted by force', async () => {
+    const used = () =>
+      ['cluster-objects', 'cluster-tokens'].flatMap((kind) => readdirSync(join(agent.root, 'store', kind)));
+    await until('nothing is used', () => used().length === 0);
+    await plane.kubectl('create', 'secret', 'generic', 'forgotten', '--from-literal=a=b');
+    const volumes = [{ name: 'secret', secret: { secretName: 'forgotten' } }];
+    await plane.create(hostPod('forced', 'trap "" TERM; while true; do sleep 0.1; done', { volumes }));
+    await isReady('forced');
+    expect(used()).toHaveLength(3);
+    await plane.kubectl('delete', 'pod', 'forced', '--force', '--grace-period=0');
+    await until('all is forgotten', () => used().length === 0);
+    await plane.kubectl('delete', 'secret', 'forgotten');
   });
 
   it('stays as an object for its finalizers when nothing of it is left', async () => {
