@@ -54,6 +54,12 @@ describe('the channels of a WebSocket', () => {
     }
   });
 
+  it('take what is sent to a client that has gone', async () => {
+    client.terminate();
+    await expect.poll(() => channels.closed.aborted).toBe(true);
+    await channels.send('error', 'nobody reads this');
+  });
+
   it('are not held up by data that nobody asked for', async () => {
     const stdin = channels.readable('stdin');
     client.send(message(7, Buffer.alloc(1024 * 1024)));

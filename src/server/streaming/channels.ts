@@ -20,6 +20,7 @@ export interface Channels {
   writable(channel: ChannelName): Writable;
   /** Calls back with each whole message of the channel. */
   onMessage(channel: ChannelName, listener: (payload: Buffer) => void): void;
+  /** Resolves when there is room for more, also when the client has gone: that is no failure of whoever tells it something. */
   send(channel: ChannelName, payload: Buffer | string): Promise<void>;
   close(): void;
   /** The connection is gone. */
@@ -104,7 +105,7 @@ function channelsOf(socket: WebSocket, idleMs: number, protocol: string): Channe
   }
 
   const send = (name: ChannelName, payload: Buffer | string): Promise<void> =>
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
       idle.touch();
       const text = name === 'error' && protocol === 'channel.k8s.io' ? plainError(payload) : payload;
       if (text.length === 0 && payload.length > 0) {
@@ -112,7 +113,7 @@ function channelsOf(socket: WebSocket, idleMs: number, protocol: string): Channe
         return;
       }
       const message = Buffer.concat([Buffer.from([channelNumbers[name]]), Buffer.from(text)]);
-      socket.send(message, { binary: true }, (err) => (err ? reject(err) : resolve()));
+      socket.send(message, { binary: true }, () => resolve());
     });
 
   const idle = idleLimit(idleMs, () => socket.terminate());
@@ -140,11 +141,8 @@ function channelsOf(socket: WebSocket, idleMs: number, protocol: string): Channe
     writable: (name) => {
       const stream = new Writable({
         write: (chunk: Buffer, _encoding, done) => {
-          // A client that has gone is no error of the writer: the stream is destroyed with the connection.
-          send(name, chunk).then(
-            () => done(),
-            () => done(),
-          );
+          // When the client has gone the stream is destroyed with the connection.
+          void send(name, chunk).then(() => done());
         },
       });
       closed.signal.addEventListener('abort', () => stream.destroy(), { once: true });

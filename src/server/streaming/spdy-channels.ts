@@ -58,7 +58,8 @@ function spdyChannels(connection: Duplex, streams: Map<string, Duplex>, closed: 
     onMessage: (name, listener) => readObjects(of(name), listener),
     send: async (name, payload) => {
       const stream = of(name);
-      if (!stream.write(payload)) await once(stream, 'drain', { signal: closed });
+      if (stream.write(payload) || stream.destroyed) return;
+      await once(stream, 'drain', { signal: closed }).catch(() => undefined);
     },
     close: () => {
       const ends = [...streams.values()].map((stream) => finished(stream.end(), { readable: false }));
