@@ -103,9 +103,12 @@ export async function containerConfig(
   }
 
   const mounts = await volumeMounts(context.volumes, input, lookup, signal);
-  const hosts = await hostsFile(context, input);
-  const message = await terminationMessageFile(context.paths, input);
-  await mkdir(join(sandboxConfig.logDirectory, container.name), { recursive: true, mode: 0o755 });
+  // At the same time, as the container that this one follows may have ended a moment ago.
+  const [hosts, message] = await Promise.all([
+    hostsFile(context, input),
+    terminationMessageFile(context.paths, input),
+    mkdir(join(sandboxConfig.logDirectory, container.name), { recursive: true, mode: 0o755 }),
+  ]);
 
   const config: ContainerConfig = {
     metadata: { name: container.name, attempt: restartCount },

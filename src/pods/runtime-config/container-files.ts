@@ -1,11 +1,13 @@
 /** What a container gets of files of its own, apart from its volumes: /etc/hosts and the one for its last words. */
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mount } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
 import { type Paths, podDir } from '../../paths.ts';
+import { hasCode } from '../../volumes/safe-fs.ts';
 import { type AnyContainer, podUid } from '../identity.ts';
 import { writePodHosts } from './etc-files.ts';
+import { openOwn } from './open-own.ts';
 
 const etcHosts = '/etc/hosts';
 
@@ -41,16 +43,26 @@ export async function terminationMessageFile(
 ): Promise<Mount | undefined> {
   if (!container.terminationMessagePath) return undefined;
   const dir = join(podDir(paths, podUid(pod)), 'containers', container.name);
-  await mkdir(dir, { recursive: true, mode: 0o750 });
-  for (const name of await readdir(dir)) {
-    if (Number(name) <= restartCount - keptMessages) await rm(join(dir, name));
-  }
+  if (restartCount >= keptMessages) await removeMessages(dir, restartCount - keptMessages);
   const path = join(dir, `${restartCount}`);
-  await rm(path, { force: true });
-  await writeFile(path, '', { flag: 'wx' });
+  await using file = await openEmpty(path);
   // Whatever user the container runs as; the umask would take that away.
-  await chmod(path, 0o666);
+  await file.chmod(0o666);
   return ownFile(path, container.terminationMessagePath);
+}
+
+async function removeMessages(dir: string, upTo: number): Promise<void> {
+  for (const name of await readdir(dir)) if (Number(name) <= upTo) await rm(join(dir, name));
+}
+
+async function openEmpty(path: string): Promise<FileHandle> {
+  try {
+    return await openOwn(path, 'wx');
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    await rm(path);
+    return open(path, 'wx');
+  }
 }
 
 const ownFile = (hostPath: string, containerPath: string): Mount => ({

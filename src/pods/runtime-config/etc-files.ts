@@ -4,11 +4,12 @@
  */
 
 import { constants } from 'node:fs';
-import { chmod, mkdir, open, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { HostAlias, Pod } from '../../api/core.gen.ts';
 import { podName, podNamespace } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
+import { openOwn } from './open-own.ts';
 
 export interface PodHostname {
   hostname: string;
@@ -82,14 +83,13 @@ export async function writePodHosts(
     ? hostNetworkHosts(await readFile(hostsPath, 'utf8'), aliases)
     : managedHosts(podIps, podHostname(pod, clusterDomain), aliases);
   const path = join(podDir, 'etc-hosts');
-  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
-  await using file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+  await using file = await openOwn(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   if ((await file.readFile('utf8')) !== content) {
+    await file.chmod(0o644);
     // A reader between the two steps sees too much rather than nothing.
     const written = await file.write(content, 0);
     await file.truncate(written.bytesWritten);
   }
-  await chmod(path, 0o644);
   return path;
 }
 
