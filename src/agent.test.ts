@@ -250,6 +250,25 @@ describe('a pod that is gone but for what is still to be removed', () => {
     return { ...made, machines, removal, gone };
   }
 
+  it('is told of no more, also when nothing of it ever ran and its removal fails', async () => {
+    const machine = new TestMachine();
+    const failure = { reason: 'CreateContainerConfigError', message: 'no such config map' };
+    machine.before.set('start a', () => failure);
+    const { agent } = await agentOf({ workerDeps: () => ({ ...machine.deps(), kind: 'process' }) });
+    const told: string[] = [];
+    agent.onPodChange(({ type }) => told.push(type));
+    agent.start(await records!.load(), stop.signal);
+    agent.reconcile([podOf('first')]);
+    await expect.poll(() => machine.sandboxes).toHaveLength(1);
+    machine.before.set('remove', () => {
+      machine.before.delete('remove');
+      throw new Error('not now');
+    });
+    agent.reconcile([]);
+    await expect.poll(() => agent.owns('first')).toBe(false);
+    expect(told.lastIndexOf('changed')).toBeLessThan(told.indexOf('gone'));
+  });
+
   it('is there for nobody but those who would remove it, too, and leaves its name to the next', async () => {
     const { agent, gone, machines, removal } = await agentWithRemains();
     agent.reconcile([podOf('second')]);

@@ -109,7 +109,8 @@ export class PodWorkers {
         startGate: (pod) => this.#startGate(pod),
         onStatus: (pod, status) => {
           records.putSoon(uid, () => worker.record);
-          changes.tell('changed', withStatus(pod, status));
+          // Whoever was told that it is gone would have it for ever.
+          if (!this.#leaving.has(uid)) changes.tell('changed', withStatus(pod, status));
         },
         onResized: () => this.#o.onFreed(),
         onEnd: (what) => this.#ended(worker, what),
