@@ -1,8 +1,8 @@
 /**
  * The cluster part of `make bench`: roslet and the Go kubelet side by side, as two nodes of one control plane, each with
  * a containerd 1.6 of its own. What they do next to nothing for is measured of both at the same time; what takes the
- * machine is measured of one after the other, and the next time in the other order. Medians. It takes less than 20
- * minutes, also where others keep two cores busy.
+ * machine is measured of one after the other, and the next time in the other order. Medians. Where nearly all is the
+ * runtime's, what that takes alone is measured too. It takes less than 20 minutes, also where others keep two cores busy.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,11 +10,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClusterNode, startNode } from '../test/peers/cluster-node.ts';
 import { ControlPlane } from '../test/peers/control-plane.ts';
+import { BareRuntime } from './bare-runtime.ts';
 import { ClusterPods } from './cluster-pods.ts';
 import { Marks } from './marks.ts';
 import { type PodKind, podOf } from './node-pods.ts';
 import { quick } from './options.ts';
 import { cpuPerMinute, median, memoryMb } from './process.ts';
+import { someAtOnce } from './some-at-once.ts';
 import { Table } from './table.ts';
 
 const rounds = quick ? 3 : 9;
@@ -62,6 +64,8 @@ const kubelets: [Kubelet, Kubelet] = [measuredOf('roslet', roslet), measuredOf('
 const table = new Table('node of a cluster');
 /** For every row what was measured of each, in the order of `kubelets`. */
 const measured = new Map<string, { goal: number; digits: number; values: number[][] }>();
+/** By row. */
+const ofRuntimeAlone = new Map<string, number[]>();
 
 try {
   await idleCosts();
@@ -82,6 +86,10 @@ for (const [row, { goal, digits, values }] of measured) {
   table.note(row, 'ratio', (ours / theirs).toFixed(2));
   table.note(row, 'goal', `<= ${goal.toFixed(1)}`);
   table.note(row, 'median of', String(values[0]?.length));
+  const alone = ofRuntimeAlone.get(row);
+  if (alone === undefined) continue;
+  table.note(row, 'containerd alone', median(alone).toFixed(digits));
+  table.note(row, 'its ratio', (median(alone) / theirs).toFixed(2));
 }
 table.print();
 console.log(`measured within ${((performance.now() - startedMs) / 60_000).toFixed(0)} minutes`);
@@ -91,6 +99,11 @@ function note(row: string, kubelet: Kubelet, value: number, goal: number, digits
   const entry = measured.get(row) ?? { goal, digits, values: kubelets.map(() => []) };
   entry.values[kubelets.indexOf(kubelet)]?.push(value);
   measured.set(row, entry);
+}
+
+function noteAlone(row: string, value: number): void {
+  console.error(`containerd alone: ${row}: ${value.toFixed(1)}`);
+  ofRuntimeAlone.set(row, [...(ofRuntimeAlone.get(row) ?? []), value]);
 }
 
 /** One after the other, each round in another order. */
@@ -148,8 +161,8 @@ function oneByOne(): Promise<void> {
 }
 
 /** From a liveness probe's failure, which is not when it becomes due. */
-function probeFailures(): Promise<void> {
-  return inTurn(rounds, async (kubelet, round) => {
+async function probeFailures(): Promise<void> {
+  await inTurn(rounds, async (kubelet, round) => {
     const name = `failing-${kubelet.nodeName}-${round}`;
     await createAll(kubelet, 'failing', [name]);
     await rest();
@@ -158,6 +171,17 @@ function probeFailures(): Promise<void> {
     note('probe failure to restarted, ms', kubelet, restarted - marks.at(`${name}.failed`), latencyGoal);
     await deleteAll([name]);
   });
+  await using alone = await BareRuntime.open(marks);
+  for (let round = 0; round < rounds; round++) {
+    const name = `failing-alone-${round}`;
+    await alone.start('failing', [name]);
+    await rest();
+    marks.put(`${name}.bad`);
+    await alone.restartFailed(name);
+    const restarted = await marks.started(name, 2);
+    noteAlone('probe failure to restarted, ms', restarted - marks.at(`${name}.failed`));
+    await alone.stop([name]);
+  }
 }
 
 /** Also the restart of the agent, beside the last pods of them. */
@@ -179,6 +203,20 @@ async function bursts(): Promise<void> {
     note(`delete ${many}, half gone, s`, kubelet, (median(gone) - deleted) / 1000, latencyGoal, 1);
     note(`delete ${many}, all gone, s`, kubelet, (Math.max(...gone) - deleted) / 1000, latencyGoal, 1);
   });
+  await using alone = await BareRuntime.open(marks);
+  for (let round = 0; round < burstRounds; round++) {
+    const names = Array.from({ length: many }, (_, i) => `burst${round}-alone-${i}`);
+    const from = Date.now();
+    await alone.start('idle', names);
+    const started = await Promise.all(names.map((name) => marks.started(name, 1)));
+    noteAlone(`${many} at once, half started, s`, (median(started) - from) / 1000);
+    noteAlone(`${many} at once, all started, s`, (Math.max(...started) - from) / 1000);
+    await rest();
+    const stopped = Date.now();
+    const down = await alone.stop(names);
+    noteAlone(`delete ${many}, half gone, s`, (median(down) - stopped) / 1000);
+    noteAlone(`delete ${many}, all gone, s`, (Math.max(...down) - stopped) / 1000);
+  }
 }
 
 /** With a pod that was created meanwhile, on a node that was given up. */
@@ -222,20 +260,12 @@ function namesOf({ nodeName }: Kubelet, prefix: string, count: number): string[]
 
 /** Returns when each was ready (epoch ms). */
 async function createAll(kubelet: Kubelet, kind: PodKind, names: readonly string[]): Promise<number[]> {
-  await someAtOnce(names, (name) => pods.create(podOf(kind, name, kubelet.nodeName, marks)));
+  await someAtOnce(names, atOnce, (name) => pods.create(podOf(kind, name, kubelet.nodeName, marks)));
   return Promise.all(names.map((name) => pods.ready(name)));
 }
 
 /** Returns when each was gone (epoch ms). */
 async function deleteAll(names: readonly string[]): Promise<number[]> {
-  await someAtOnce(names, (name) => pods.delete(name));
+  await someAtOnce(names, atOnce, (name) => pods.delete(name));
   return Promise.all(names.map((name) => pods.gone(name)));
-}
-
-async function someAtOnce(names: readonly string[], act: (name: string) => Promise<void>): Promise<void> {
-  const rest = [...names];
-  const work = async () => {
-    for (let name = rest.shift(); name !== undefined; name = rest.shift()) await act(name);
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
 }
