@@ -250,18 +250,20 @@ describe('a pod that is gone but for what is still to be removed', () => {
     return { ...made, machines, removal, gone };
   }
 
-  it('is told of no more, also when nothing of it ever ran and its removal fails', async () => {
+  it('is told of no more, also when its removal fails and its status is another then', async () => {
     const machine = new TestMachine();
-    const failure = { reason: 'CreateContainerConfigError', message: 'no such config map' };
-    machine.before.set('start a', () => failure);
-    const { agent } = await agentOf({ workerDeps: () => ({ ...machine.deps(), kind: 'process' }) });
+    let hostIps = ['192.0.2.1'];
+    const { agent } = await agentOf({
+      workerDeps: () => ({ ...machine.deps({ hostIps: () => hostIps }), kind: 'process' }),
+    });
     const told: string[] = [];
     agent.onPodChange(({ type }) => told.push(type));
     agent.start(await records!.load(), stop.signal);
     agent.reconcile([podOf('first')]);
-    await expect.poll(() => machine.sandboxes).toHaveLength(1);
+    await expect.poll(() => agent.worker('first')?.status?.phase).toBe('Running');
     machine.before.set('remove', () => {
       machine.before.delete('remove');
+      hostIps = ['192.0.2.2'];
       throw new Error('not now');
     });
     agent.reconcile([]);

@@ -18,6 +18,9 @@ describe('container status', () => {
     expect(only(told).state).toMatchObject({
       terminated: { reason: 'ContainerStatusUnknown', exitCode: 137 },
     });
+    // Also when it is looked at again.
+    const again = status({ waiting, ended: true, actual: testActual([ready]), previous: told });
+    expect(only(again)).toEqual(only(told));
   });
   it('stays as it was when an init container kept it from starting', () => {
     const pod = testPod({ initContainers: [{ name: 'i', image: 'i' }] });

@@ -27,7 +27,8 @@ export function containerStatus(
   const instances = input.actual.containers.filter((c) => c.metadata.name === container.name);
   const created = instances[0]?.state === 'CONTAINER_CREATED' ? instances[0] : undefined;
   const [newest, before] = instances.filter(hasRun);
-  const waiting = input.waiting.get(container.name);
+  // What has ended waits for nothing.
+  const waiting = input.ended ? undefined : input.waiting.get(container.name);
   const old = previousOf(input.previous, container.name, kind);
   // The record of a container that ended may be gone (an init container's often is): what was known stays.
   if ((newest ?? created ?? waiting) === undefined && old?.state?.terminated !== undefined) {
