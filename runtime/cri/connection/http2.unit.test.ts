@@ -1,7 +1,7 @@
 /** The connection against servers that speak HTTP/2 and not gRPC as they should. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeSync } from 'node:fs';
+import { rmSync, writeSync } from 'node:fs';
 import {
   createServer as createHttp2Server,
   type IncomingHttpHeaders,
@@ -147,7 +147,10 @@ test('what came from a server that was killed is read, also when something is sa
   const server = spawn(process.execPath, ['--eval', killedServer, path], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  cleanUps.push(() => server.kill('SIGKILL'));
+  cleanUps.push(() => {
+    server.kill('SIGKILL');
+    rmSync(path, { force: true });
+  });
   await once(server.stdout, 'data');
   const connection = connectTo(path);
   const messages: string[] = [];
