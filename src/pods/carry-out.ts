@@ -37,8 +37,7 @@ export async function carryOut(
   context: CarryOutContext,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { runtime, turns, failures, kills, pulled, resizing } = context;
-  const { pod } = context.record;
+  const { runtime, turns, failures, kills, pulled, resizing, record } = context;
   let { actual } = context;
   const outcome: Outcome = { acted: false, retryAtMs: undefined };
   const isDue = (retryAtMs: number | undefined): boolean => {
@@ -57,7 +56,12 @@ export async function carryOut(
         actual = await context.resize(action.names, signal);
         break;
       case 'stopSandbox':
-        await turns('stopSandbox', pod, () => runtime.stopPodSandbox(action.podSandboxId, signal), signal);
+        await turns(
+          'stopSandbox',
+          record.pod,
+          () => runtime.stopPodSandbox(action.podSandboxId, signal),
+          signal,
+        );
         break;
       case 'removeContainer':
         await runtime.removeContainer(action.containerId, signal);
@@ -78,16 +82,17 @@ export async function carryOut(
   return outcome;
 }
 
-/** With the pod that it was planned for, also when it has changed before its turn comes. */
 function attempt(
   action: Extract<Action, { do: 'createSandbox' | 'startContainer' | 'pullImage' }>,
-  { effects, turns, record: { pod }, actual }: CarryOutContext,
+  { effects, record: { pod }, actual }: CarryOutContext,
   signal: AbortSignal,
 ): Promise<StartFailure | undefined> {
-  if (action.do === 'pullImage') return effects.pullImage(pod, action, actual, signal);
-  const start = () =>
-    action.do === 'createSandbox'
-      ? effects.createSandbox(pod, action, signal)
-      : effects.startContainer(pod, action, actual, signal);
-  return turns(action.do, pod, start, signal);
+  switch (action.do) {
+    case 'createSandbox':
+      return effects.createSandbox(pod, action, signal);
+    case 'pullImage':
+      return effects.pullImage(pod, action, actual, signal);
+    case 'startContainer':
+      return effects.startContainer(pod, action, actual, signal);
+  }
 }

@@ -27,6 +27,11 @@ describe('whose turn it is', () => {
       ['createSandbox', systemCritical],
       ['createSandbox', withPriority(0)],
     ],
+    [
+      'a sandbox that can be made before one whose volumes are yet to come',
+      ['createSandbox', leastOfAll],
+      ['prepareSandbox', systemCritical],
+    ],
     ['one without a priority before one below zero', ['createSandbox', pod], ['createSandbox', leastOfAll]],
   ])('%s', (_, sooner, later) => expect(turnRank(...sooner)).toBeLessThan(turnRank(...later)));
 });
@@ -82,6 +87,7 @@ describe('turns', () => {
 
   it.each<[TurnKind, number]>([
     ['killContainer', 100],
+    ['prepareSandbox', 200],
     ['createSandbox', 5000],
   ])('of what hangs hold nobody up: %s', async (kind, longestMs) => {
     vi.useFakeTimers();

@@ -43,9 +43,11 @@ export async function killContainer(
     deps.events.event(containerReference(pod, kill), 'Normal', 'Killing', kill.message);
     if (kill.graceMs > 0) await preStop(deps, request, signal);
   }
-  const graceMs = Math.max(deadlineMs - performance.now(), minimumGraceMs);
-  const graceSeconds = Math.ceil(graceMs / 1000);
-  const stop = () => deps.runtime.stopContainer(kill.containerId, graceSeconds, signal, onExit);
+  const stop = () => {
+    // When its turn has come: the wait is part of the grace.
+    const graceMs = Math.max(deadlineMs - performance.now(), minimumGraceMs);
+    return deps.runtime.stopContainer(kill.containerId, Math.ceil(graceMs / 1000), signal, onExit);
+  };
   await deps.turns('killContainer', pod, stop, signal);
 }
 

@@ -20,12 +20,14 @@ import { type AnyContainer, containerHashAnnotation, podKey } from '../identity.
 import { resourcesAnnotation, resourcesText } from '../resize.ts';
 import { ContainerConfigError } from '../runtime-config/config-error.ts';
 import { type ContainerContext, containerConfig } from '../runtime-config/container-config.ts';
+import type { Turns } from '../turns.ts';
 import { failingAs, isUnderWay, messageOf, StartError, type StartFailure, startFailure } from './failure.ts';
 import { execIn, podIps } from './reach.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 export interface ContainerStartDeps {
   runtime: Runtime;
+  turns: Turns;
   /** As the runtime last told of it. */
   handler: () => RuntimeHandler;
   sandboxes: Pick<Sandboxes, 'prepareContainers'>;
@@ -108,9 +110,23 @@ export class ContainerStart {
     }
   }
 
+  /** In a turn is only what the runtime does of it: the pull of an image and a hook take as long as they take. */
   async #start(subject: Subject, action: StartAction, signal: AbortSignal): Promise<void> {
-    const { runtime, events } = this.#o;
-    const containerId = action.containerId ?? (await this.#create(subject, action, signal));
+    const { containerId: created } = action;
+    const create =
+      created === undefined ? await this.#creation(subject, action, signal) : async () => created;
+    const run = async () => {
+      const containerId = await create();
+      await this.#run(containerId, action, signal);
+      return containerId;
+    };
+    const containerId = await this.#o.turns('startContainer', subject.pod, run, signal);
+    this.#o.events.event(subject.about, 'Normal', 'Started', `Started container ${action.name}`);
+    await this.#postStart(subject, containerId, signal);
+  }
+
+  async #run(containerId: string, action: StartAction, signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#o;
     try {
       await failingAs('RunContainerError', () => runtime.startContainer(containerId, signal));
     } catch (err) {
@@ -121,16 +137,14 @@ export class ContainerStart {
       }
       throw err;
     }
-    events.event(subject.about, 'Normal', 'Started', `Started container ${action.name}`);
-    await this.#postStart(subject, containerId, signal);
   }
 
-  /** Returns the id of the container that was made. */
-  async #create(
+  /** Sees to all that the container needs. Returns what makes it, which returns its id. */
+  async #creation(
     { pod, container, about, actual, sandboxConfig }: Subject,
     action: StartAction,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<() => Promise<string>> {
     const { runtime, handler, images, containers, cgroups, events } = this.#o;
     const target = container.targetContainerName;
     const image =
@@ -158,11 +172,13 @@ export class ContainerStart {
     config.annotations[containerHashAnnotation] = action.hash;
     config.annotations[resourcesAnnotation] = resourcesText(container);
     config.annotations[crashLoopBackoffAnnotation] = String(action.backoffMs);
-    const containerId = await failingAs('CreateContainerError', () =>
-      runtime.createContainer(action.podSandboxId, config, sandboxConfig, signal),
-    );
-    events.event(about, 'Normal', 'Created', `Created container: ${container.name}`);
-    return containerId;
+    return async () => {
+      const containerId = await failingAs('CreateContainerError', () =>
+        runtime.createContainer(action.podSandboxId, config, sandboxConfig, signal),
+      );
+      events.event(about, 'Normal', 'Created', `Created container: ${container.name}`);
+      return containerId;
+    };
   }
 
   async #postStart(

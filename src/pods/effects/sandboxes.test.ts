@@ -1,28 +1,44 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import { agentPaths } from '../../paths.ts';
 import { testActual, testPod, testSandbox } from '../testing.ts';
+import { turns } from '../turns.ts';
 import { type SandboxDeps, Sandboxes } from './sandboxes.ts';
 
 const { signal } = new AbortController();
 let root: string;
 /** What was made sure of, in order. */
 let done: string[];
+/** Uids of pods. */
+let made: string[];
+/** What the volumes of a pod wait for, by its uid. */
+let waits: Map<string, Promise<void>>;
 let sandboxes: Sandboxes;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'roslet-sandboxes-'));
   done = [];
-  const deps: Pick<SandboxDeps, 'handler' | 'paths' | 'events' | 'metrics' | 'dns' | 'ownerLabels'> & {
+  made = [];
+  waits = new Map();
+  const deps: Pick<
+    SandboxDeps,
+    'turns' | 'handler' | 'paths' | 'events' | 'metrics' | 'dns' | 'ownerLabels'
+  > & {
     runtime: Partial<Runtime>;
     cgroups: Partial<SandboxDeps['cgroups']>;
     volumes: Partial<SandboxDeps['volumes']>;
   } = {
-    runtime: { runPodSandbox: async () => 'sb0' },
+    runtime: {
+      runPodSandbox: async ({ metadata }) => {
+        made.push(metadata.uid);
+        return 'sb0';
+      },
+    },
+    turns: turns(1),
     handler: () => ({ name: '', recursiveReadOnlyMounts: false, userNamespaces: false }),
     paths: agentPaths(root),
     cgroups: {
@@ -32,8 +48,9 @@ beforeEach(async () => {
       },
     },
     volumes: {
-      setUp: async () => {
+      setUp: async ({ metadata }) => {
         done.push('volumes');
+        await waits.get(metadata?.uid ?? '');
       },
     },
     events: { event: () => undefined },
@@ -87,4 +104,17 @@ describe('what a pod needs of the machine', () => {
     expect(await sandboxes.prepareContainers(pod, testActual([]), signal)).toBeUndefined();
     expect(done).toEqual([]);
   });
+});
+
+it('volumes that wait hold up no sandbox of another pod for long', async () => {
+  const { resolve, promise } = Promise.withResolvers<void>();
+  waits.set('waits', promise);
+  const uids = ['waits', 'other', 'another'];
+  const creates = uids.map((uid) =>
+    sandboxes.create(testPod({}, { uid }), { do: 'createSandbox', attempt: 0, replaces: [] }, signal),
+  );
+  await vi.waitFor(() => expect(made).toEqual(['other', 'another']));
+  resolve();
+  await Promise.all(creates);
+  expect(made).toEqual(['other', 'another', 'waits']);
 });

@@ -14,10 +14,12 @@ import { podName, podNamespace, podReference, podUid } from '../identity.ts';
 import { podInForce } from '../resize.ts';
 import type { DnsInput } from '../runtime-config/dns.ts';
 import { podSandboxConfig } from '../runtime-config/sandbox-config.ts';
+import type { Turns } from '../turns.ts';
 import { isUnderWay, messageOf } from './failure.ts';
 
 export interface SandboxDeps {
   runtime: Runtime;
+  turns: Turns;
   /** As the runtime last told of it. */
   handler: () => RuntimeHandler;
   paths: Paths;
@@ -54,16 +56,20 @@ export class Sandboxes {
     { attempt, replaces }: Extract<Action, { do: 'createSandbox' }>,
     signal: AbortSignal,
   ): Promise<Waiting | undefined> {
-    const { runtime, handler, events, metrics } = this.#o;
+    const { runtime, turns, handler, events, metrics } = this.#o;
     const about = podReference(pod);
     try {
       if (replaces.length > 0) {
         const message = 'Pod sandbox changed, it will be killed and re-created.';
         events.event(about, 'Normal', 'SandboxChanged', message);
-        for (const id of replaces) await runtime.stopPodSandbox(id, signal);
+        for (const id of replaces) {
+          await turns('stopSandbox', pod, () => runtime.stopPodSandbox(id, signal), signal);
+        }
       }
-      const config = await this.#prepare(pod, attempt, signal);
-      await runtime.runPodSandbox(config, handler().name, signal);
+      // A turn of its own: volumes that wait, for the API server or a disk, must not hold up the sandboxes of others.
+      const config = await turns('prepareSandbox', pod, () => this.#prepare(pod, attempt, signal), signal);
+      const run = () => runtime.runPodSandbox(config, handler().name, signal);
+      await turns('createSandbox', pod, run, signal);
       metrics.count('kubelet_started_pods_total', {});
       return undefined;
     } catch (err) {
