@@ -82,7 +82,9 @@ async function served(metadata: ObjectMeta = {}) {
       }
       const { status } = JSON.parse(String(body)) as Pod;
       written.push(status!);
-      return answer(next({ status: { ...object.status, ...status } }));
+      const changed = next({ status: { ...object.status, ...status } });
+      await beforeAnswer();
+      return answer(changed);
     },
     renew: () => undefined,
     onRegained: () => () => undefined,
@@ -227,3 +229,21 @@ it('a pod whose end the watch shows before its deletion is answered leaves nothi
   await finalize();
   expect(deletions()).toBe(2);
 });
+
+it.each(['before', 'after'])(
+  'an object that goes %s a write is answered is written to anew when it is back',
+  async (when) => {
+    const { observe, tell, object, written, beforeAnswer } = await served();
+    const { status: _, ...restored } = object();
+    const goes = () => tell('DELETED');
+    if (when === 'before') beforeAnswer(goes);
+    await observe({ phase: 'Running' });
+    if (when === 'after') await goes();
+    await settled();
+    expect(written).toHaveLength(1);
+    beforeAnswer(async () => undefined);
+    // As of a backup.
+    await tell('ADDED', { ...restored, metadata: object().metadata! });
+    expect(written).toHaveLength(2);
+  },
+);

@@ -81,12 +81,18 @@ export class StatusWriter {
     }
     const before = this.#seen;
     this.#seen = new Map([...source.all()].map((pod) => [podUid(pod), pod]));
+    for (const uid of before.keys()) if (!this.#seen.has(uid)) this.#dropTarget(uid);
     for (const [uid, pod] of this.#seen) if (before.get(uid) !== pod) this.#write(uid);
   }
 
   #drop(uid: string): void {
     this.#ours.delete(uid);
     this.#gone.delete(uid);
+    this.#dropTarget(uid);
+  }
+
+  /** The API server has the object no more, be it a mirror or a pod of its own. */
+  #dropTarget(uid: string): void {
     this.#sent.delete(uid);
     this.#behindSinceMs.delete(uid);
     this.#held.delete(uid);
@@ -167,7 +173,8 @@ export class StatusWriter {
       const pod = await client.patch<Pod>(`${path}/status`, { metadata: { uid }, status }, this.#signal);
       source.written(pod);
       this.#noteWritten(uid);
-      this.#sent.set(uid, sentTo(pod, status));
+      // The watch may have been faster than the answer.
+      if (source.get(uid) !== undefined) this.#sent.set(uid, sentTo(pod, status));
     } else if (status === undefined) this.#sent.delete(uid);
     this.#behindSinceMs.delete(uid);
     if (!this.#gone.has(uid) || isMirror(target)) return;
