@@ -1,6 +1,10 @@
 /**
  * Calls to a runtime over its unix socket. They fail at once with `Unavailable` while nobody listens there, and work again
  * as soon as somebody does; nothing has to be reopened. Every call can be cancelled.
+ *
+ * Calls with many answers have a socket of their own. A write to a runtime that was killed fails at once, and Node closes the
+ * socket with what is still unread in it; to that one hardly anything is written while answers come, so that all are read, such
+ * as how a container ended just before.
  */
 import { connect as connectSocket } from 'node:net';
 import { RuntimeError } from '../runtime.ts';
@@ -12,6 +16,8 @@ export interface CallOptions {
   /** Undefined: as long as it takes. */
   timeoutMs: number | undefined;
   signal?: AbortSignal | undefined;
+  /** On the socket of the calls with many answers: that this one is answered shows that the runtime has got those. */
+  behindStreams?: boolean;
 }
 
 export interface Connection {
@@ -34,22 +40,18 @@ export interface Connection {
 
 export function connect(endpoint: string): Connection {
   const path = socketPath(endpoint);
-  let current: Http2Client | undefined;
+  const ofCalls = keptClient(path);
+  const ofStreams = keptClient(path);
   let isClosed = false;
-
-  const client = () => {
-    if (!current?.takesRequests) current = http2Client(connectSocket(path));
-    return current;
-  };
 
   async function untilAborted<Answer>(
     method: { readonly path: string },
     signal: AbortSignal | undefined,
-    start: (client: Http2Client) => GrpcCall<Answer>,
+    start: () => GrpcCall<Answer>,
   ): Promise<Answer> {
     const name = callName(method.path);
     if (signal?.aborted || isClosed) throw cancelled(name, signal?.reason);
-    const call = start(client());
+    const call = start();
     signal?.addEventListener('abort', call.cancel, { once: true });
     try {
       return await call.answer;
@@ -63,14 +65,29 @@ export function connect(endpoint: string): Connection {
 
   return {
     endpoint,
-    call: (method, request, { timeoutMs, signal }) =>
-      untilAborted(method, signal, (over) => unaryCall(over, method, request, timeoutMs)),
+    call: (method, request, { timeoutMs, signal, behindStreams = false }) =>
+      untilAborted(method, signal, () =>
+        unaryCall((behindStreams ? ofStreams : ofCalls).open(), method, request, timeoutMs),
+      ),
     stream: (method, request, signal, onMessage) =>
-      untilAborted(method, signal, (over) => streamCall(over, method, request, undefined, onMessage)),
+      untilAborted(method, signal, () => streamCall(ofStreams.open(), method, request, undefined, onMessage)),
     close() {
       isClosed = true;
-      current?.close();
+      ofCalls.close();
+      ofStreams.close();
     },
+  };
+}
+
+/** Opened when it is needed, and anew when it has ended. */
+function keptClient(path: string) {
+  let current: Http2Client | undefined;
+  return {
+    open(): Http2Client {
+      if (!current?.takesRequests) current = http2Client(connectSocket(path));
+      return current;
+    },
+    close: () => current?.close(),
   };
 }
 

@@ -27,6 +27,8 @@ export interface EventSources {
   ownCalls: OwnCalls;
   log: Logger;
   version(signal: AbortSignal): Promise<RuntimeVersion>;
+  /** Resolves when the runtime has got what was subscribed to. */
+  subscribed(signal: AbortSignal): Promise<unknown>;
 }
 
 export async function* runtimeEvents(
@@ -74,7 +76,7 @@ async function keepSubscribed(
       if (isContainerd(version) && !areShared) noting = keepNotingEnds(subscription, log);
       // The runtime does not confirm a subscription; that it answers a later call shows that it has got ours.
       const begun = async () => {
-        await sources.version(both);
+        await sources.subscribed(both);
         failures = 0;
         push({ type: 'resync', podSandboxId: '', containerId: '' });
       };

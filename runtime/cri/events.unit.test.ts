@@ -58,6 +58,7 @@ async function read(subscribeContainerd: (answers: Answers) => void) {
     ownCalls: ownCalls(),
     log: silentLogger(),
     version: async () => version,
+    subscribed: async () => undefined,
   };
   const reading = new AbortController();
   cleanUps.push(() => reading.abort());

@@ -237,7 +237,16 @@ export async function criRuntime(options: CriOptions): Promise<Runtime> {
 
     events: (signal) =>
       runtimeEvents(
-        { connection, owners, exits, ownCalls: own, log, version: (signal) => runtime.version(signal) },
+        {
+          connection,
+          owners,
+          exits,
+          ownCalls: own,
+          log,
+          version: (signal) => runtime.version(signal),
+          subscribed: (signal) =>
+            connection.call(methods.version, { version: 'v1' }, { ...within(signal), behindStreams: true }),
+        },
         signal,
       ),
 

@@ -145,6 +145,33 @@ describe.each(containerdLines)('without containerd %s', (line) => {
       await reading;
     }, 120_000);
 
+  if (line !== '2.x')
+    test('how a container ended is known, also to an agent that is busy until containerd is killed', async () => {
+      const stop = new AbortController();
+      const subscribed = Promise.withResolvers<void>();
+      const reading = (async () => {
+        for await (const { type } of runtime.events(stop.signal)) if (type === 'resync') subscribed.resolve();
+      })();
+      await subscribed.promise;
+      const pid = Number(readFileSync(join(containerd.root, 'pid'), 'utf8'));
+      const { sandbox, container } = await startContainer('unread', 'sleep 0.3; exit 7');
+      const isTaken = (log: string) => log.includes('shim disconnected') && log.includes(container);
+      // Nothing is read from here on. It has told the end long before, and is yet to note it.
+      const givenUpMs = Date.now() + 10_000;
+      while (!containerd.log().split('\n').some(isTaken) && Date.now() < givenUpMs);
+      process.kill(pid, 'SIGKILL');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      await expect(runtime.containerStatus(container)).rejects.toMatchObject({ code: 'Unavailable' });
+      await containerd.restart();
+      await expect.poll(() => runtime.version().then(() => 'answers', String)).toBe('answers');
+      if ((await stateOf(container)) === 'CONTAINER_UNKNOWN') await runtime.stopContainer(container, 0);
+      await expect.poll(() => stateOf(container), { timeout: 10_000 }).toBe('CONTAINER_EXITED');
+      expect(await runtime.containerStatus(container)).toMatchObject({ exitCode: 7, reason: 'Error' });
+      await runtime.removePodSandbox(sandbox);
+      stop.abort();
+      await reading;
+    }, 60_000);
+
   test('a container that containerd was just making when it was killed never ran', async () => {
     const config = sandboxConfig(containerd, 'made');
     const sandbox = await runtime.runPodSandbox(config, '');

@@ -82,21 +82,9 @@ export function http2Client(socket: Duplex): Http2Client {
   /** A block of fields that goes on in the next frame. */
   let partial: { streamId: number; flags: number; block: Buffer } | undefined;
 
-  let unwritten: Buffer[] = [];
-  /**
-   * After what has come is read: a write to a peer that has gone fails, and the socket is closed with all that the peer
-   * said before, such as how a container ended. The first immediate may come before the next look at the socket, the
-   * second does not. What is said meanwhile goes along.
-   */
   const write = (...frames: Buffer[]) => {
-    if (unwritten.length === 0) setImmediate(() => setImmediate(flush));
-    unwritten.push(...frames);
+    if (!isOver) socket.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
   };
-  function flush(): void {
-    const frames = unwritten;
-    unwritten = [];
-    if (!isOver && frames.length > 0) socket.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
-  }
 
   /** As much of the body as the peer takes now. */
   function nextData(stream: Stream): Buffer[] {
@@ -306,7 +294,6 @@ export function http2Client(socket: Duplex): Http2Client {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       write(...frame(frameTypes.goAway, 0, 0, Buffer.concat([uint32(0), uint32(error.code)])));
-      flush();
       end(new StreamError(`what answers does not speak HTTP/2 as it should: ${error.message}`));
     }
   });
