@@ -69,8 +69,9 @@ export async function carryOut(
       default: {
         const subject = action.do === 'createSandbox' ? '' : action.name;
         if (!isDue(failures.retryAtMs(subject))) continue;
+        const { news } = failures;
         const failed = await attempt(action, { ...context, actual }, signal);
-        if (failed !== undefined) failures.add(subject, failed);
+        if (failed !== undefined) failures.add(subject, failed, news);
         else {
           failures.delete(subject);
           if (action.do === 'pullImage') pulled.add(subject);

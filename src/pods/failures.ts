@@ -12,6 +12,7 @@ interface Failure {
 
 export class Failures {
   readonly #failed = new Map<string, Failure>();
+  #news = 0;
   readonly #monotonicMs: () => number;
 
   constructor(monotonicMs: () => number) {
@@ -24,9 +25,16 @@ export class Failures {
     return failure !== undefined && failure.retryAtMs > this.#monotonicMs() ? failure.retryAtMs : undefined;
   }
 
-  add(subject: string, { retryInMs, ...waiting }: StartFailure): void {
+  /** How often there were news that made everything due. */
+  get news(): number {
+    return this.#news;
+  }
+
+  /** @param news what it was when the try began: with news since then another one is due at once */
+  add(subject: string, { retryInMs, retryAtMostMs, ...waiting }: StartFailure, news: number): void {
     const count = (this.#failed.get(subject)?.count ?? 0) + 1;
-    const retryAtMs = this.#monotonicMs() + (retryInMs ?? retryDelayMs(count));
+    const delayMs = retryInMs ?? retryDelayMs(count, retryAtMostMs);
+    const retryAtMs = news === this.#news ? this.#monotonicMs() + delayMs : 0;
     this.#failed.set(subject, { waiting, count, retryAtMs });
   }
 
@@ -40,6 +48,7 @@ export class Failures {
 
   /** Makes everything due at once, and goes on counting. */
   retryNow(): void {
+    this.#news += 1;
     for (const failure of this.#failed.values()) failure.retryAtMs = 0;
   }
 
@@ -53,7 +62,7 @@ export class Failures {
   }
 }
 
-/** Doubles from half a second to ten, jittered so that many pods do not come back in step. */
-export function retryDelayMs(count: number): number {
-  return Math.min(500 * 2 ** (count - 1), 10_000) * (0.8 + Math.random() * 0.4);
+/** Doubles from half a second to ten, or `mostMs`, jittered so that many pods do not come back in step. */
+export function retryDelayMs(count: number, mostMs = 10_000): number {
+  return Math.min(500 * 2 ** (count - 1), mostMs) * (0.8 + Math.random() * 0.4);
 }

@@ -16,7 +16,7 @@ export class TestMachine {
   /** Called before a step of that name; may throw, or return why it does not work. */
   readonly before = new Map<
     string,
-    (signal?: AbortSignal) => StartFailure | undefined | Promise<undefined>
+    (signal?: AbortSignal) => StartFailure | undefined | Promise<StartFailure | undefined>
   >();
   saved: PodRecord | undefined;
   status: PodStatus | undefined;

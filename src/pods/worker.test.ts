@@ -122,6 +122,23 @@ describe('a pod that is to run', () => {
     await done(machine, 'start a', 'refreshVolumes');
   });
 
+  it('misses no news that come while it is tried', async () => {
+    const machine = new TestMachine();
+    const trying = Promise.withResolvers<void>();
+    const news = Promise.withResolvers<void>();
+    machine.before.set('createSandbox', async () => {
+      machine.before.clear();
+      trying.resolve();
+      await news.promise;
+      return { reason: 'ContainerCreating', message: 'configmap "c" not found', retryInMs: 60_000 };
+    });
+    const { worker } = start(machine);
+    await trying.promise;
+    worker.retry();
+    news.resolve();
+    await done(machine, 'start a');
+  });
+
   it('is synced again after a failure that nobody expected, and tells of it', async () => {
     const machine = new TestMachine();
     machine.before.set('read', () => {

@@ -28,7 +28,7 @@ import { projectedPlugin } from './projected.ts';
 import { hasCode, removeTree } from './safe-fs.ts';
 import { secretPlugin } from './secret.ts';
 import { bindSubPath, subPathTarget } from './sub-path.ts';
-import { type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
+import { MissingObjectError, type VolumeContext, VolumeError, type VolumePlugin } from './volume.ts';
 
 export interface VolumeManagerOptions {
   podsDir: string;
@@ -314,6 +314,7 @@ async function forEachVolume(
         failures.push(
           new VolumeError(volume.name, `MountVolume.SetUp failed for volume "${volume.name}" : ${message}`, {
             cause: error,
+            isTold: error instanceof MissingObjectError,
           }),
         );
       }
@@ -323,7 +324,10 @@ async function forEachVolume(
   const [first] = failures;
   if (first === undefined) return;
   if (failures.length === 1) throw first;
-  throw new VolumeError(first.volume, failures.map(({ message }) => message).join('; '), { cause: failures });
+  throw new VolumeError(first.volume, failures.map(({ message }) => message).join('; '), {
+    cause: failures,
+    isTold: failures.every(({ isTold }) => isTold),
+  });
 }
 
 /** An empty or dotted uid would name more than one pod's directory. */

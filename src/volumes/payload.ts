@@ -8,6 +8,7 @@ import { configMapFiles, notFound, secretFiles } from '../pods/objects.ts';
 import { metadataField, resourceField } from '../pods/runtime-config/downward.ts';
 import type { ResourceAmounts } from '../resources/amounts.ts';
 import type { ObjectReader } from '../sources/source.ts';
+import { MissingObjectError } from './volume.ts';
 import type { PayloadFile } from './writer.ts';
 
 export type PayloadKind = 'configmap' | 'secret';
@@ -19,7 +20,7 @@ export interface KeySource {
   optional?: boolean;
 }
 
-/** @throws Error when the object, or a key that is named, is not there and not optional. */
+/** @throws MissingObjectError when the object, or a key that is named, is not there and not optional. */
 export async function objectPayload(
   objects: ObjectReader,
   pod: Pod,
@@ -30,7 +31,7 @@ export async function objectPayload(
   const data = await readObject(objects, podNamespace(pod), source, signal);
   if (data === undefined) {
     if (source.optional) return new Map();
-    throw new Error(notFound(source.kind, source.name));
+    throw new MissingObjectError(notFound(source.kind, source.name));
   }
   if (source.items === undefined || source.items.length === 0) {
     return new Map([...data].map(([key, bytes]) => [key, { data: bytes, mode: defaultMode }]));
@@ -39,7 +40,7 @@ export async function objectPayload(
   for (const { key, path, mode } of source.items) {
     const bytes = data.get(key);
     if (bytes !== undefined) files.set(path, { data: bytes, mode: mode ?? defaultMode });
-    else if (!source.optional) throw new Error(missingKey(source.kind, key));
+    else if (!source.optional) throw new MissingObjectError(missingKey(source.kind, key));
   }
   return files;
 }

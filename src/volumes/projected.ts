@@ -4,7 +4,7 @@ import type { ClusterPort, ObjectReader } from '../sources/source.ts';
 import { contentPlugin, defaultFileMode } from './content.ts';
 import { fsUser } from './fs-user.ts';
 import { downwardPayload, objectPayload } from './payload.ts';
-import type { VolumeContext, VolumePlugin } from './volume.ts';
+import { MissingObjectError, type VolumeContext, type VolumePlugin } from './volume.ts';
 import type { PayloadFile } from './writer.ts';
 
 export const projectedPlugin = (
@@ -17,19 +17,25 @@ export const projectedPlugin = (
     async payload(context, volume, signal) {
       const { sources = [], defaultMode = defaultFileMode } = volume.projected ?? {};
       const files = new Map<string, PayloadFile>();
-      const failures: string[] = [];
+      const failures: unknown[] = [];
       for (const source of sources) {
         try {
           const part = await sourcePayload(source, context, { objects, cluster }, defaultMode, signal);
           for (const [path, file] of part) files.set(path, file);
         } catch (error) {
           signal.throwIfAborted();
-          failures.push(error instanceof Error ? error.message : String(error));
+          failures.push(error);
         }
       }
       if (failures.length > 0) {
         // All at once: whoever mends the first must not find the second only then.
-        throw new Error(failures.length === 1 ? failures[0] : `[${failures.join(', ')}]`);
+        const [first = '', ...more] = failures.map((each) =>
+          each instanceof Error ? each.message : String(each),
+        );
+        const Kind = failures.every((each) => each instanceof MissingObjectError)
+          ? MissingObjectError
+          : Error;
+        throw new Kind(more.length === 0 ? first : `[${[first, ...more].join(', ')}]`);
       }
       return files;
     },

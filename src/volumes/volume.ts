@@ -37,13 +37,21 @@ export interface VolumePlugin {
   hostPath?(volume: Volume): string;
 }
 
+/** A config map or secret is not there, or lacks a key. Not: it could not be asked for. */
+export class MissingObjectError extends Error {
+  override readonly name = 'MissingObjectError';
+}
+
 /** A pod's volume cannot be had; `message` is meant for a FailedMount event. */
 export class VolumeError extends Error {
   override readonly name = 'VolumeError';
   readonly reason = 'FailedMount';
   readonly volume: string;
-  constructor(volume: string, message: string, options?: ErrorOptions) {
+  /** All that is missing are objects that are watched: whoever waits for them is told when they are there. */
+  readonly isTold: boolean;
+  constructor(volume: string, message: string, options?: ErrorOptions & { isTold: boolean }) {
     super(message, options);
     this.volume = volume;
+    this.isTold = options?.isTold ?? false;
   }
 }

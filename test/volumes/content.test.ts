@@ -77,7 +77,7 @@ describe('volumes that show content', () => {
     on.secrets = {};
     const pod = all();
     const failure = on.volumes.setUp(pod, signal);
-    await expect(failure).rejects.toMatchObject({ name: 'VolumeError', reason: 'FailedMount' });
+    await expect(failure).rejects.toMatchObject({ name: 'VolumeError', reason: 'FailedMount', isTold: true });
     await expect(failure).rejects.toThrow(
       /MountVolume\.SetUp failed for volume "cm" : configmap "settings" not found/,
     );
@@ -92,6 +92,13 @@ describe('volumes that show content', () => {
     const pod = all();
     pod.spec!.containers = [{ name: 'c', volumeMounts: [{ name: 's', mountPath: '/s' }] }];
     await on.volumes.setUp(pod, signal);
+  });
+
+  test('wait for what nobody tells of, too', async () => {
+    on.configMaps = {};
+    const device = { name: 'd', hostPath: { path: '/dev/not-there', type: 'CharDevice' } };
+    const pod = podWith([device, { name: 'cm', configMap: { name: 'settings' } }]);
+    await expect(on.volumes.setUp(pod, signal)).rejects.toMatchObject({ isTold: false });
   });
 
   test('need a cluster for some sources, and say so', async () => {

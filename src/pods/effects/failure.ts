@@ -1,13 +1,19 @@
 /** What went wrong on the way to a running container, in the words of its waiting state. */
 import { RuntimeError } from '../../../runtime/runtime.ts';
 import { ImageError } from '../../images/error.ts';
+import { VolumeError } from '../../volumes/volume.ts';
 import type { Waiting } from '../actions.ts';
 import { ContainerConfigError } from '../runtime-config/config-error.ts';
 
 /** Why a container did not start, and when another try can help (undefined: the caller's back off). */
 export interface StartFailure extends Waiting {
   retryInMs?: number;
+  /** What the back off grows to, where it is not the caller's. */
+  retryAtMostMs?: number;
 }
+
+/** The kubelet's of volumes: it is for what somebody tells of as soon as it is there. */
+const toldRetryMs = 122_000;
 
 /** A start that failed at a step that has a name in the container's waiting state. */
 export class StartError extends Error {
@@ -48,7 +54,11 @@ export function startFailure(err: unknown): StartFailure {
   }
   if (err instanceof ContainerConfigError || err instanceof StartError)
     return { reason: err.reason, message };
-  return { reason: 'ContainerCreating', message };
+  return {
+    reason: 'ContainerCreating',
+    message,
+    ...(err instanceof VolumeError && err.isTold && { retryAtMostMs: toldRetryMs }),
+  };
 }
 
 export const messageOf = (err: unknown): string => (err instanceof Error ? err.message : String(err));

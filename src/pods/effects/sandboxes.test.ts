@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import { createMetrics } from '../../metrics/metrics.ts';
 import { agentPaths } from '../../paths.ts';
+import { VolumeError } from '../../volumes/volume.ts';
 import { testActual, testPod, testSandbox } from '../testing.ts';
 import { turns } from '../turns.ts';
 import { type SandboxDeps, Sandboxes } from './sandboxes.ts';
@@ -104,6 +105,21 @@ describe('what a pod needs of the machine', () => {
     expect(await sandboxes.prepareContainers(pod, testActual([]), signal)).toBeUndefined();
     expect(done).toEqual([]);
   });
+});
+
+it.each([
+  [true, 122_000],
+  [false, undefined],
+])('waits up to the two minutes of the kubelet for what it is told of: %s', async (isTold, retryAtMostMs) => {
+  const { reject, promise } = Promise.withResolvers<void>();
+  waits.set('waits', promise);
+  const pod = testPod({}, { uid: 'waits' });
+  const creating = sandboxes.create(pod, { do: 'createSandbox', attempt: 0, replaces: [] }, signal);
+  await vi.waitFor(() => expect(done).toContain('volumes'));
+  reject(new VolumeError('v', 'not found', { isTold }));
+  const failure = await creating;
+  expect(failure?.retryAtMostMs).toBe(retryAtMostMs);
+  expect(failure).toMatchObject({ reason: 'ContainerCreating', message: 'not found' });
 });
 
 it('volumes that wait hold up no sandbox of another pod for long', async () => {

@@ -8,14 +8,14 @@ import { type Paths, podDir, podLogDir } from '../../paths.ts';
 import type { CgroupManager } from '../../resources/cgroups.ts';
 import type { VolumeManager } from '../../volumes/manager.ts';
 import { VolumeError } from '../../volumes/volume.ts';
-import type { Action, Waiting } from '../actions.ts';
+import type { Action } from '../actions.ts';
 import { type ActualPod, currentSandbox } from '../actual.ts';
 import { podName, podNamespace, podReference, podUid } from '../identity.ts';
 import { podInForce } from '../resize.ts';
 import type { DnsInput } from '../runtime-config/dns.ts';
 import { podSandboxConfig } from '../runtime-config/sandbox-config.ts';
 import type { Turns } from '../turns.ts';
-import { isUnderWay, messageOf } from './failure.ts';
+import { isUnderWay, type StartFailure, startFailure } from './failure.ts';
 
 export interface SandboxDeps {
   runtime: Runtime;
@@ -55,7 +55,7 @@ export class Sandboxes {
     pod: Pod,
     { attempt, replaces }: Extract<Action, { do: 'createSandbox' }>,
     signal: AbortSignal,
-  ): Promise<Waiting | undefined> {
+  ): Promise<StartFailure | undefined> {
     const { runtime, turns, handler, events, metrics } = this.#o;
     const about = podReference(pod);
     try {
@@ -74,8 +74,8 @@ export class Sandboxes {
       return undefined;
     } catch (err) {
       if (signal.aborted) throw err;
-      const message = messageOf(err);
-      const waiting = { reason: 'ContainerCreating', message };
+      const waiting = { ...startFailure(err), reason: 'ContainerCreating' };
+      const { message } = waiting;
       if (isUnderWay(err)) return waiting;
       if (err instanceof VolumeError) events.event(about, 'Warning', err.reason, message);
       else {
