@@ -63,12 +63,21 @@ function byNode(node: RclNode, own: NodeName, isOwn: (node: NodeName) => boolean
   /** By the gid that is told: who publishes again and again is looked up once. */
   const publishers = new Map<EndpointGid, EndpointGid>();
 
+  /** By service, the nodes that served it when they were asked last. */
+  const servedBy = new Map<string, ReadonlySet<string>>();
+
   function serves(of: NodeName, service: string): boolean {
     try {
       return node.getServiceNamesAndTypesByNode(of.name, of.namespace).some(({ name }) => name === service);
     } catch {
-      // rcl refuses to tell of a node that has gone meanwhile.
-      return false;
+      // rcl refuses to tell of a node that has gone meanwhile, in words that differ between the rmw. Of one that is still
+      // there nothing is known: what was, holds.
+      return (
+        servedBy.get(service)?.has(fullName(of)) === true &&
+        node
+          .getNodeNamesAndNamespacesWithEnclaves()
+          .some(({ name, namespace }) => name === of.name && namespace === of.namespace)
+      );
     }
   }
 
@@ -83,14 +92,18 @@ function byNode(node: RclNode, own: NodeName, isOwn: (node: NodeName) => boolean
     },
     servers(service) {
       const found = new Set<EndpointGid>();
+      const serving = new Set<string>();
       const wanted = node.countServices(service);
       const nodes = node.getNodeNamesAndNamespacesWithEnclaves();
       // Most services are named after their node, and there may be hundreds of nodes.
       const isNear = (of: NodeName) => service.startsWith(`${fullName(of)}/`);
       for (const of of [...nodes.filter(isNear), ...nodes.filter((each) => !isNear(each))]) {
         if (found.size >= wanted) break;
-        if (serves(of, service)) found.add(participant(of) + digest(service, suffixLength));
+        if (!serves(of, service)) continue;
+        serving.add(fullName(of));
+        found.add(participant(of) + digest(service, suffixLength));
       }
+      servedBy.set(service, serving);
       return [...found];
     },
     participant,

@@ -130,6 +130,30 @@ describe('on zenoh a node stands for its process', () => {
     expect(known.servers('/plan')).toEqual([]);
   });
 
+  it('a node that cannot be asked serves what it did, for as long as it is there', () => {
+    let fails = false;
+    let isThere = true;
+    const busy = {
+      ...node,
+      getNodeNamesAndNamespacesWithEnclaves: () => (isThere ? [...services.keys()] : []),
+      countServices: () => 1,
+      getServiceNamesAndTypesByNode: (name: string, namespace: string) => {
+        if (fails) throw new Error('bad_alloc');
+        return node.getServiceNamesAndTypesByNode(name, namespace);
+      },
+    } as unknown as RclNode;
+    const known = identitiesOn('rmw_zenoh_cpp', busy, hidden, () => false);
+    const before = known.servers('/plan');
+    expect(before).toHaveLength(1);
+    fails = true;
+    expect(known.servers('/plan')).toEqual(before);
+    known.forget();
+    expect(known.servers('/plan')).toEqual(before);
+    expect(known.servers('/other')).toEqual([]);
+    isThere = false;
+    expect(known.servers('/plan')).toEqual([]);
+  });
+
   it('the graph names one participant for a node, its endpoints and itself', () => {
     publishers = [publisher(driver, gids.driver)];
     const graph = new RclGraph(node, onZenoh());
