@@ -7,12 +7,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { cycloneLibrary } from './cyclonedds.ts';
 import { licencesOf } from './licences.ts';
+import { placeProgram } from './place-program.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -169,9 +170,7 @@ async function compileRosAddon(): Promise<void> {
 }
 
 async function placeLauncher(): Promise<void> {
-  const launcher = join(root, 'bin', 'roslet');
-  await copyFile(join(root, 'packaging', 'roslet.sh'), launcher);
-  await chmod(launcher, 0o755);
+  await placeProgram(join(root, 'packaging', 'roslet.sh'), join(root, 'bin', 'roslet'));
   console.log('build: bin/roslet');
 }
 
