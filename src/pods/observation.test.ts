@@ -17,7 +17,6 @@ function contextOf(containers: ContainerStatus[], over: Partial<PodRecord> = {})
       ...over,
     },
     actual: testActual([testSandbox()], containers),
-    runtime: { name: 'test' },
     effects: {
       probe: ({ running, stopping }) => {
         seen.probed = [...running].map(({ id }) => id);

@@ -2,17 +2,17 @@
  * What a worker does about what it has just read of the runtime: it starts and ends probing, tells of containers that
  * ended without anybody knowing how, and reads the last words of those that ended.
  */
-import type { ContainerStatus, Runtime } from '../../runtime/runtime.ts';
+import type { ContainerStatus } from '../../runtime/runtime.ts';
 import { type ActualPod, currentSandbox, hasRun, isLost, isRunning, latestInstance } from './actual.ts';
 import { allContainers } from './containers.ts';
 import type { PodEffects } from './effects.ts';
 import type { Failures } from './failures.ts';
 import type { PodRecord } from './pod-record.ts';
+import { toldEnd } from './told-ends.ts';
 
 export interface ObservationContext {
   record: Readonly<PodRecord>;
   actual: ActualPod;
-  runtime: Pick<Runtime, 'name'>;
   effects: Pick<PodEffects, 'probe' | 'reportLost' | 'terminationMessage'>;
   failures: Pick<Failures, 'delete'>;
   /** By container id; kept as long as the runtime has the container. */
@@ -39,20 +39,12 @@ function watchRunning({ record, actual, effects, failures }: ObservationContext)
   effects.probe({ pod: record.pod, actual, running, previous: record.status, stopping });
 }
 
-function tellLost(context: ObservationContext): void {
-  const { record, actual, effects } = context;
+function tellLost({ record, actual, effects }: ObservationContext): void {
   for (const { name } of allContainers(record.pod)) {
     const ran = actual.containers.find((c) => c.metadata.name === name && hasRun(c));
-    if (ran !== undefined && isLost(ran) && !isEndTold(ran, context)) effects.reportLost(record.pod, ran);
+    if (ran === undefined || !isLost(ran)) continue;
+    if (toldEnd(record.status, ran.id) === undefined) effects.reportLost(record.pod, ran);
   }
-}
-
-/** Whether the last status, be it of an earlier life of the agent, shows that the instance has ended. */
-function isEndTold({ id }: ContainerStatus, { record, runtime }: ObservationContext): boolean {
-  const { containerStatuses = [], initContainerStatuses = [] } = record.status ?? {};
-  return [...containerStatuses, ...initContainerStatuses]
-    .flatMap(({ state, lastState }) => [state?.terminated, lastState?.terminated])
-    .some((end) => end?.containerID === `${runtime.name}://${id}`);
 }
 
 async function readLastWords(

@@ -199,6 +199,39 @@ describe('a pod that is to run', () => {
   });
 });
 
+describe('how a container ended', () => {
+  it('is known to a later life of the agent also when the runtime does not know it any more', async () => {
+    const machine = new TestMachine();
+    const pod = testPod({
+      containers: [{ name: 'job' }, { name: 'other' }],
+      restartPolicy: 'OnFailure',
+    });
+    const first = start(machine, { pod });
+    await done(machine, 'start job', 'start other');
+    machine.exit('job0', 0);
+    first.worker.wake();
+    const jobEnd = () =>
+      machine.status?.containerStatuses?.find(({ name }) => name === 'job')?.state?.terminated;
+    await expect.poll(jobEnd).toMatchObject({ exitCode: 0 });
+    const told = jobEnd();
+    first.stop.abort();
+    await first.run;
+
+    machine.exit('job0', 255);
+    machine.containers = machine.containers.map((c) =>
+      c.id === 'job0' ? { ...c, reason: 'Unknown', finishedAtMs: Date.now() + 5000 } : c,
+    );
+    const { status } = first.worker.record;
+    const reads = machine.reads;
+    const second = start(machine, { pod, record: { status }, deps: { isSaved: true } });
+    await expect.poll(() => machine.reads).toBeGreaterThan(reads);
+    second.worker.wake();
+    await expect.poll(() => machine.reads).toBeGreaterThan(reads + 1);
+    expect(jobEnd()).toEqual(told);
+    expect(machine.done.filter((step) => step === 'start job')).toHaveLength(1);
+  });
+});
+
 describe('the conditions of others', () => {
   it('are taken over, and ours stay as they are', async () => {
     const machine = new TestMachine();

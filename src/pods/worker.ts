@@ -27,6 +27,7 @@ import { Resizing } from './resizing.ts';
 import { withOthers } from './status/conditions.ts';
 import { type PodView, StatusReport } from './status-report.ts';
 import { type Next, SyncLoop } from './sync-loop.ts';
+import { withToldEnds } from './told-ends.ts';
 import type { WorkerDeps } from './worker-deps.ts';
 
 export class PodWorker {
@@ -241,7 +242,8 @@ export class PodWorker {
     const isFresh = this.#stale;
     if (isFresh) {
       this.#stale = false;
-      this.#actual = withApplied(await deps.reader.read(deps.runtime, signal), record);
+      const read = await deps.reader.read(deps.runtime, signal);
+      this.#actual = withApplied(withToldEnds(read, record.status), record);
       forgetShown(this.#exits, this.#actual);
     }
     this.#actual = withExits(this.#actual, this.#exits);

@@ -47,6 +47,33 @@ describe('the container runtime', () => {
     }
   });
 
+  it('that is killed before it noted how a container ended does not make the next agent forget it', async () => {
+    const containerd = await startContainerd('1.6');
+    try {
+      const a = await start({ criEndpoint: containerd.endpoint });
+      const job = { host: false, command: 'sleep 2; exit 7', extra: '  restartPolicy: Never' };
+      await a.apply('a.yaml', pod('job', job));
+      const id = containerId(await a.ready('job')).replace(/.*:\/\//, '');
+      const isTaken = (line: string) => line.includes('shim disconnected') && line.includes(id);
+      while (!containerd.log().split('\n').some(isTaken)) await sleep(1);
+      await containerd.kill9();
+      await containerd.restart();
+      const ended = { phase: 'Failed', containerStatuses: [{ state: { terminated: { exitCode: 7 } } }] };
+      const status = async () => (await a.pod('job'))?.status;
+      await expect.poll(status, { timeout: 30_000 }).toMatchObject(ended);
+      await a.stop('SIGKILL');
+      await a.start();
+      // It shows the pod from its record before it has looked.
+      await sleep(2000);
+      expect(await status()).toMatchObject(ended);
+      const left = await a.remove();
+      on.agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      await containerd.stop();
+    }
+  });
+
   it('that hangs holds up nothing else, and goes on when it wakes', async () => {
     const containerd = await startContainerd('1.6');
     try {
