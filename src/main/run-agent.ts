@@ -51,6 +51,8 @@ const relistMs = 5000;
 const staleAfterMs = 30_000;
 /** What a start waits for the runtimes; the answers of slower ones are taken when they come. */
 const firstRuntimeAnswerMs = 1000;
+/** What a cluster was told of the node before holds for as long after a start, unless the runtimes have answered. */
+const lastToldHoldsMs = 10_000;
 /** What pods that ran before wait for an API server which has yet to hear that the node is there. */
 const nodeToldMs = 500;
 /** A listing of a runtime that does not answer ends by its own time limit, and another is begun. */
@@ -92,7 +94,8 @@ export async function runAgent(
 
   const node = await nodeMonitor(config, { hostIps, log });
   const health = healthOf(runtimes, { node, cgroupDriver: config.cgroupDriver, log });
-  const runtimesAnswered = Promise.race([health.check(signal), delay(firstRuntimeAnswerMs)]);
+  const answers = health.check(signal);
+  const runtimesAnswered = Promise.race([answers, delay(firstRuntimeAnswerMs)]);
   const cluster = await joinCluster(
     config,
     { store, desired, local: node, events, runtimes: runtimes.all(), metrics, log },
@@ -305,8 +308,16 @@ export async function runAgent(
   );
 
   await runtimesAnswered;
-  health.noteSilent();
-  ableToRun.resolve();
+  const tellOfNode = () => {
+    if (!signal.aborted) health.noteSilent();
+    ableToRun.resolve();
+  };
+  // A node is not told to be not ready, and ready again a moment later, because its runtime was slow.
+  if (cluster === undefined || health.isKnown()) tellOfNode();
+  else
+    void Promise.race([answers, delay(lastToldHoldsMs, undefined, { signal }).catch(() => undefined)]).then(
+      tellOfNode,
+    );
   // While many pods are taken up the thread has no time for anything else.
   await Promise.race([nodeTold, delay(nodeToldMs)]);
   // What ran before is taken up before anything new is desired.

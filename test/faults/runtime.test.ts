@@ -133,6 +133,40 @@ describe('the container runtime', () => {
     }
   });
 
+  it('that is slow when the agent starts does not make a node of a cluster unready for a moment', async () => {
+    const containerd = await startContainerd('1.6');
+    const api = await ScriptedApi.start();
+    try {
+      const told: Node[] = [];
+      const known = { metadata: { name: 'robot', uid: 'u', resourceVersion: '1' } };
+      api.answer = async ({ method, path }, response, request) => {
+        if (!path.startsWith('/api/v1/nodes/robot')) return json(response, 404, {});
+        if (method === 'GET') return json(response, 200, known);
+        const node = JSON.parse(await text(request)) as Node;
+        if (path.endsWith('/status')) told.push(node);
+        json(response, 200, { ...node, ...known });
+      };
+      await containerd.freeze();
+      const args = ['--kubeconfig', await api.kubeconfig('t')];
+      const a = await start({ criEndpoint: containerd.endpoint, args });
+      // Longer than a start waits for it.
+      await sleep(2500);
+      containerd.thaw();
+      await until('the API server is told', () => told.length > 0);
+      await until('the runtime is known', () =>
+        told.some(({ status }) => status?.nodeInfo?.containerRuntimeVersion),
+      );
+      expect(told.map((node) => readyOf(node)?.status)).not.toContain('False');
+      const left = await a.remove();
+      on.agent = undefined;
+      expect(left).toEqual([]);
+    } finally {
+      containerd.thaw();
+      await containerd.stop();
+      await api.stop();
+    }
+  });
+
   it('that is gone when the agent starts does not keep it from starting', async () => {
     const containerd = await startContainerd('1.6');
     try {
