@@ -17,7 +17,8 @@ import type { Logger } from '../log.ts';
 import { type ResourceAmounts, toResourceList } from '../resources/amounts.ts';
 import { allocatable, machineCapacity, type Reservations, unreserved } from './capacity.ts';
 import { nodeConditions, type Pressure, sameConditions } from './conditions.ts';
-import { exhausted, isReadOnly, observeMachine } from './machine-stats.ts';
+import { evictionDecision, noEvictionState } from './eviction.ts';
+import { exhausted, isReadOnly, type Observations, observeMachine } from './machine-stats.ts';
 import { machineInfo } from './node-info.ts';
 import type { Threshold } from './thresholds.ts';
 
@@ -75,7 +76,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   const problems = new Map<string, string>();
   let capacity = await machineCapacity(options);
   let addresses = options.addresses();
-  let evictionPressures: ReadonlySet<Pressure> = new Set();
+  let evictionPressures: ReadonlySet<Pressure> | undefined;
   let machinePressures: ReadonlySet<Pressure> = new Set();
   let runtimes: NodeRuntimes = { version: '', handlers: [] };
   let conditions: NodeCondition[] = [];
@@ -83,7 +84,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   const changed = () => {
     for (const listener of listeners) listener();
   };
-  const pressures = () => new Set([...evictionPressures, ...machinePressures]);
+  const pressures = () => new Set([...(evictionPressures ?? []), ...machinePressures]);
   const updateConditions = () => {
     const last = conditions;
     conditions = nodeConditions(
@@ -104,7 +105,9 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   const lookForTrouble = async () => {
     const readOnly = isReadOnly(await readFile('/proc/self/mountinfo', 'utf8'), options.rootDir);
     setProblem('filesystem', readOnly ? `the file system of ${options.rootDir} is read-only` : undefined);
-    machinePressures = exhausted(await observeMachine(options.rootDir, []));
+    const observations = await observeMachine(options.rootDir, []);
+    machinePressures = exhausted(observations);
+    evictionPressures ??= firstPressures(observations, options.thresholds);
     setProblem('machine', undefined);
     // Also a heartbeat.
     updateConditions();
@@ -173,6 +176,25 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
     },
   };
 }
+
+/** Those of eviction before it has looked for the first time. Where images are is not known then. */
+const firstPressures = (
+  observations: Observations,
+  thresholds: readonly Threshold[],
+): ReadonlySet<Pressure> =>
+  evictionDecision(
+    {
+      observations,
+      thresholds,
+      pods: [],
+      dedicatedImageFs: false,
+      nowMs: 0,
+      transitionPeriodMs: 0,
+      maxPodGracePeriodSeconds: 0,
+      reclaimed: new Set(),
+    },
+    noEvictionState,
+  ).pressures;
 
 const wellKnownLabels = (nodeName: string, info: NodeSystemInfo): Record<string, string> => ({
   'kubernetes.io/hostname': nodeName,
