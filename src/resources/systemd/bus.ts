@@ -34,10 +34,10 @@ const systemdWays: readonly Way[] = [
 
 export function systemdBus(ways: readonly Way[] = systemdWays): Bus {
   let opening: Promise<Session> | undefined;
-  let isClosed = false;
+  const closing = new AbortController();
   const session = async (): Promise<Session> => {
-    if (isClosed) throw new BusError(undefined, 'the connection to systemd is closed');
-    opening ??= openFirst(ways);
+    if (closing.signal.aborted) throw new BusError(undefined, 'the connection to systemd is closed');
+    opening ??= openFirst(ways, closing.signal);
     const mine = opening;
     try {
       const opened = await mine;
@@ -55,12 +55,12 @@ export function systemdBus(ways: readonly Way[] = systemdWays): Bus {
         await (await session()).call(call);
       } catch (err) {
         // It went away before it answered: what is asked of it may be asked twice.
-        if (!(err instanceof BusError) || err.code !== undefined || isClosed) throw err;
+        if (!(err instanceof BusError) || err.code !== undefined || closing.signal.aborted) throw err;
         await (await session()).call(call);
       }
     },
     close: () => {
-      isClosed = true;
+      closing.abort();
       void opening?.then(
         (opened) => opened.close(),
         // Whoever asked for it was told.
@@ -70,11 +70,11 @@ export function systemdBus(ways: readonly Way[] = systemdWays): Bus {
   };
 }
 
-async function openFirst(ways: readonly Way[]): Promise<Session> {
+async function openFirst(ways: readonly Way[], signal: AbortSignal): Promise<Session> {
   const failed: unknown[] = [];
   for (const way of ways) {
     try {
-      return await openSession(way);
+      return await openSession(way, signal);
     } catch (err) {
       failed.push(err);
     }
@@ -89,8 +89,25 @@ interface Session {
   close(): void;
 }
 
-async function openSession({ path, hasBroker }: Way): Promise<Session> {
-  const socket = await connected(path);
+async function openSession({ path, hasBroker }: Way, signal: AbortSignal): Promise<Session> {
+  const socket = connect(path);
+  const ending = () => socket.destroy(new Error('the connection to systemd is closed'));
+  signal.addEventListener('abort', ending, { once: true });
+  // Whoever listens there need not answer: systemd that is stopped, or a broker that waits for it.
+  const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
+  try {
+    return await letIn(socket, path, hasBroker);
+  } catch (err) {
+    socket.destroy();
+    throw err;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', ending);
+  }
+}
+
+async function letIn(socket: Socket, path: string, hasBroker: boolean): Promise<Session> {
+  await connected(socket);
   const reader = new MessageReader();
   const waiting = new Map<number, { resolve(): void; reject(err: BusError): void }>();
   let serial = 0;
@@ -152,13 +169,12 @@ async function openSession({ path, hasBroker }: Way): Promise<Session> {
 /** systemd answers within milliseconds, but not while it reads hundreds of unit files anew. */
 const patienceMs = 30_000;
 
-function connected(path: string): Promise<Socket> {
+function connected(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);
-      resolve(socket);
+      resolve();
     });
   });
 }
@@ -175,6 +191,7 @@ function authenticate(socket: Socket, path: string): Promise<Buffer> {
       const end = heard.indexOf('\r\n');
       if (end < 0) return;
       socket.off('data', hear);
+      socket.off('error', reject);
       socket.off('close', closed);
       socket.pause();
       const line = heard.toString('latin1', 0, end);
@@ -187,6 +204,8 @@ function authenticate(socket: Socket, path: string): Promise<Buffer> {
       resolve(heard.subarray(end + 2));
     };
     socket.on('data', hear);
+    // What it was closed for comes first.
+    socket.once('error', reject);
     socket.once('close', closed);
   });
 }
