@@ -24,6 +24,8 @@ export interface ClusterInfo {
   'tls-server-name'?: string;
   'insecure-skip-tls-verify'?: boolean;
   'certificate-authority-data'?: string;
+  /** What the cluster's entry has for such programs. */
+  config?: unknown;
 }
 
 export interface ExecOptions {

@@ -35,6 +35,22 @@ describe('kubeconfig', () => {
     expect(await access.credentials()).toEqual({ ca: 'CA', cert: 'CERT', key: 'KEY' });
   });
 
+  it("tells a program what the cluster's entry has for it, and none of its other extensions", async () => {
+    const extensions = [
+      { name: 'editor', extension: { colour: 'blue' } },
+      { name: 'client.authentication.k8s.io/exec', extension: { audience: 'robots' } },
+    ];
+    // Its token is what it was told.
+    const script = `printf '{"apiVersion": "${plugin.apiVersion}", "kind": "ExecCredential", "status": {"token": "%s"}}' "$(printf %s "$KUBERNETES_EXEC_INFO" | base64 | tr -d '\\n')"`;
+    const exec = { ...plugin, command: 'sh', args: ['-c', script], provideClusterInfo: true };
+    const access = clusterAccess(config({ extensions }, { exec }), '/etc/kubeconfig', never);
+    const { token = '' } = await access.credentials();
+    expect(JSON.parse(Buffer.from(token, 'base64').toString())).toMatchObject({
+      spec: { cluster: { server: 'https://10.0.0.1:6443', config: { audience: 'robots' } } },
+    });
+    expect(Buffer.from(token, 'base64').toString()).not.toContain('blue');
+  });
+
   it('names a credential file that is not there', async () => {
     const access = clusterAccess(
       config({}, { 'client-certificate': 'gone.pem' }),

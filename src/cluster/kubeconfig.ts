@@ -82,11 +82,13 @@ export function clusterAccess(text: string, path: string, signal: AbortSignal): 
       exec: user.exec,
       path,
       cluster: async () => {
-        const { 'certificate-authority': _file, ...entry } = cluster;
+        const { 'certificate-authority': _file, extensions, ...entry } = cluster;
         const ca = await caText();
+        const config = named(extensions, execExtension)?.extension;
         return {
           ...entry,
           server: url,
+          ...(config === undefined || config === null ? {} : { config }),
           ...(ca ? { 'certificate-authority-data': Buffer.from(ca).toString('base64') } : {}),
         };
       },
@@ -132,7 +134,11 @@ interface ClusterEntry {
   'insecure-skip-tls-verify'?: boolean;
   'tls-server-name'?: string;
   'proxy-url'?: string;
+  extensions?: { name: string; extension?: unknown }[];
 }
+
+/** Of a cluster: what a program that gives credentials is told beside, as the cluster's own. */
+const execExtension = 'client.authentication.k8s.io/exec';
 
 interface UserEntry {
   'client-certificate'?: string;
