@@ -56,6 +56,7 @@ describe('matchingCredentials', () => {
     ['the registry', 'ghcr.io/a/b', 'ghcr.io'],
     ['the registry as a URL', 'ghcr.io/a/b', 'https://ghcr.io/v2/'],
     ['the path', 'ghcr.io/team/b', 'ghcr.io/team'],
+    ['a whole part of the path', 'ghcr.io/team/b', 'https://ghcr.io/v2/team/'],
     ['the port', '10.0.0.1:5000/a', '10.0.0.1:5000'],
     ['a wildcard', 'eu.gcr.example/a', '*.gcr.example'],
     ['a wildcard in a label', 'eu-west.gcr.example/a', 'eu-*.gcr.example'],
@@ -65,6 +66,7 @@ describe('matchingCredentials', () => {
   it.each([
     ['another registry', 'ghcr.io/a', 'quay.io'],
     ['another path', 'ghcr.io/other/b', 'ghcr.io/team'],
+    ['a path that only begins so', 'ghcr.io/teammate/b', 'ghcr.io/team/'],
     ['another port', '10.0.0.1:5000/a', '10.0.0.1:5001'],
     ['a port where none is asked for', '10.0.0.1:5000/a', '10.0.0.1'],
     ['more labels than the wildcard has', 'a.b.gcr.example/a', '*.gcr.example'],

@@ -82,10 +82,10 @@ function decodeAuth(registry: string, auth: string): [string, string] {
   return [decoded.slice(0, colon), decoded.slice(colon + 1).replace(/\0+$/, '')];
 }
 
-/** `https://host/v1/` and `host` mean the same. */
+/** `https://host/v1/` and `host` mean the same; `host/team/` leaves `host/teammate` alone. */
 export function normalizeRegistry(registry: string): string {
   const withoutScheme = registry.replace(/^https?:\/\//, '');
-  return withoutScheme.replace(/^([^/]*)\/v[12](?=\/|$)/, '$1').replace(/\/$/, '');
+  return withoutScheme.replace(/^([^/]*)\/v[12](?=\/|$)/, '$1').replace(/^([^/]*)\/$/, '$1');
 }
 
 export function matchesRepository(registry: string, repository: string): boolean {
