@@ -41,12 +41,10 @@ interface Kubelet {
 
 const startedMs = performance.now();
 const started = new AsyncDisposableStack();
-const plane = await ControlPlane.start();
-started.defer(() => plane.stop());
-const roslet = await startNode('roslet', plane);
-started.defer(() => roslet.stop());
-const go = await startNode('go', plane);
-started.defer(() => go.stop());
+const { plane, roslet, go } = await startAll().catch(async (error: unknown) => {
+  await started.disposeAsync();
+  throw error;
+});
 const closing = new AbortController();
 const scratch = await mkdtemp(join(tmpdir(), 'roslet-bench-'));
 const marks = new Marks(scratch);
@@ -79,6 +77,17 @@ try {
   await started.disposeAsync();
   await rm(scratch, { recursive: true, force: true });
 }
+
+async function startAll() {
+  const plane = await ControlPlane.start();
+  started.defer(() => plane.stop());
+  const roslet = await startNode('roslet', plane);
+  started.defer(() => roslet.stop());
+  const go = await startNode('go', plane);
+  started.defer(() => go.stop());
+  return { plane, roslet, go };
+}
+
 for (const [row, { goal, digits, values }] of measured) {
   const [ours = Number.NaN, theirs = Number.NaN] = values.map(median);
   table.note(row, 'roslet', ours.toFixed(digits));

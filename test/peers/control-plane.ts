@@ -54,6 +54,8 @@ export class ControlPlane {
   static async start(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
     const binDir = await kubernetesBinaries(...programs);
     const dir = await mkdtemp(join(tmpdir(), 'roslet-cp-'));
+    await using started = new AsyncDisposableStack();
+    started.defer(() => rm(dir, { recursive: true }));
     const plane = new ControlPlane(
       dir,
       binDir,
@@ -61,6 +63,7 @@ export class ControlPlane {
       await freePorts(5),
       options,
     );
+    started.defer(() => plane.#stopParts());
     await plane.#ca.sign('apiserver', {
       subject: '/CN=kube-apiserver',
       usage: 'serverAuth',
@@ -80,6 +83,7 @@ export class ControlPlane {
     await until('the default service account is there', () =>
       plane.kubectl('get', 'serviceaccount', 'default', '-o', 'name'),
     );
+    started.move();
     return plane;
   }
 
@@ -218,11 +222,15 @@ users: [{name: ${name}, user: {client-certificate: ${certFile}, client-key: ${ke
   }
 
   async stop(): Promise<void> {
+    await this.#stopParts();
+    await rm(this.dir, { recursive: true });
+  }
+
+  async #stopParts(): Promise<void> {
     for (const part of [...this.#running.keys()].reverse()) {
       this.signal(part, 'SIGCONT');
       await this.stopPart(part);
     }
-    await rm(this.dir, { recursive: true });
   }
 
   async #isReady(part: Part): Promise<boolean> {

@@ -55,10 +55,13 @@ export class GoKubelet {
     execFileSync('mount', ['--make-private', dir]);
     execFileSync('mount', ['--make-shared', dir]);
     const kubelet = new GoKubelet(dir, binDir, nodeAddress(), options);
+    await using started = new AsyncDisposableStack();
+    started.defer(() => kubelet.remove());
     mkdirSync(kubelet.manifests);
     for (const root of cgroupRoots())
       mkdirSync(join(root, options.containerd.cgroupParent), { recursive: true });
     await kubelet.#configure();
+    started.move();
     return kubelet;
   }
 
