@@ -196,6 +196,16 @@ describe('log rotation', () => {
     ]);
   });
 
+  it('alarms of a log that cannot be rotated, unless its container has ended meanwhile', async () => {
+    const log = silentLogger();
+    const error = vi.spyOn(log, 'error');
+    const gone = { containerId: 'c', path, reopen: () => Promise.reject(new Error('is not running')) };
+    await rotate(gone, { log, logs: async () => [] });
+    expect(error).not.toHaveBeenCalled();
+    await rotate(gone, { log, logs: async () => [gone] });
+    expect(error).toHaveBeenCalledOnce();
+  });
+
   it('goes on with the other logs when one cannot be rotated', async () => {
     const writer = runtimeLog();
     writer.write(20);

@@ -56,6 +56,9 @@ export async function rotateWhenLarge(
     else if (size >= options.maxSizeBytes) await rotate(log, options, signal);
   } catch (err) {
     signal.throwIfAborted();
+    // One that has ended meanwhile, and perhaps was removed with its log, is no reason to alarm anybody.
+    const running = await options.logs(signal);
+    if (!running.some(({ containerId }) => containerId === log.containerId)) return;
     options.log.error({ err, path: log.path }, 'container log cannot be rotated and goes on growing');
   }
 }
