@@ -57,6 +57,9 @@ const notes: Partial<Record<string, string>> = {
   'logging.format': 'unset: text on a terminal, JSON elsewhere',
   'logging.verbosity': '4: debugging, 6: everything',
   'crashLoopBackOff.maxContainerRestartPeriod': '1 s to 5 min',
+  cpuManagerPolicy: '`none`: another is refused',
+  memoryManagerPolicy: '`None`: another is refused',
+  imageServiceEndpoint: 'that of the runtime: another is refused',
   'crashLoopBackOff.initialPeriod':
     'before the second restart of a container that crashes; doubled from there',
   'runtime.default':

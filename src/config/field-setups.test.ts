@@ -352,10 +352,28 @@ describe('the kubelet of a cluster starts roslet', () => {
 
   test.each<[string, Record<string, unknown>, string]>([
     ['limits of what is reserved', { enforceNodeAllocatable: ['pods', 'kube-reserved'] }, 'kube-reserved'],
+    ['CPUs of their own', { cpuManagerPolicy: 'static' }, 'cpuManagerPolicy must be none'],
+    ['memory of their own', { memoryManagerPolicy: 'Static' }, 'memoryManagerPolicy must be None'],
+    [
+      'another image service',
+      { imageServiceEndpoint: 'unix:///run/other.sock' },
+      'imageServiceEndpoint must be that of the runtime',
+    ],
     ['TLS before 1.2', { tlsMinVersion: 'VersionTLS10' }, 'tlsMinVersion must be one of'],
     ['ciphers that are broken', { tlsCipherSuites: ['TLS_RSA_WITH_3DES_EDE_CBC_SHA'] }, 'tlsCipherSuites'],
   ])('but is refused with %s', async (_, fields, message) => {
     await expect(start({ flags: setups.kubeadm!.flags, fields })).rejects.toThrow(message);
+  });
+
+  test('with the runtime as the image service, and no policies', async () => {
+    const fields = {
+      imageServiceEndpoint: containerd,
+      cpuManagerPolicy: 'none',
+      memoryManagerPolicy: 'None',
+    };
+    const endpoint = `--container-runtime-endpoint=${containerd}`;
+    const { warned } = await start({ flags: `--kubeconfig=/k ${endpoint}`, fields });
+    expect(warned).toEqual([]);
   });
 
   test('but is refused with a cloud provider that is built in', async () => {

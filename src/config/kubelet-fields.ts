@@ -124,6 +124,7 @@ export const kubeletFields = {
     default: 'unix:///run/containerd/containerd.sock',
     flag: 'container-runtime-endpoint',
   },
+  imageServiceEndpoint: { kind: 'string', flag: 'image-service-endpoint' },
   runtimeRequestTimeout: { kind: 'duration', default: 120_000, flag: 'runtime-request-timeout' },
   registryPullQPS: { kind: 'int', default: 5, flag: 'registry-qps', min: 0, zeroIsValue: true },
   registryBurst: { kind: 'int', default: 10, flag: 'registry-burst', min: 0 },
@@ -155,6 +156,8 @@ export const kubeletFields = {
     flag: 'cgroup-driver',
     oneOf: ['cgroupfs', 'systemd'],
   },
+  cpuManagerPolicy: { kind: 'string', default: 'none', flag: 'cpu-manager-policy' },
+  memoryManagerPolicy: { kind: 'string', default: 'None', flag: 'memory-manager-policy' },
   cpuCFSQuota: { kind: 'bool', default: true, flag: 'cpu-cfs-quota', zeroIsValue: true },
   cpuCFSQuotaPeriod: {
     kind: 'duration',

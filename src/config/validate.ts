@@ -32,6 +32,27 @@ const laterEnforcements = [
 ];
 
 const checks: readonly Check[] = [
+  ({ cpuManagerPolicy }) =>
+    cpuManagerPolicy === 'none'
+      ? undefined
+      : {
+          path: 'cpuManagerPolicy',
+          message: `must be none, not '${cpuManagerPolicy}': no container gets CPUs of its own yet`,
+        },
+  ({ memoryManagerPolicy }) =>
+    memoryManagerPolicy === 'None'
+      ? undefined
+      : {
+          path: 'memoryManagerPolicy',
+          message: `must be None, not '${memoryManagerPolicy}': no container gets memory of a NUMA node of its own yet`,
+        },
+  ({ imageServiceEndpoint, containerRuntimeEndpoint }) =>
+    imageServiceEndpoint === undefined || imageServiceEndpoint === containerRuntimeEndpoint
+      ? undefined
+      : {
+          path: 'imageServiceEndpoint',
+          message: `must be that of the runtime (${containerRuntimeEndpoint}), not '${imageServiceEndpoint}': images of another service are not implemented yet`,
+        },
   ({ healthzBindAddress }) =>
     isIP(healthzBindAddress)
       ? undefined
