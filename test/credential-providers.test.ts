@@ -7,16 +7,20 @@ import { loadConfig } from '../src/config/load.ts';
 import { ConfigError } from '../src/config/problems.ts';
 import { type CredentialProvider, createCredentialProvider } from '../src/images/credential-provider.ts';
 import { type ImageReference, parseImageReference } from '../src/images/reference.ts';
+import { silentLogger } from '../src/log.ts';
 
 const api = 'credentialprovider.kubelet.k8s.io/v1';
 const registry = '123.dkr.ecr.eu-west-1.amazonaws.com';
 
 let dir: string;
 let nowMs: number;
+let warned: { said: string }[];
+const log = Object.assign(silentLogger(), { warn: (fields: { said: string }) => void warned.push(fields) });
 const { signal } = new AbortController();
 
 beforeEach(async () => {
   nowMs = 1_000_000;
+  warned = [];
   dir = await mkdtemp(join(tmpdir(), 'roslet-providers-'));
   await mkdir(join(dir, 'bin'));
 });
@@ -52,7 +56,9 @@ async function loadFlags(path: string): Promise<CredentialProvider[]> {
     `--image-credential-provider-config=${path}`,
     `--image-credential-provider-bin-dir=${join(dir, 'bin')}`,
   ]);
-  return config.imageCredentialProviders.map((provider) => createCredentialProvider(provider, () => nowMs));
+  return config.imageCredentialProviders.map((provider) =>
+    createCredentialProvider(provider, () => nowMs, log),
+  );
 }
 
 const ecr = (more = '') => `
@@ -91,9 +97,9 @@ describe('a credential provider', () => {
   it('gets its arguments, its variables and those of the agent', async () => {
     await program('ecr', 'nonsense', 'echo "$1 $2 $REGION $' + '{PATH:+path}" >&2; [ "$1" = get ] && exit 3');
     const [provider] = await load(ecr('args: [get, --verbose]\n  env: [{name: REGION, value: eu}]'));
-    await expect(users(provider, `${registry}/app`)).rejects.toThrow(
-      /^it ended with 3: get --verbose eu path$/,
-    );
+    // What it said is for the log alone: why it failed becomes an event.
+    await expect(users(provider, `${registry}/app`)).rejects.toThrow(/^it ended with 3$/);
+    expect(warned).toEqual([{ provider: 'ecr', said: 'get --verbose eu path' }]);
   });
 
   it.each([

@@ -87,6 +87,7 @@ describe('images on containerd', () => {
               defaultCacheMs: 0,
             },
             () => nowMs,
+            silentLogger(),
           ),
         ],
       }),

@@ -5,6 +5,7 @@
  */
 import { parseDuration } from '../config/duration.ts';
 import { JoinedRuns } from '../joined-runs.ts';
+import type { Logger } from '../log.ts';
 import { matchesRepository, normalizeRegistry, type RegistryCredential } from './docker-config.ts';
 import { type ProviderProgram, runProvider } from './provider-program.ts';
 import { type ImageReference, repositoryOf } from './reference.ts';
@@ -32,6 +33,7 @@ export class ProviderError extends Error {
 export function createCredentialProvider(
   provider: ImageCredentialProvider,
   now: () => number,
+  log: Logger,
 ): CredentialProvider {
   const { name, apiVersion } = provider;
   const patterns = provider.matchImages.map(normalizeRegistry);
@@ -51,7 +53,7 @@ export function createCredentialProvider(
 
   const ask = async (image: ImageReference, signal: AbortSignal): Promise<readonly RegistryCredential[]> => {
     const request = { apiVersion, kind: 'CredentialProviderRequest', image: repositoryOf(image) };
-    const answer = parseAnswer(await runProvider(provider, JSON.stringify(request), signal), apiVersion);
+    const answer = parseAnswer(await runProvider(provider, JSON.stringify(request), log, signal), apiVersion);
     keep(
       keyOf(answer.cacheKeyType, image),
       answer.credentials,

@@ -1,5 +1,6 @@
 /** Runs the program of a credential provider. */
 import { execFile } from 'node:child_process';
+import type { Logger } from '../log.ts';
 
 export interface ProviderProgram {
   name: string;
@@ -13,13 +14,17 @@ export interface ProviderProgram {
 /** As long as the kubelet waits: a program may try again when a service does not answer. */
 const mostMs = 60_000;
 const mostBytes = 1024 * 1024;
-/** Of what a program complains, in an event. */
+/** Of what a program complains, in the log. */
 const mostShown = 500;
 
-/** Returns what the program writes. Its error output is told when it fails, and nothing of what it answered. */
+/**
+ * Returns what the program writes. Its error output goes to the log when it fails: why it failed becomes an event, and what
+ * such a program says may be secret.
+ */
 export function runProvider(
-  { program, args, env }: ProviderProgram,
+  { name, program, args, env }: ProviderProgram,
   request: string,
+  log: Logger,
   signal: AbortSignal,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -29,8 +34,11 @@ export function runProvider(
       args,
       { ...limits, env: { ...process.env, ...env } },
       (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`${whyItFailed(error)}${complaint(stderr)}`, { cause: error.code }));
+        if (error === null) return resolve(stdout);
+        const why = whyItFailed(error);
+        const said = stderr.trim().slice(-mostShown);
+        if (said !== '') log.warn({ provider: name, said }, `a credential provider failed: ${why}`);
+        reject(new Error(why, { cause: error.code }));
       },
     );
     // A program need not read what it is asked; that it ended is told above.
@@ -44,9 +52,4 @@ function whyItFailed(error: Error & { code?: string | number | null; killed?: bo
   if (typeof error.code === 'string') return error.code;
   if (error.killed) return `it did not end within ${mostMs / 1000} s`;
   return typeof error.code === 'number' ? `it ended with ${error.code}` : 'it was killed';
-}
-
-function complaint(stderr: string): string {
-  const text = stderr.trim();
-  return text === '' ? '' : `: ${text.slice(-mostShown)}`;
 }

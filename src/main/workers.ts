@@ -67,7 +67,7 @@ export function workerDeps(config: AgentConfig, o: WorkerParts): AgentOptions['w
       objects,
       configPaths: dockerConfigPaths(config.rootDir, { HOME: homedir(), ...process.env }),
       providers: config.imageCredentialProviders.map((provider) =>
-        createCredentialProvider(provider, Date.now),
+        createCredentialProvider(provider, Date.now, o.log),
       ),
     }),
     serializeImagePulls: config.maxParallelImagePulls === 1,
