@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { startVitest, type TestModule } from 'vitest/node';
+import { messageOf } from '../src/error-message.ts';
 
 export interface SuiteResult {
   passed: number;
@@ -59,7 +60,7 @@ function collect(modules: TestModule[], unhandled: unknown[]): SuiteResult {
     }
   }
   for (const error of unhandled) {
-    result.failed.push(`unhandled error: ${error instanceof Error ? error.message : String(error)}`);
+    result.failed.push(`unhandled error: ${messageOf(error)}`);
   }
   return result;
 }

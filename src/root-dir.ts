@@ -1,6 +1,7 @@
 /** Makes what must be there of an agent's root directory before anything is written to it. */
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { messageOf } from './error-message.ts';
 import type { Paths } from './paths.ts';
 
 /** A directory of the agent cannot be had. */
@@ -44,7 +45,7 @@ async function explain(path: string, cause: unknown): Promise<string> {
     case 'EROFS':
       return 'its file system is mounted read-only; mount it writable, or give another --root-dir';
     default:
-      return cause instanceof Error ? cause.message : String(cause);
+      return messageOf(cause);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Runtime, RuntimeHandler, RuntimeStatus } from '../runtime/runtime.ts';
+import { messageOf } from './error-message.ts';
 import type { Logger } from './log.ts';
 
 export interface RuntimeHealthOptions {
@@ -81,7 +82,7 @@ export function runtimeHealth(options: RuntimeHealthOptions): RuntimeHealth {
       const isLate = signal.aborted;
       // Its version alone was late, or another look was luckier.
       if (isLate && (heardMs.get(runtime) ?? 0) >= startedMs) return;
-      const why = isLate ? 'it does not answer' : err instanceof Error ? err.message : String(err);
+      const why = isLate ? 'it does not answer' : messageOf(err);
       tell(runtime, `container runtime is down: ${why}`);
     }
   }

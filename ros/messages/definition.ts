@@ -4,6 +4,7 @@
  * which package a short name belongs to) is added here, because type hashes and lookups need it.
  */
 import { parse } from '@foxglove/rosmsg';
+import { messageOf } from '../../src/error-message.ts';
 
 /** What a message without fields carries instead: IDL has no empty structs. */
 export const EMPTY_STRUCT_FIELD = 'structure_needs_at_least_one_member';
@@ -62,7 +63,7 @@ export function parseMessage(name: string, text: string): MessageDefinition {
   try {
     return build(name, text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new Error(`The definition of ${name} cannot be read: ${reason}`, { cause });
   }
 }

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../src/error-message.ts';
 import { type LinuxContainerResources, RuntimeError } from '../runtime.ts';
 import { type CgroupWrite, cgroupWrites } from './cgroup-files.ts';
 import { hasCode, readKernelFile } from './files.ts';
@@ -59,7 +60,7 @@ export function cgroups(hierarchies: readonly Hierarchy[] = machineHierarchies()
     try {
       if (readFileSync(target, 'utf8').trim() !== value) writeFileSync(target, value);
     } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
+      const cause = messageOf(error);
       throw new RuntimeError('FailedPrecondition', `cannot set ${file} to ${value}: ${cause}`, {
         cause: error,
       });

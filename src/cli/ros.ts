@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseDocument, stringify } from 'yaml';
 import type { MessageType, QosProfile, RosNode, RosTransport } from '../../ros/transport.ts';
+import { messageOf } from '../error-message.ts';
 import { CliError } from './errors.ts';
 import { formatTable, print } from './output.ts';
 
@@ -177,7 +178,7 @@ function readMessage(type: MessageType<object>, text: string): object {
   try {
     type.encode(message);
   } catch (err) {
-    throw new CliError(`--data is no ${type.name}: ${err instanceof Error ? err.message : String(err)}`);
+    throw new CliError(`--data is no ${type.name}: ${messageOf(err)}`);
   }
   return message;
 }

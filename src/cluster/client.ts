@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Status } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { type ApiConnection, apiConnection, type WireAnswer } from './connection.ts';
 import { ApiStatusError, ApiUnreachableError } from './errors.ts';
@@ -122,7 +123,7 @@ export class KubeClient {
     } catch (error) {
       if (signal.aborted || error instanceof ApiStatusError || error instanceof ApiUnreachableError)
         throw error;
-      throw new ApiUnreachableError(`${nameOf(request)}: cut off: ${describe(error)}`, { cause: error });
+      throw new ApiUnreachableError(`${nameOf(request)}: cut off: ${messageOf(error)}`, { cause: error });
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', end);
@@ -237,7 +238,7 @@ async function within<T>(
     signal.throwIfAborted();
     if (late) throw new ApiUnreachableError(`${what}: no answer within ${timeoutMs / 1000} s`);
     if (error instanceof ApiStatusError || error instanceof ApiUnreachableError) throw error;
-    throw new ApiUnreachableError(`${what}: ${describe(error)}`, { cause: error });
+    throw new ApiUnreachableError(`${what}: ${messageOf(error)}`, { cause: error });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
@@ -319,4 +320,3 @@ function statusIn(text: string): Partial<Status> {
 }
 
 const nameOf = ({ method = 'GET', path }: ApiRequest): string => `${method} ${path}`;
-const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -5,6 +5,7 @@
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import type { PeerCertificate } from 'node:tls';
+import { messageOf } from '../error-message.ts';
 import { untilAborted } from '../until-aborted.ts';
 import type { Credentials } from './credentials.ts';
 import { ApiUnreachableError } from './errors.ts';
@@ -232,6 +233,6 @@ const unreachable = (access: ClusterAccess, cause: unknown): ApiUnreachableError
   cause instanceof ApiUnreachableError
     ? cause
     : new ApiUnreachableError(
-        `the API server ${access.server.origin} cannot be reached: ${cause instanceof Error ? cause.message : cause}`,
+        `the API server ${access.server.origin} cannot be reached: ${messageOf(cause)}`,
         { cause },
       );

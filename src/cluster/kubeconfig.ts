@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { messageOf } from '../error-message.ts';
 import type { Credentials } from './credentials.ts';
 import { ExecCredentialError, execCredentials } from './exec-credentials.ts';
 
@@ -42,7 +43,7 @@ export function clusterAccess(text: string, path: string, signal: AbortSignal): 
   try {
     config = parse(text) as Kubeconfig;
   } catch (error) {
-    return fail(`is no YAML: ${error instanceof Error ? error.message : error}`);
+    return fail(`is no YAML: ${messageOf(error)}`);
   }
   if (config === null || typeof config !== 'object') return fail('is empty');
   const contextName = config['current-context'];

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageAuth } from '../../runtime/runtime.ts';
 import type { Pod, Secret } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 import { podNamespace } from '../pods/identity.ts';
 import type { ObjectReader } from '../sources/source.ts';
 import type { CredentialProvider } from './credential-provider.ts';
@@ -48,7 +49,7 @@ export function createCredentialSource(options: {
           into.push((await load()) ?? []);
         } catch (error) {
           signal.throwIfAborted();
-          problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+          problems.push(`${what}: ${messageOf(error)}`);
         }
       };
       for (const { name = '' } of pod.spec?.imagePullSecrets ?? []) {

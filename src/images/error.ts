@@ -1,4 +1,5 @@
 /** Why a container's image is not there, as its status shows it. */
+import { messageOf } from '../error-message.ts';
 
 export type ImageErrorReason =
   | 'ErrImagePull'
@@ -27,7 +28,7 @@ export class ImageError extends Error {
 
 /** CRI's error conventions: a runtime marks these two kinds by the beginning of the message. */
 export function pullError(image: string, error: unknown, retryAtMs: number): ImageError {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   for (const [reason, why] of markedReasons) {
     const at = text.indexOf(reason);
     if (at < 0) continue;

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Image, ImageService } from '../../runtime/runtime.ts';
+import { messageOf } from '../error-message.ts';
 import type { EventRecorder, ObjectReference } from '../events.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -146,12 +147,7 @@ export function createImageCollector(options: ImageGcOptions): ImageCollector {
           await collect(signal);
         } catch (err) {
           if (signal.aborted) return;
-          events.event(
-            options.node,
-            'Warning',
-            'ImageGCFailed',
-            err instanceof Error ? err.message : String(err),
-          );
+          events.event(options.node, 'Warning', 'ImageGCFailed', messageOf(err));
           log.error({ err }, 'images cannot be collected');
         }
       }

@@ -4,6 +4,7 @@
  */
 import type { Image, ImageAuth, ImageService, PodSandboxConfig } from '../../runtime/runtime.ts';
 import type { Container, Pod } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 import { containerReference } from '../events/reference.ts';
 import type { EventRecorder, EventType } from '../events.ts';
 import type { Logger } from '../log.ts';
@@ -174,7 +175,7 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     const nowMs = options.now();
     const expired = last === undefined || nowMs - last.retryAtMs > 2 * maxMs;
     const delayMs = Math.min(expired ? initialMs : last.delayMs * 2, maxMs);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const { reason, message: explained } = pullError(name, error, 0);
     return { delayMs, retryAtMs: nowMs + delayMs, message, told: `${reason}: ${explained}` };
   };
@@ -210,7 +211,7 @@ async function inspect(
     return await images.imageStatus(pullName, signal);
   } catch (error) {
     signal.throwIfAborted();
-    const message = `Failed to inspect image "${name}": ${error instanceof Error ? error.message : error}`;
+    const message = `Failed to inspect image "${name}": ${messageOf(error)}`;
     tell('Warning', 'InspectFailed', message);
     throw new ImageError('ImageInspectError', message, { cause: error });
   }
@@ -239,7 +240,7 @@ async function pullWithAny(
     }
   }
   if (errors.length === 1) throw errors[0];
-  const messages = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  const messages = errors.map(messageOf);
   throw new AggregateError(errors, `[${[...new Set(messages)].join(', ')}]`);
 }
 

@@ -13,6 +13,7 @@ import type {
   NodeSystemInfo,
   Taint,
 } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 import type { Logger } from '../log.ts';
 import { type ResourceAmounts, toResourceList } from '../resources/amounts.ts';
 import { allocatable, machineCapacity, type Reservations, unreserved } from './capacity.ts';
@@ -122,10 +123,7 @@ export async function createNodeMonitor(options: NodeMonitorOptions): Promise<No
   };
   const orProblem = (looked: Promise<void>) =>
     looked.catch((error: unknown) =>
-      setProblem(
-        'machine',
-        `the machine cannot be looked at: ${error instanceof Error ? error.message : error}`,
-      ),
+      setProblem('machine', `the machine cannot be looked at: ${messageOf(error)}`),
     );
   // Nobody is told that all is well before it was seen.
   await orProblem(lookForTrouble());

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LifecycleHandler, Pod } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 import { combinedOutput, type ExecInContainer } from '../probes/exec.ts';
 import { httpGet } from '../probes/http.ts';
 import { longestTimerMs } from '../timers.ts';
@@ -37,7 +38,7 @@ export async function runHook(options: HookOptions): Promise<void> {
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     const what = `${describe(handler)} for Container "${container.name}" in Pod "${formatPod(pod)}" failed`;
-    const error = cause instanceof Error ? cause.message : String(cause);
+    const error = messageOf(cause);
     throw new HookError(`${what} - error: ${error}`, { cause });
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Pod } from '../api/core.gen.ts';
 import { time } from '../api/time.ts';
+import { messageOf } from '../error-message.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
 import { podKey, podReference, podUid, withStatus } from './identity.ts';
@@ -60,7 +61,7 @@ export class Refusals {
   /** Its record stays on disk: the runtime may be configured again. Meanwhile the pod is shown with the reason. */
   leaveUnsupervised(pod: Pod, err: unknown): void {
     const uid = podUid(pod);
-    const message = err instanceof Error ? err.message : String(err);
+    const message = messageOf(err);
     this.#o.log.error({ err, pod: podKey(pod), podUid: uid }, 'pod cannot be supervised');
     this.#unsupervised.add(uid);
     this.#show(pod, { reason: 'RuntimeClassNotSupported', message });

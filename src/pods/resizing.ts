@@ -2,6 +2,7 @@
  * The resize of one pod, from the admission of other resources until they are applied: what its record keeps of it, and
  * another try when one failed. What is to be resized is the plan's, how the resizer's.
  */
+import { messageOf } from '../error-message.ts';
 import type { ActualPod } from './actual.ts';
 import type { PodEffects } from './effects.ts';
 import { retryDelayMs } from './failures.ts';
@@ -86,7 +87,7 @@ export class Resizing {
       await effects.resize({ pod, actual, names, onApplied }, signal);
     } catch (err) {
       if (signal.aborted) throw err;
-      error = err instanceof Error ? err.message : String(err);
+      error = messageOf(err);
     }
     const after = withApplied(actual, record);
     // Meanwhile something else may have been allocated.

@@ -4,6 +4,7 @@
  */
 import { open } from 'node:fs/promises';
 import type { ContainerStatus } from '../../runtime/runtime.ts';
+import { messageOf } from '../error-message.ts';
 import { terminationMessageHostPathAnnotation, terminationMessagePolicyAnnotation } from './identity.ts';
 
 const maxMessageBytes = 4096;
@@ -46,6 +47,6 @@ async function readEnd(path: string, maxBytes: number, signal: AbortSignal): Pro
     return buffer.subarray(0, bytesRead).toString();
   } catch (err) {
     if (err instanceof Error && 'code' in err && err.code === 'ENOENT') return '';
-    return `Error on reading termination message from ${path}: ${err instanceof Error ? err.message : String(err)}`;
+    return `Error on reading termination message from ${path}: ${messageOf(err)}`;
   }
 }

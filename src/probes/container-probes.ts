@@ -12,6 +12,7 @@
 import type { RosProber, RosProbeTarget } from '../../ros/prober.ts';
 import type { Pod, Probe } from '../api/core.gen.ts';
 import { formatDuration } from '../config/duration.ts';
+import { messageOf } from '../error-message.ts';
 import { containerReference } from '../events/reference.ts';
 import type { EventRecorder } from '../events.ts';
 import type { Logger } from '../log.ts';
@@ -99,7 +100,7 @@ export function containerProbes(
   }
 
   function tellError(kind: ProbeKind, err: unknown): void {
-    const text = err instanceof Error ? err.message : String(err);
+    const text = messageOf(err);
     const message = `${titles[kind]} probe errored and resulted in unknown state: ${text}`;
     events.event(about, 'Warning', 'Unhealthy', message);
     probeLog.debug({ probe: kind, err }, message);

@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../error-message.ts';
 import type { Logger } from '../log.ts';
 import { CgroupError, words } from './cgroup-layout.ts';
 
@@ -195,7 +196,6 @@ function explained(path: string, what: string, error: unknown): CgroupError {
     EROFS:
       'the cgroup file system is mounted read-only; mount it writable, or give --cgroup-root a delegated one',
   };
-  const why =
-    (code !== undefined && advice[code]) || (error instanceof Error ? error.message : String(error));
+  const why = (code !== undefined && advice[code]) || messageOf(error);
   return new CgroupError(path, `${what}: ${why}`, { cause: error });
 }

@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { time } from '../api/time.ts';
+import { messageOf } from '../error-message.ts';
 import { podName, podNamespace } from '../pods/identity.ts';
 import type { AgentView } from './agent-view.ts';
 import { type Exchange, intParam, sendJson, sendText } from './http.ts';
@@ -27,7 +28,7 @@ export async function checkpointContainer(
     await runtime.checkpointContainer(containerId, location, timeoutMs, signal);
   } catch (err) {
     signal.throwIfAborted();
-    const why = err instanceof Error ? err.message : String(err);
+    const why = messageOf(err);
     sendText(res, 500, `checkpointing of ${namespace}/${name}/${container} failed (${why})`);
     return;
   }

@@ -1,5 +1,6 @@
 /** Failures of a request as Kubernetes tells them: a metav1 Status with its reason, code and details. */
 import type { Status, StatusCause, StatusDetails } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 
 const codes = {
   BadRequest: 400,
@@ -61,10 +62,7 @@ export function statusOf(error: unknown): Status & { code: number } {
   const known =
     error instanceof ApiError
       ? error
-      : new ApiError(
-          'InternalError',
-          `Internal error occurred: ${error instanceof Error ? error.message : error}`,
-        );
+      : new ApiError('InternalError', `Internal error occurred: ${messageOf(error)}`);
   return {
     kind: 'Status',
     apiVersion: 'v1',

@@ -1,6 +1,7 @@
 /** Which files of the manifest path are manifests, and what they hold now. A path may be a directory or one file. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../error-message.ts';
 
 export interface ManifestFile {
   path: string;
@@ -43,7 +44,7 @@ export async function listManifests(path: string, settleMs: number): Promise<Lis
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return { state: 'missing' };
-    return { state: 'unreadable', message: reasonOf(error) };
+    return { state: 'unreadable', message: messageOf(error) };
   }
 }
 
@@ -72,7 +73,7 @@ async function readManifest(path: string, settleMs: number): Promise<ManifestFil
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
       return { path, reason: 'gone, or a link to nowhere' };
-    return { path, isSettling, content: { error: `cannot be read: ${reasonOf(error)}` } };
+    return { path, isSettling, content: { error: `cannot be read: ${messageOf(error)}` } };
   }
 }
 
@@ -84,5 +85,3 @@ function textOf(bytes: Buffer): ManifestFile['content'] {
     return { error: 'is not UTF-8 text' };
   }
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

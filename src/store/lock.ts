@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { messageOf } from '../error-message.ts';
 
 export interface Lock {
   release(): Promise<void>;
@@ -73,7 +74,7 @@ async function openLockFile(path: string): Promise<FileHandle> {
   } catch (error) {
     // An agent that starts anew on a disk that has become read-only must still take care of its pods.
     if ((error as NodeJS.ErrnoException).code === 'EROFS') return await open(path, constants.O_RDONLY);
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const advice = 'move it away, or give another --root-dir';
     throw new LockError(path, `cannot open the lock ${path}: ${why}; ${advice}`, undefined, { cause: error });
   }

@@ -12,6 +12,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pod, Volume } from '../api/core.gen.ts';
 import { quantityValue } from '../api/quantity.ts';
+import { messageOf } from '../error-message.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { allContainers } from '../pods/containers.ts';
 import { podUid } from '../pods/identity.ts';
@@ -310,7 +311,7 @@ async function forEachVolume(
       try {
         await work(volume);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         failures.push(
           new VolumeError(volume.name, `MountVolume.SetUp failed for volume "${volume.name}" : ${message}`, {
             cause: error,

@@ -1,5 +1,6 @@
 /** Volumes that show config maps, secrets and the downward API in one directory; a later source wins a path. */
 import type { VolumeProjection } from '../api/core.gen.ts';
+import { messageOf } from '../error-message.ts';
 import type { ClusterPort, ObjectReader } from '../sources/source.ts';
 import { contentPlugin, defaultFileMode } from './content.ts';
 import { fsUser } from './fs-user.ts';
@@ -29,9 +30,7 @@ export const projectedPlugin = (
       }
       if (failures.length > 0) {
         // All at once: whoever mends the first must not find the second only then.
-        const [first = '', ...more] = failures.map((each) =>
-          each instanceof Error ? each.message : String(each),
-        );
+        const [first = '', ...more] = failures.map(messageOf);
         const Kind = failures.every((each) => each instanceof MissingObjectError)
           ? MissingObjectError
           : Error;

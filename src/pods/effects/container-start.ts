@@ -1,6 +1,7 @@
 /** Gets a container to run: its image, the container itself, its postStart hook. */
 import type { PodSandboxConfig, Runtime, RuntimeHandler } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
+import { messageOf } from '../../error-message.ts';
 import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder, ObjectReference } from '../../events.ts';
 import { ImageError } from '../../images/error.ts';
@@ -21,7 +22,7 @@ import { resourcesAnnotation, resourcesText } from '../resize.ts';
 import { ContainerConfigError } from '../runtime-config/config-error.ts';
 import { type ContainerContext, containerConfig } from '../runtime-config/container-config.ts';
 import type { Turns } from '../turns.ts';
-import { failingAs, isUnderWay, messageOf, StartError, type StartFailure, startFailure } from './failure.ts';
+import { failingAs, isUnderWay, StartError, type StartFailure, startFailure } from './failure.ts';
 import { execIn, podIps } from './reach.ts';
 import type { Sandboxes } from './sandboxes.ts';
 

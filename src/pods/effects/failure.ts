@@ -1,5 +1,6 @@
 /** What went wrong on the way to a running container, in the words of its waiting state. */
 import { RuntimeError } from '../../../runtime/runtime.ts';
+import { messageOf } from '../../error-message.ts';
 import { ImageError } from '../../images/error.ts';
 import { VolumeError } from '../../volumes/volume.ts';
 import type { Waiting } from '../actions.ts';
@@ -60,5 +61,3 @@ export function startFailure(err: unknown): StartFailure {
     ...(err instanceof VolumeError && err.isTold && { retryAtMostMs: toldRetryMs }),
   };
 }
-
-export const messageOf = (err: unknown): string => (err instanceof Error ? err.message : String(err));

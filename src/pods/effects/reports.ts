@@ -1,6 +1,7 @@
 /** What the worker of a pod tells people of it, as events. */
 import type { ContainerStatus } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
+import { messageOf } from '../../error-message.ts';
 import { containerReference } from '../../events/reference.ts';
 import type { EventRecorder } from '../../events.ts';
 import { VolumeError } from '../../volumes/volume.ts';
@@ -9,7 +10,6 @@ import { podName, podNamespace, podReference, podUid } from '../identity.ts';
 import { startConditionReason } from '../lifecycle.ts';
 import type { Verdict } from '../pod-record.ts';
 import { resizeCompletedMessage } from '../resize.ts';
-import { messageOf } from './failure.ts';
 
 export interface PodReports {
   reportSyncError(pod: Pod, err: unknown): void;

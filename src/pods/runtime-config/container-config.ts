@@ -13,6 +13,7 @@ import type {
   RuntimeHandler,
 } from '../../../runtime/runtime.ts';
 import type { Pod } from '../../api/core.gen.ts';
+import { messageOf } from '../../error-message.ts';
 import type { Paths } from '../../paths.ts';
 import { type ClusterPort, isClusterPod, type ObjectReader } from '../../sources/source.ts';
 import type { VolumeManager } from '../../volumes/manager.ts';
@@ -151,7 +152,7 @@ async function serviceEnv({ cluster }: ContainerContext, pod: Pod): Promise<Read
   try {
     return await cluster.serviceEnv(pod);
   } catch (error) {
-    throw new ContainerConfigError(error instanceof Error ? error.message : String(error));
+    throw new ContainerConfigError(messageOf(error));
   }
 }
 

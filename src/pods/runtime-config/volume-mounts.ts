@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import type { Mount, RuntimeHandler } from '../../../runtime/runtime.ts';
 import type { Pod, VolumeMount } from '../../api/core.gen.ts';
+import { messageOf } from '../../error-message.ts';
 import type { VolumeManager } from '../../volumes/manager.ts';
 import type { AnyContainer } from '../identity.ts';
 import { ContainerConfigError } from './config-error.ts';
@@ -75,7 +76,7 @@ async function boundSubPath(
     return await volumes.bindSubPath(pod, mount.name, place, signal);
   } catch (error) {
     signal.throwIfAborted();
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new ContainerConfigError(
       `failed to prepare subPath for volumeMount "${mount.name}" of container "${place.container}": ${detail}`,
     );

@@ -3,6 +3,7 @@
  * anew when systemd has ended it (as `systemctl daemon-reexec` does).
  */
 import { connect, type Socket } from 'node:net';
+import { messageOf } from '../../error-message.ts';
 import { type Answer, type Call, encodeCall, MessageReader } from './message.ts';
 
 export interface Bus {
@@ -79,7 +80,7 @@ async function openFirst(ways: readonly Way[], signal: AbortSignal): Promise<Ses
       failed.push(err);
     }
   }
-  const why = failed.map((err) => (err instanceof Error ? err.message : String(err))).join('; ');
+  const why = failed.map(messageOf).join('; ');
   throw new BusError(undefined, `systemd cannot be reached: ${why}`, { cause: failed[0] });
 }
 
@@ -156,7 +157,7 @@ async function letIn(socket: Socket, path: string, hasBroker: boolean): Promise<
     try {
       for (const answer of reader.read(chunk)) settle(answer);
     } catch (err) {
-      end(`${path}: ${err instanceof Error ? err.message : String(err)}`, err);
+      end(`${path}: ${messageOf(err)}`, err);
     }
   };
   socket.on('data', take);

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { messageOf } from '../../error-message.ts';
 import type { Logger } from '../../log.ts';
 import { podName, podUid } from '../../pods/identity.ts';
 import type { AgentView, SandboxHandle } from '../agent-view.ts';
@@ -106,8 +107,7 @@ async function forward(
     await pipeline(target, data);
   } catch (err) {
     log.debug({ err, port }, 'a forwarded connection broke');
-    if (!hasClientGone)
-      error.write(`error forwarding port ${port}: ${err instanceof Error ? err.message : String(err)}`);
+    if (!hasClientGone) error.write(`error forwarding port ${port}: ${messageOf(err)}`);
     data.destroy();
   }
   error.end();
