@@ -263,6 +263,21 @@ describe('the cgroups of pods', () => {
       );
     });
 
+  it('of what is no pod are held to what is reserved for them, and have to be there', async () => {
+    const name = `${cgroupRoot}/services`;
+    await expect(manager.limitReserved({ name, amounts: { cpu: 500 } })).rejects.toThrow(
+      `the cgroup ${name} that is to be held to what is reserved does not exist`,
+    );
+    for (const dir of directories(name)) await mkdir(dir);
+    await manager.limitReserved({ name, amounts: { cpu: 500 } });
+    const memory = () => control('memory', name, 'memory.limit_in_bytes', 'memory.max');
+    expect(await control('cpu', name, 'cpu.shares', 'cpu.weight')).toBe(version === 1 ? '512' : '20');
+    expect(await memory()).not.toBe(`${64 * mib}`);
+    await manager.limitReserved({ name, amounts: { cpu: 500, memory: 64 * mib, pid: 100 } });
+    expect(await memory()).toBe(`${64 * mib}`);
+    expect(await control('pids', name, 'pids.max', 'pids.max')).toBe('100');
+  });
+
   it('leave nothing behind that the test did not make', async () => {
     await removeCgroups(directories(cgroupRoot));
     for (const dir of directories(cgroupRoot)) await expect(rmdir(dir)).rejects.toThrow('ENOENT');

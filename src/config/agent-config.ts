@@ -10,6 +10,8 @@ import type { LogFormat, LogLevel } from '../log.ts';
 import type { Reservations } from '../node/capacity.ts';
 import { parseThresholds, type Threshold } from '../node/thresholds.ts';
 import { defaultRootDir } from '../paths.ts';
+import { toAmounts } from '../resources/amounts.ts';
+import type { ReservedCgroup } from '../resources/cgroups.ts';
 import type { KubeletValues } from './kubelet-fields.ts';
 import type {
   discoveryRanges,
@@ -83,6 +85,8 @@ export interface AgentConfig {
   /** As written. */
   reservations: Reservations;
   enforceNodeAllocatable: readonly string[];
+  /** That are held to what is reserved for them. */
+  reservedCgroups: readonly ReservedCgroup[];
   seccompDefault: boolean;
   allowedUnsafeSysctls: readonly string[];
 
@@ -244,6 +248,7 @@ export function agentConfig(
     podPidsLimit: kubelet.podPidsLimit > 0 ? kubelet.podPidsLimit : undefined,
     reservations: { systemReserved: kubelet.systemReserved, kubeReserved: kubelet.kubeReserved },
     enforceNodeAllocatable: kubelet.enforceNodeAllocatable.filter((key) => key !== 'none'),
+    reservedCgroups: reservedCgroups(kubelet),
     seccompDefault: kubelet.seccompDefault,
     allowedUnsafeSysctls: kubelet.allowedUnsafeSysctls,
 
@@ -320,6 +325,16 @@ function kubeletServer(kubelet: KubeletValues, hasCluster: boolean): KubeletServ
           }
         : undefined,
   };
+}
+
+function reservedCgroups(kubelet: KubeletValues): ReservedCgroup[] {
+  return (['system', 'kube'] as const).flatMap((of) => {
+    const name = kubelet[`${of}ReservedCgroup`] ?? '';
+    const { cpu, memory, pid } = toAmounts(kubelet[`${of}Reserved`]);
+    const enforced = (kind: string) => kubelet.enforceNodeAllocatable.includes(`${of}-reserved${kind}`);
+    if (enforced('')) return [{ name, amounts: { cpu, memory, pid } }];
+    return enforced('-compressible') ? [{ name, amounts: { cpu } }] : [];
+  });
 }
 
 /** No more than podsPerCore for each core, where that is set. */

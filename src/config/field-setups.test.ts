@@ -351,7 +351,6 @@ describe('the kubelet of a cluster starts roslet', () => {
   });
 
   test.each<[string, Record<string, unknown>, string]>([
-    ['limits of what is reserved', { enforceNodeAllocatable: ['pods', 'kube-reserved'] }, 'kube-reserved'],
     ['CPUs of their own', { cpuManagerPolicy: 'static' }, 'cpuManagerPolicy must be none'],
     ['memory of their own', { memoryManagerPolicy: 'Static' }, 'memoryManagerPolicy must be None'],
     [

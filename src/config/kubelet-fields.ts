@@ -173,6 +173,8 @@ export const kubeletFields = {
   podPidsLimit: { kind: 'int', default: -1, flag: 'pod-max-pids', zeroIsValue: true },
   systemReserved: { kind: 'quantityMap', default: {}, flag: 'system-reserved' },
   kubeReserved: { kind: 'quantityMap', default: {}, flag: 'kube-reserved' },
+  systemReservedCgroup: { kind: 'string', flag: 'system-reserved-cgroup' },
+  kubeReservedCgroup: { kind: 'string', flag: 'kube-reserved-cgroup' },
   enforceNodeAllocatable: {
     kind: 'strings',
     default: ['pods'],

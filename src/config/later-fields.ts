@@ -52,16 +52,6 @@ export const mootFields: Readonly<Record<string, FieldSpec & { why: string }>> =
     why: 'events are sent one after the other, as fast as the API server takes them',
   },
   eventBurst: { kind: 'int', flag: 'event-burst', min: 0, why: 'as eventRecordQPS' },
-  systemReservedCgroup: {
-    kind: 'string',
-    flag: 'system-reserved-cgroup',
-    why: 'limited only by an enforceNodeAllocatable that is refused',
-  },
-  kubeReservedCgroup: {
-    kind: 'string',
-    flag: 'kube-reserved-cgroup',
-    why: 'limited only by an enforceNodeAllocatable that is refused',
-  },
   containerLogMaxWorkers: { kind: 'int', min: 1, zeroIsValue: true, why: 'a log is rotated at once' },
   httpCheckFrequency: { kind: 'duration', flag: 'http-check-frequency', why: 'of staticPodURL' },
   enableContentionProfiling: { kind: 'bool', flag: 'contention-profiling', why: 'of the Go runtime' },

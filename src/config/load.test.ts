@@ -94,6 +94,22 @@ describe('defaults', () => {
     expect(config).toMatchObject({ healthzPort: 0, registryPullQps: 0, enforceNodeAllocatable: [] });
     expect(config.eviction.thresholds).toEqual([]);
   });
+
+  test('holds cgroups to what is reserved where that is to be enforced', async () => {
+    const { config } = await load(
+      kubelet(
+        `enforceNodeAllocatable: [pods, system-reserved, kube-reserved-compressible]
+systemReservedCgroup: /system
+systemReserved: {cpu: 500m, memory: 1Gi}
+kubeReservedCgroup: /kube
+kubeReserved: {cpu: "1", memory: 2Gi}`,
+      ),
+    );
+    expect(config.reservedCgroups).toEqual([
+      { name: '/system', amounts: { cpu: 500, memory: 2 ** 30 } },
+      { name: '/kube', amounts: { cpu: 1000 } },
+    ]);
+  });
 });
 
 describe('files', () => {
@@ -314,7 +330,7 @@ describe('fields that belong together', () => {
     ],
     [
       'enforceNodeAllocatable: [pods, podz]',
-      "enforceNodeAllocatable has the unknown value 'podz'; known are none, pods",
+      "enforceNodeAllocatable has the unknown value 'podz'; known are none, pods, system-reserved, system-reserved-compressible, kube-reserved, kube-reserved-compressible",
     ],
     ['enforceNodeAllocatable: [pods, pods]', "enforceNodeAllocatable has 'pods' twice"],
     ['enforceNodeAllocatable: [none, pods]', "enforceNodeAllocatable must hold nothing else beside 'none'"],
@@ -324,7 +340,19 @@ describe('fields that belong together', () => {
     ],
     [
       'enforceNodeAllocatable: [kube-reserved]',
-      "enforceNodeAllocatable 'kube-reserved' is not implemented yet; use none or pods",
+      "enforceNodeAllocatable 'kube-reserved' needs kubeReservedCgroup",
+    ],
+    [
+      'enforceNodeAllocatable: [system-reserved]\nsystemReservedCgroup: /',
+      "enforceNodeAllocatable 'system-reserved' needs systemReservedCgroup",
+    ],
+    [
+      'enforceNodeAllocatable: [kube-reserved]\nkubeReservedCgroup: /kube',
+      "enforceNodeAllocatable 'kube-reserved' needs kubeReserved",
+    ],
+    [
+      'enforceNodeAllocatable: [kube-reserved, kube-reserved-compressible]\nkubeReservedCgroup: /kube\nkubeReserved: {cpu: 1}',
+      "enforceNodeAllocatable must not hold both 'kube-reserved' and 'kube-reserved-compressible'",
     ],
     [
       'systemReserved: {gpu: 1}',

@@ -22,9 +22,9 @@ const knownSignals: readonly string[] = evictionSignals;
 
 const reservable = ['cpu', 'memory', 'ephemeral-storage', 'pid'];
 
-const enforcements = ['none', 'pods'];
-
-const laterEnforcements = [
+const enforcements = [
+  'none',
+  'pods',
   'system-reserved',
   'system-reserved-compressible',
   'kube-reserved',
@@ -185,15 +185,19 @@ function moreThanZero(path: 'evictionHard' | 'evictionSoft'): Check {
     );
 }
 
-function checkEnforcements({ enforceNodeAllocatable: keys, cgroupsPerQOS }: KubeletValues): FieldProblem[] {
+function checkEnforcements(values: KubeletValues): FieldProblem[] {
+  const { enforceNodeAllocatable: keys, cgroupsPerQOS } = values;
   return problemsOf('enforceNodeAllocatable', keys, (key, index) => {
-    if (laterEnforcements.includes(key))
-      return `'${key}' is not implemented yet; use ${enforcements.join(' or ')}`;
     if (!enforcements.includes(key))
       return `has the unknown value '${key}'; known are ${enforcements.join(', ')}`;
     if (keys.indexOf(key) !== index) return `has '${key}' twice`;
     if (key === 'none') return keys.length > 1 && `must hold nothing else beside 'none'`;
-    return !cgroupsPerQOS && `'${key}' needs cgroupsPerQOS: true`;
+    if (!cgroupsPerQOS) return `'${key}' needs cgroupsPerQOS: true`;
+    const of = key.startsWith('kube') ? 'kube' : 'system';
+    if (key === 'pods') return false;
+    if (keys.includes(`${key}-compressible`)) return `must not hold both '${key}' and '${key}-compressible'`;
+    if (!values[`${of}ReservedCgroup`]?.replaceAll('/', '')) return `'${key}' needs ${of}ReservedCgroup`;
+    return Object.keys(values[`${of}Reserved`]).length === 0 && `'${key}' needs ${of}Reserved`;
   });
 }
 

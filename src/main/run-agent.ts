@@ -122,6 +122,7 @@ export async function runAgent(
   });
   const cgroups = instrumentedCgroups(unmeasured, metrics);
   await cgroups.ensureNode(config.enforceNodeAllocatable.includes('pods') ? node.unreserved() : undefined);
+  for (const reserved of config.reservedCgroups) await cgroups.limitReserved(reserved);
 
   const volumes = volumeManager({
     metrics,

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Pod } from '../api/core.gen.ts';
 import type { Logger } from '../log.ts';
 import { podUid } from '../pods/identity.ts';
@@ -20,10 +20,12 @@ import {
   cpuShares,
   minCpuShares,
   podSettings,
+  type ReservedAmounts,
   type ResourceContext,
+  reservedSettings,
   widest,
 } from './container.ts';
-import { type CgroupDriverKind, podCgroupNames } from './pod-cgroup-names.ts';
+import { type CgroupDriverKind, existingCgroup, podCgroupNames } from './pod-cgroup-names.ts';
 import { podRequests, qosClass } from './qos.ts';
 import { systemdBus } from './systemd/bus.ts';
 import { sliceDriver } from './systemd/slice-driver.ts';
@@ -37,6 +39,8 @@ export interface CgroupManager {
   readonly missing: readonly string[];
   /** Makes the cgroup of all pods and those of the QoS classes. Undefined: pods together are not limited. */
   ensureNode(allocatable: ResourceAmounts | undefined): Promise<void>;
+  /** Limits a cgroup that is there. @throws CgroupError when it is not, or cannot be limited */
+  limitReserved(reserved: ReservedCgroup): Promise<void>;
   /**
    * Makes the pod's cgroup and sets its limits. Returns its path, absolute, relative to each hierarchy's root.
    */
@@ -56,6 +60,13 @@ export interface CgroupManager {
   /** Of the cgroup that a process is in, with whatever else is there; undefined when that is the root, or not one alone. */
   processStats(pid: number): Promise<MeasuredCgroup | undefined>;
   pids(uid: string): Promise<number[]>;
+}
+
+/** Of the machine's services, or of the agent and the runtime. */
+export interface ReservedCgroup {
+  /** As configured. */
+  name: string;
+  amounts: ReservedAmounts;
 }
 
 export interface EnsurePodOptions {
@@ -165,6 +176,19 @@ function cgroupManager(
       await driver.create(parents.Burstable);
       await driver.create(parents.BestEffort);
       await driver.apply(parents.BestEffort, { cpuShares: minCpuShares });
+    },
+
+    limitReserved: async ({ name, amounts }) => {
+      const path = existingCgroup(driverKind, name);
+      if (!driver.roots.some((root) => existsSync(join(root, path)))) {
+        throw new CgroupError(
+          path,
+          `the cgroup ${path} that is to be held to what is reserved does not exist`,
+        );
+      }
+      // Elsewhere a limit needs nothing of the cgroups above.
+      if (driver.version === 2) await driver.create(dirname(path));
+      await driver.apply(path, reservedSettings(amounts));
     },
 
     ensurePod: async (pod, { also, withoutEngine = false } = {}) => {

@@ -43,6 +43,8 @@ export interface CgroupSettings {
   hugepageLimits?: { pageSize: string; limitBytes: number }[];
 }
 
+export type ReservedAmounts = Readonly<Partial<Record<'cpu' | 'memory' | 'pid', number | undefined>>>;
+
 export function containerResources(
   pod: Pod,
   container: Container,
@@ -128,6 +130,13 @@ export const allocatableSettings = (
   memoryLimitBytes: allocatable.memory ?? unlimited,
   pidsLimit: allocatable.pid ?? unlimited,
   hugepageLimits: hugepageLimits(allocatable, hugepageSizes),
+});
+
+/** Of what is reserved for processes that are no pods; the others stay as they are. */
+export const reservedSettings = ({ cpu, memory, pid }: ReservedAmounts): CgroupSettings => ({
+  ...(cpu === undefined ? {} : { cpuShares: cpuShares(cpu) }),
+  ...(memory === undefined ? {} : { memoryLimitBytes: memory }),
+  ...(pid === undefined ? {} : { pidsLimit: pid }),
 });
 
 /** 1024 shares a core, within what the kernel takes. */

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CgroupDriverKind, podCgroupNames } from './pod-cgroup-names.ts';
+import { type CgroupDriverKind, existingCgroup, podCgroupNames } from './pod-cgroup-names.ts';
 
 const uid = '5fa1e5e3-3a64-4a4b-9f3e-0f0d2cb1f0aa';
 const escapedUid = '5fa1e5e3_3a64_4a4b_9f3e_0f0d2cb1f0aa';
@@ -70,4 +70,15 @@ describe('the cgroup of a pod', () => {
     const names = podCgroupNames(driver, '/');
     expect(() => names.pod(names.parents.Burstable, uid)).toThrow('cannot be the uid of a pod');
   });
+});
+
+it.each([
+  ['cgroupfs', '/runtime/kube', '/runtime/kube'],
+  ['cgroupfs', 'system.slice', '/system.slice'],
+  ['systemd', '/system.slice', '/system.slice'],
+  ['systemd', 'system', '/system.slice'],
+  ['systemd', '/a.slice/a-b.slice', '/a.slice/a-b.slice'],
+  ['systemd', 'a-b.slice', '/a.slice/a-b.slice'],
+] as const)('with %s a cgroup that is called %s is %s', (driver, name, path) => {
+  expect(existingCgroup(driver, name)).toBe(path);
 });

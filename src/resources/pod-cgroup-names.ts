@@ -60,6 +60,11 @@ function sliceNames(cgroupRoot: string): PodCgroupNames {
   };
 }
 
+/** Of a cgroup that somebody else made, as the kubelet reads its name: a slice by its last part alone. */
+export function existingCgroup(driver: CgroupDriverKind, name: string): string {
+  return driver === 'systemd' ? slicePath(basename(name, '.slice').split('-')) : join('/', name);
+}
+
 /** `['a', 'b']` gives `/a.slice/a-b.slice`. */
 const slicePath = (parts: readonly string[]): string =>
   `/${parts.map((_, index) => `${parts.slice(0, index + 1).join('-')}.slice`).join('/')}`;
