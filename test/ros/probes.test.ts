@@ -344,14 +344,14 @@ it('a managed node that died and came back is asked anew, while the one that die
   const { prober } = setUp(bench);
   const [dies, comes] = [await bench.peer({ participantLeaseMs: 600_000 }), await bench.peer()];
   await dies.run({ do: 'manage', node: '/camera', state: 'active' });
-  const target = ofPod(dies.pid, comes.pid);
-  const { is, events } = liveness(prober, ['lifecycle', '/camera', '--state', 'active'], target);
-  await is('success');
+  const spec: RosProbeSpec = { kind: 'lifecycle', node: '/camera', state: 'active' };
+  const { is, message } = watch(prober, spec, ofPod(dies.pid, comes.pid));
+  await is('alive');
   await dies.kill();
   await comes.run({ do: 'manage', node: '/camera', state: 'unconfigured' });
-  await is('failure');
-  // Before, it may fail for want of anybody who tells.
-  await until(() => events.at(-1) === 'Liveness probe failed: the node /camera is unconfigured, not active');
+  await until(() => message() === 'the node /camera is unconfigured, not active');
+  await comes.run({ do: 'manage', node: '/camera', state: 'active' });
+  await is('alive');
 });
 
 it("a bond is that of the pod's own end, whoever else says the same", async () => {
